@@ -1,0 +1,3 @@
+"""Tableferry: loads data into MySQL, backs tables up to S3 and restores them."""
+
+__version__ = "0.1.0"

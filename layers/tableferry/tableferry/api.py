@@ -1,0 +1,205 @@
+"""From an event to a request, and from a result or an error to an answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote, unquote_plus
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi import swagger_ui
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ValidationError
+
+from tableferry import problems
+from tableferry.errors import InvalidRequest, TableferryError, UnsupportedMediaType
+from tableferry.models import JobView
+
+logger = Logger()
+metrics = Metrics()
+
+PROBLEM = "application/problem+json"
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
+_DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
+
+Model = TypeVar("Model", bound=BaseModel)
+Handler = Callable[[dict[str, Any], LambdaContext], Any]
+
+
+class Answered(Exception):
+    """The request ends in this problem, which somebody else found."""
+
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        super().__init__(details.get("detail"))
+        self.details = details
+
+
+def resolver() -> APIGatewayHttpResolver:
+    """Routes of an HTTP API, with requests validated and every error answered as problem details."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+
+    app.exception_handler(TableferryError)(_known)
+    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(Answered)(_answered)
+    app.exception_handler(Exception)(_unforeseen)
+    app.not_found(_unrouted)
+    return app
+
+
+def _known(error: TableferryError) -> Response[str]:
+    logger.warning("request refused", extra={"error": error.name, "detail": str(error)}, exc_info=error.transient)
+    return problem(problems.problem(error))
+
+
+def _answered(error: Answered) -> Response[str]:
+    return problem(error.details)
+
+
+def _invalid(error: RequestValidationError) -> Response[str]:
+    if any(found["loc"][0] == "response" for found in error.errors()):
+        return _unforeseen(error)  # the request was good, our answer is not
+    return problem(problems.made(HTTPStatus.BAD_REQUEST, "invalid-request", _detail(error.errors())))
+
+
+def _unforeseen(error: Exception) -> Response[str]:
+    logger.exception("unforeseen error")
+    return problem(problems.problem(error))
+
+
+def _unrouted(_: NotFoundError) -> Response[str]:
+    return problem(problems.made(HTTPStatus.NOT_FOUND, "no-such-route", "There is nothing here; see /docs."))
+
+
+def handler(
+    app: APIGatewayHttpResolver,
+    objects: Callable[[str], Any] | None = None,
+    direct: Callable[[dict[str, Any]], Any] | None = None,
+) -> Handler:
+    """A Lambda handler for HTTP requests, for objects created in S3 (by key) and for direct invocations."""
+
+    @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
+    @metrics.log_metrics
+    def handle(event: dict[str, Any], context: LambdaContext) -> Any:
+        begun = time.perf_counter()
+        try:
+            if objects is not None and "Records" in event:
+                return [objects(key) for key in object_keys(event)]
+            if direct is not None and "requestContext" not in event:
+                return direct(event)
+            return app.resolve(event, context)
+        finally:
+            metrics.add_metric(name="seconds", unit=MetricUnit.Seconds, value=time.perf_counter() - begun)
+
+    return handle
+
+
+def object_keys(event: Mapping[str, Any]) -> list[str]:
+    """The keys in an S3 event, which come encoded like a form."""
+    return [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
+
+
+def parsed(model: type[Model], given: Mapping[str, Any]) -> Model:
+    """A direct invocation's event as a request; raises InvalidRequest."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequest(_detail(error.errors())) from error
+
+
+def answer(status: HTTPStatus, body: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
+    """A JSON answer."""
+    content = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+    return Response(status.value, "application/json", content, headers=dict(headers or {}))
+
+
+def problem(details: Mapping[str, Any]) -> Response[str]:
+    """An answer that says what went wrong."""
+    return Response(details["status"], PROBLEM, json.dumps(details, ensure_ascii=False))
+
+
+def body_of(app: APIGatewayHttpResolver) -> tuple[bytes, str]:
+    """Body and media type of the request.
+
+    Raises:
+        UnsupportedMediaType: it has no type, is compressed, or is not in UTF-8.
+    """
+    event = app.current_event
+    given = str(event.headers.get("content-type", ""))
+    media_type, _, parameters = given.partition(";")
+    charset = parameters.lower().replace(" ", "").replace('"', "")
+    if charset and charset not in (
+        "charset=utf-8",
+        "charset=utf8",
+        "charset=us-ascii",
+        "header=present",
+        "header=absent",
+    ):
+        raise UnsupportedMediaType(f"Send the body in UTF-8, not as {given!r}.")
+    if event.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Send the body uncompressed; a large file goes by POST /uploads.")
+    text = event.body or ""
+    data = base64.b64decode(text) if event.is_base64_encoded else text.encode()
+    return data, media_type.strip().lower()
+
+
+def wait_seconds(app: APIGatewayHttpResolver) -> int:
+    """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most."""
+    found = _WAIT.search(str(app.current_event.headers.get("prefer", "")))
+    return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else _DEFAULT_WAIT_SECONDS
+
+
+def unquoted(segment: str) -> str:
+    """A segment of the path as a name; gateways pass on what is percent-encoded as it is, or decoded."""
+    return unquote(segment)
+
+
+def responses(model: type[BaseModel], *statuses: int, job: bool = False) -> dict[int, Any]:
+    """What an operation answers, for the OpenAPI document."""
+    found: dict[int, Any] = {status: _response(model) for status in statuses}
+    if job:
+        found[202] = _response(JobView)
+    return found
+
+
+def swagger_page(document: str) -> str:
+    """Swagger UI, from the copy that Powertools carries, with a document."""
+    folder = Path(swagger_ui.__file__).parent
+    return swagger_ui.generate_swagger_html(
+        spec=document,
+        swagger_js=(folder / "swagger-ui-bundle.min.js").read_text(encoding="utf-8"),
+        swagger_css=(folder / "swagger-ui.min.css").read_text(encoding="utf-8"),
+        swagger_base_url="",
+        oauth2_config=None,
+    )
+
+
+def _response(model: type[BaseModel]) -> dict[str, Any]:
+    return {"description": (model.__doc__ or "").strip(), "content": {"application/json": {"model": model}}}
+
+
+def count(**figures: int) -> None:
+    """Metrics of the invocation, each a number of things (rows, bytes)."""
+    for name, value in figures.items():
+        metrics.add_metric(
+            name=name, unit=MetricUnit.Bytes if name.endswith("bytes") else MetricUnit.Count, value=value
+        )
+
+
+def _detail(found: Sequence[Any]) -> str:
+    parts = []
+    for error in found:
+        if error["type"] == "json_invalid":
+            return "The body is not JSON."
+        where = ".".join(str(part) for part in error["loc"] if part != "body")
+        parts.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
+    return "; ".join(parts) + "."

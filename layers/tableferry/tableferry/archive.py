@@ -1,0 +1,88 @@
+"""Frames as files and back: Parquet, Avro and CSV, which others read without us.
+
+Parquet holds every kind as its own type. Avro has no unsigned and no short integers and no decimals here: integers to
+63 bits go as long, unsigned 64-bit numbers and decimals as their text. CSV (RFC 4180, with a header line) holds text:
+an empty unquoted field is NULL, ``""`` the empty text; bytes are hexadecimal digits; numbers are not quoted.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from enum import StrEnum
+
+import polars as pl
+
+from tableferry.columns import Codec, Kind
+from tableferry.digest import datetime_text
+
+_SHORT = (pl.Int8, pl.Int16, pl.Int32, pl.UInt8, pl.UInt16, pl.UInt32)
+
+
+class Format(StrEnum):
+    """A file format; the value is the file name's ending."""
+
+    PARQUET = "parquet"
+    AVRO = "avro"
+    CSV = "csv"
+
+
+def write(frame: pl.DataFrame, columns: Sequence[Codec], form: Format) -> bytes:
+    """A frame as one file."""
+    file = io.BytesIO()
+    match form:
+        case Format.PARQUET:
+            frame.write_parquet(file, compression="zstd", compression_level=1)
+        case Format.AVRO:
+            frame.with_columns(_for_avro(frame)).write_avro(file, compression="deflate")
+        case Format.CSV:
+            for_csv(frame, columns).write_csv(file, quote_style="non_numeric", null_value="")
+    return file.getvalue()
+
+
+def read(data: bytes, columns: Sequence[Codec], form: Format) -> pl.DataFrame:
+    """The frame that :func:`write` was given.
+
+    Raises:
+        polars.exceptions.PolarsError: the bytes are no such file, or hold other columns.
+    """
+    match form:
+        case Format.PARQUET:
+            frame = pl.read_parquet(io.BytesIO(data))
+        case Format.AVRO:
+            frame = pl.read_avro(io.BytesIO(data))
+        case Format.CSV:
+            names = {column.name: pl.String() for column in columns}
+            frame = pl.read_csv(data, schema=names)
+    return frame.select([_restored(column, frame.schema[column.name]) for column in columns])
+
+
+def for_csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> pl.DataFrame:
+    """The frame with what CSV cannot hold turned to text; numbers stay numbers, so that they are not quoted."""
+    changed = []
+    for column in columns:
+        if column.hexed:
+            changed.append(pl.col(column.name).bin.encode("hex"))
+        elif frame.schema[column.name] == pl.Datetime:
+            changed.append(datetime_text(pl.col(column.name), column.scale))
+    return frame.with_columns(changed)
+
+
+def _for_avro(frame: pl.DataFrame) -> list[pl.Expr]:
+    changed = []
+    for name, held_as in frame.schema.items():
+        if held_as in _SHORT:
+            changed.append(pl.col(name).cast(pl.Int64))
+        elif held_as in (pl.UInt64, pl.Decimal):
+            changed.append(pl.col(name).cast(pl.String))
+    return changed
+
+
+def _restored(column: Codec, held_as: pl.DataType) -> pl.Expr:
+    """The column as the codec types it, where it is not so already."""
+    values = pl.col(column.name)
+    if column.hexed:
+        return values.str.decode("hex") if held_as == pl.String else values
+    if column.kind in (Kind.DATE, Kind.DATETIME):
+        return values
+    return values.cast(column.dtype())

@@ -1,0 +1,202 @@
+"""Back tables up: plan, one chunk at a time, finish. Each step takes and gives plain values and can be repeated."""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from tableferry import __version__, archive, catalog, chunks, ddl, manifest, wire
+from tableferry.archive import Format
+from tableferry.catalog import Table
+from tableferry.columns import Codec, codecs, select
+from tableferry.database import Connection, Database, Mode, server_version
+from tableferry.digest import Digest, digest
+from tableferry.errors import Conflict, InvalidRequest, NotSupported
+from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
+from tableferry.snapshot import open_snapshot
+from tableferry.store import Store, encode_name
+
+Progress = Callable[[int, int, int], None]
+"""Called with chunks done, chunks in all, and rows since the last call."""
+
+_RANGE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table to be backed up: what the catalog says of it, and how it will be read."""
+
+    table: Table
+    columns: tuple[Codec, ...]
+    definition: str
+    foreign_keys: tuple[catalog.ForeignKey, ...]
+    triggers: tuple[catalog.Trigger, ...]
+    ranges: tuple[chunks.Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One chunk to be read. ``prefix`` is what its files' keys begin with."""
+
+    source: Source
+    range: chunks.Range
+    prefix: str
+
+
+def backup(
+    database: Database,
+    store: Store,
+    backup_id: str,
+    tables: Sequence[str] | None,
+    form: Format,
+    signing_key: bytes,
+    *,
+    workers: int = 2,
+    chunk_bytes: int = 4 * 1024 * 1024,
+    progress: Progress = lambda done, of, rows: None,
+) -> Manifest:
+    """Write the tables (all, where none are named) as they are at one moment, and their manifest last.
+
+    Memory: about six times ``chunk_bytes`` a worker, and a worker holds at least one row.
+
+    Raises:
+        TableNotFound: the database has no such table.
+        NotSupported: a table's engine has no snapshots, or a column's type is not known to come back.
+        Conflict: a definition changed meanwhile.
+        DatabaseUnavailable, StoreUnavailable: as they say.
+    """
+    started = datetime.now(UTC)
+    with database.connect(Mode.FAITHFUL) as connection:
+        sources = plan(connection, database.name, tables)
+        with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
+            tasks = [
+                Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{number:05d}")
+                for source in sources
+                for number, part in enumerate(source.ranges)
+            ]
+            entries = _run(snapshot.connections, store, tasks, form, chunk_bytes, progress)
+        _unchanged(connection, sources)
+        server = server_version(connection)
+    done = Manifest(
+        id=backup_id,
+        tableferry=__version__,
+        server=server,
+        database=database.name,
+        format=form,
+        consistency="snapshot",
+        position=snapshot.position,
+        started=started,
+        finished=datetime.now(UTC),
+        tables=tuple(_entry(source, tasks, entries) for source in sources),
+    )
+    manifest.write(store, done, signing_key)
+    return done
+
+
+def plan(connection: Connection, schema: str, names: Sequence[str] | None) -> list[Source]:
+    """What there is to do; reads the catalog only."""
+    if names is not None and not names:
+        raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
+    tables = catalog.describe_all(connection, schema, names)
+    if not tables:
+        raise Conflict(f"The database {schema!r} has no tables to back up.")
+    for table in tables:
+        if table.engine.lower() != "innodb":
+            raise NotSupported(
+                f"Table {table.name!r} is of engine {table.engine}, which has no snapshot. Name the tables to back up "
+                "without it, or change its engine to InnoDB."
+            )
+    return [
+        Source(
+            table=table,
+            columns=codecs(table),
+            definition=catalog.definition(connection, schema, table.name),
+            foreign_keys=tuple(catalog.foreign_keys_of(connection, schema, table.name)),
+            triggers=tuple(catalog.triggers(connection, schema, table.name)),
+            ranges=tuple(chunks.plan(connection, table, _RANGE_BYTES)),
+        )
+        for table in tables
+    ]
+
+
+def back_up_chunk(connection: Connection, store: Store, task: Task, form: Format, chunk_bytes: int) -> ChunkEntry:
+    """Read one range of keys and write its files; the same task writes the same keys again."""
+    table, columns = task.source.table, task.source.columns
+    sql = select(table.sql, columns, task.range.where(table.primary_key), chunks.in_key_order(table))
+    seen = Digest()
+    objects = []
+    for number, frame in enumerate(wire.frames(connection, sql, columns, chunk_bytes)):
+        data = archive.write(frame, columns, form)
+        key = f"{task.prefix}-{number:05d}.{form.value}"
+        store.put(key, data, "application/octet-stream")
+        seen += digest(frame, columns)
+        objects.append(
+            ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+        )
+    return ChunkEntry(
+        lower=task.range.lower, upper=task.range.upper, rows=seen.rows, digest=seen.hex, objects=tuple(objects)
+    )
+
+
+def _run(
+    connections: Sequence[Connection],
+    store: Store,
+    tasks: Sequence[Task],
+    form: Format,
+    chunk_bytes: int,
+    progress: Progress,
+) -> list[ChunkEntry]:
+    """Every task, on as many threads as there are connections; the first error stops the rest."""
+    free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+    for connection in connections:
+        free.put(connection)
+
+    def run(task: Task) -> ChunkEntry:
+        connection = free.get()
+        try:
+            return back_up_chunk(connection, store, task, form, chunk_bytes)
+        finally:
+            free.put(connection)
+
+    progress(0, len(tasks), 0)
+    with ThreadPoolExecutor(len(connections)) as pool:
+        futures = [pool.submit(run, task) for task in tasks]
+        entries = []
+        try:
+            for done, future in enumerate(futures, 1):
+                entries.append(future.result())
+                progress(done, len(tasks), entries[-1].rows)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return entries
+
+
+def _unchanged(connection: Connection, sources: Sequence[Source]) -> None:
+    for source in sources:
+        now = catalog.definition(connection, source.table.schema, source.table.name)
+        if ddl.fingerprint(now) != ddl.fingerprint(source.definition):
+            raise Conflict(f"The definition of table {source.table.name!r} changed during the backup; take it again.")
+
+
+def _entry(source: Source, tasks: Sequence[Task], entries: Sequence[ChunkEntry]) -> TableEntry:
+    own = [entry for task, entry in zip(tasks, entries, strict=True) if task.source is source]
+    total = sum((Digest(entry.rows, int(entry.digest, 16)) for entry in own), Digest())
+    types = {column.name: column.column_type for column in source.table.columns}
+    return TableEntry(
+        name=source.table.name,
+        definition=source.definition,
+        fingerprint=ddl.fingerprint(source.definition),
+        columns=tuple(ColumnEntry(type=types[codec.name], codec=codec) for codec in source.columns),
+        primary_key=source.table.primary_key,
+        foreign_keys=source.foreign_keys,
+        triggers=source.triggers,
+        rows=total.rows,
+        bytes=sum(file.bytes for entry in own for file in entry.objects),
+        digest=total.hex,
+        chunks=tuple(own),
+    )

@@ -1,0 +1,300 @@
+"""What is in the database: tables, columns, keys, definitions and triggers. The only source of SQL identifiers.
+
+A name that comes from a request is looked up here and becomes part of a statement only as the catalog spells it.
+Source: the INFORMATION_SCHEMA tables TABLES, COLUMNS, STATISTICS, KEY_COLUMN_USAGE and TRIGGERS,
+https://dev.mysql.com/doc/refman/8.4/en/information-schema.html; MariaDB's differ only where a comment says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tableferry.database import Connection, rows
+from tableferry.errors import TableNotFound
+
+OWN_PREFIX = "tableferry_"
+"""Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
+
+_ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
+_MEMBER = re.compile(r"'((?:[^']|'')*)'")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column as INFORMATION_SCHEMA.COLUMNS describes it; lengths in characters and in bytes."""
+
+    name: str
+    data_type: str
+    column_type: str
+    nullable: bool
+    has_default: bool = False
+    extra: str = ""
+    charset: str | None = None
+    characters: int | None = None
+    octets: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    fraction: int = 0
+    position: int = 0
+
+    @property
+    def unsigned(self) -> bool:
+        return "unsigned" in self.column_type
+
+    @property
+    def generated(self) -> bool:
+        return "GENERATED" in self.extra.replace("DEFAULT_GENERATED", "")
+
+    @property
+    def auto_increment(self) -> bool:
+        return "AUTO_INCREMENT" in self.extra
+
+    @property
+    def required(self) -> bool:
+        """Whether a row that does not name this column is refused."""
+        return not (self.nullable or self.has_default or self.auto_increment or self.generated)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members of an ENUM or SET, in the order of their definition."""
+        return tuple(member.replace("''", "'") for member in _MEMBER.findall(self.column_type))
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A foreign key of ``table``; ``schema`` and ``table`` are the child's, ``parent_…`` what it points at."""
+
+    name: str
+    schema: str
+    table: str
+    columns: tuple[str, ...]
+    parent_schema: str
+    parent_table: str
+    parent_columns: tuple[str, ...]
+    actions: str = ""
+    """ON DELETE and ON UPDATE as SHOW CREATE TABLE has them; empty for the server's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger's name and what SHOW CREATE TRIGGER says of it."""
+
+    name: str
+    definition: str
+    sql_mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A base table. ``rows_estimate`` and ``bytes_estimate`` are the storage engine's guess."""
+
+    schema: str
+    name: str
+    engine: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    rows_estimate: int = 0
+    bytes_estimate: int = 0
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that hold data of their own: all but generated ones."""
+        return tuple(column for column in self.columns if not column.generated)
+
+    @property
+    def sql(self) -> str:
+        return qualified(self.schema, self.name)
+
+    def column(self, name: str) -> Column | None:
+        """The column of this name; case does not count, as in MySQL."""
+        folded = name.casefold()
+        return next((column for column in self.columns if column.name.casefold() == folded), None)
+
+
+def quote(name: str) -> str:
+    """A name of the catalog's as an identifier in SQL."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def qualified(schema: str, name: str) -> str:
+    return f"{quote(schema)}.{quote(name)}"
+
+
+def column_list(names: Iterable[str]) -> str:
+    return ", ".join(quote(name) for name in names)
+
+
+def table_names(connection: Connection, schema: str) -> list[str]:
+    """The base tables of a schema that are not Tableferry's own, by name."""
+    found = rows(
+        connection,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
+        " ORDER BY table_name",
+        (schema,),
+    )
+    return [name for (name,) in found if not name.startswith(OWN_PREFIX)]
+
+
+def describe(connection: Connection, schema: str, name: str) -> Table:
+    """One table.
+
+    Raises:
+        TableNotFound: the schema has no base table of exactly this name, or it is Tableferry's own.
+    """
+    found = [
+        row
+        for row in rows(
+            connection,
+            "SELECT table_name, engine, table_rows, data_length FROM information_schema.tables"
+            " WHERE table_schema = %s AND table_name = %s AND table_type = 'BASE TABLE'",
+            (schema, name),
+        )
+        if row[0] == name and not name.startswith(OWN_PREFIX)
+    ]
+    if not found:
+        raise TableNotFound(name, table_names(connection, schema))
+    return _table(connection, schema, name, *found[0][1:])
+
+
+def describe_owned(connection: Connection, schema: str, name: str) -> Table:
+    """A table of which only the name and the columns matter, without the look-up by name (a shadow's, say)."""
+    return _table(connection, schema, name, "InnoDB", 0, 0)
+
+
+def describe_all(connection: Connection, schema: str, names: Sequence[str] | None = None) -> list[Table]:
+    """The named tables, or all of the schema's, by name."""
+    wanted = table_names(connection, schema) if names is None else sorted(set(names))
+    return [describe(connection, schema, name) for name in wanted]
+
+
+def definition(connection: Connection, schema: str, name: str) -> str:
+    """What SHOW CREATE TABLE says."""
+    return str(rows(connection, f"SHOW CREATE TABLE {qualified(schema, name)}")[0][1])
+
+
+def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
+    """A table's triggers in the order in which they fire."""
+    names = rows(
+        connection,
+        "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s"
+        " AND event_object_table = %s ORDER BY event_manipulation, action_timing, action_order",
+        (schema, table),
+    )
+    found = []
+    for (name,) in names:
+        _, sql_mode, text, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]
+        found.append(Trigger(str(name), str(text), str(sql_mode)))
+    return found
+
+
+def foreign_keys_of(connection: Connection, schema: str, table: str) -> list[ForeignKey]:
+    """The foreign keys that the table has."""
+    return _foreign_keys(connection, "k.table_schema = %s AND k.table_name = %s", (schema, table))
+
+
+def foreign_keys_to(connection: Connection, schema: str, table: str) -> list[ForeignKey]:
+    """The foreign keys that point at the table."""
+    where = "k.referenced_table_schema = %s AND k.referenced_table_name = %s"
+    return _foreign_keys(connection, where, (schema, table))
+
+
+def _table(
+    connection: Connection, schema: str, name: str, engine: str | None, row_count: int | None, size: int | None
+) -> Table:
+    columns = rows(
+        connection,
+        "SELECT column_name, data_type, column_type, is_nullable = 'YES', column_default, UPPER(extra),"
+        " character_set_name, character_maximum_length, character_octet_length, numeric_precision, numeric_scale,"
+        " datetime_precision, ordinal_position FROM information_schema.columns"
+        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        (schema, name),
+    )
+    primary_key = rows(
+        connection,
+        "SELECT column_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s"
+        " AND index_name = 'PRIMARY' ORDER BY seq_in_index",
+        (schema, name),
+    )
+    return Table(
+        schema=schema,
+        name=name,
+        engine=engine or "",
+        columns=tuple(_column(*row) for row in columns),
+        primary_key=tuple(str(key) for (key,) in primary_key),
+        rows_estimate=row_count or 0,
+        bytes_estimate=size or 0,
+    )
+
+
+def _column(
+    name: str,
+    data_type: str,
+    column_type: str | bytes,
+    nullable: int,
+    default: object,
+    extra: str,
+    charset: str | None,
+    characters: int | None,
+    octets: int | None,
+    precision: int | None,
+    scale: int | None,
+    fraction: int | None,
+    position: int,
+) -> Column:
+    text = column_type.decode() if isinstance(column_type, bytes) else str(column_type)
+    return Column(
+        name=name,
+        data_type=data_type.lower(),
+        column_type=text,
+        nullable=bool(nullable),
+        # MariaDB spells "no default, may be NULL" as the text NULL; MySQL as a real NULL.
+        has_default=default not in (None, "NULL") or "DEFAULT_GENERATED" in extra,
+        extra=extra,
+        charset=charset,
+        characters=characters,
+        octets=octets,
+        precision=precision,
+        scale=scale,
+        fraction=fraction or 0,
+        position=position,
+    )
+
+
+def _foreign_keys(connection: Connection, where: str, parameters: tuple[str, str]) -> list[ForeignKey]:
+    found = rows(
+        connection,
+        "SELECT k.constraint_name, k.table_schema, k.table_name, k.column_name, k.referenced_table_schema,"
+        " k.referenced_table_name, k.referenced_column_name FROM information_schema.key_column_usage k"
+        f" WHERE {where} AND k.referenced_table_name IS NOT NULL"
+        " ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position",
+        parameters,
+    )
+    grouped: dict[tuple[str, str, str], list[tuple[str, ...]]] = {}
+    for row in found:
+        grouped.setdefault((row[1], row[2], row[0]), []).append(row)
+    return [
+        ForeignKey(
+            name=name,
+            schema=schema,
+            table=table,
+            columns=tuple(part[3] for part in parts),
+            parent_schema=parts[0][4],
+            parent_table=parts[0][5],
+            parent_columns=tuple(part[6] for part in parts),
+            actions=_actions(definition(connection, schema, table), name),
+        )
+        for (schema, table, name), parts in grouped.items()
+    ]
+
+
+def _actions(text: str, constraint: str) -> str:
+    """What a foreign key's line says after its columns.
+
+    REFERENTIAL_CONSTRAINTS will not do: MariaDB shows its default, RESTRICT, as NO ACTION there.
+    """
+    start = f"  CONSTRAINT {quote(constraint)} FOREIGN KEY "
+    line = next((line for line in text.split("\n") if line.startswith(start)), "")
+    found = _ACTIONS.search(line)
+    return found[0].rstrip(",") if found else ""

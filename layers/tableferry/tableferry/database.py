@@ -1,0 +1,183 @@
+"""Connections to the database: how to log in, what a session looks like, and transactions."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pymysql.connections
+
+from tableferry.errors import DatabaseUnavailable, MissingPrivilege
+from tableferry.settings import DatabaseAddress
+
+Row = tuple[Any, ...]
+
+# Refused logins, unknown databases, too many connections, shutdowns and broken connections (MySQL's error reference).
+_UNAVAILABLE = {1040, 1042, 1043, 1045, 1049, 1053, 1129, 1130, 1203, 1226, 1698, 2002, 2003, 2006, 2012, 2013, 2055}
+_DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
+_CONNECT_TIMEOUT_SECONDS = 5
+
+
+class Mode(StrEnum):
+    """What a session lets into a table."""
+
+    STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
+    """Rows from outside: whatever would have to be altered to fit is an error."""
+
+    FAITHFUL = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
+    """Rows that were in a table before: everything a table can hold goes in; the digest says whether it did."""
+
+
+if TYPE_CHECKING:
+    _Driver = pymysql.connections.Connection[Any]
+else:
+    _Driver = pymysql.connections.Connection  # cannot be subscripted at run time
+
+
+class Connection(_Driver):
+    """The driver's connection, without the certificates of the whole world: reading those takes longer than a query."""
+
+    def _create_ssl_ctx(self, options: dict[str, Any]) -> ssl.SSLContext:
+        return _tls(options.get("ca"))
+
+
+@lru_cache
+def _tls(ca_file: str | None) -> ssl.SSLContext:
+    """TLS against the certificates in a file, host name and all; without one, encrypted and no more."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    else:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One database (schema) on one server."""
+
+    address: DatabaseAddress
+
+    @property
+    def name(self) -> str:
+        return self.address.name
+
+    @contextmanager
+    def connect(self, mode: Mode = Mode.STRICT) -> Iterator[Connection]:
+        """A connection in autocommit, in UTC and utf8mb4, that is closed on leaving.
+
+        Raises:
+            DatabaseUnavailable: it cannot be had, or broke inside the block.
+            MissingPrivilege: a statement inside the block was refused.
+        """
+        with translated(self.address):
+            connection = self._open(mode)
+            try:
+                yield connection
+            finally:
+                if connection.open:
+                    connection.close()
+
+    def _open(self, mode: Mode) -> Connection:
+        user, password = _login(self.address)
+        return Connection(
+            host=self.address.host,
+            port=self.address.port,
+            user=user,
+            password=password,
+            database=self.address.name,
+            charset="utf8mb4",
+            autocommit=True,
+            local_infile=True,
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            ssl_ca=self.address.ca_file,
+            init_command=(
+                f"SET SESSION sql_mode = '{mode.value}', time_zone = '+00:00', net_write_timeout = 3600, "
+                "net_read_timeout = 3600, wait_timeout = 3600, sql_quote_show_create = 1"
+            ),
+        )
+
+
+@contextmanager
+def translated(address: DatabaseAddress) -> Iterator[None]:
+    """Turn the driver's errors about the server itself into ours; no message of the server's is passed on."""
+    try:
+        yield
+    except (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymysql.err.ProgrammingError) as error:
+        code = error_code(error)
+        if code in _UNAVAILABLE or isinstance(error, pymysql.err.InterfaceError):
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} cannot be used now (error {code}): look whether "
+                "it runs, can be reached from here, has the database, and takes the login that is configured."
+            ) from error
+        if code in _DENIED:
+            raise MissingPrivilege(
+                f"The database user may not do this (error {code}). Tableferry needs SELECT, INSERT, UPDATE, CREATE, "
+                f"DROP, ALTER, INDEX, REFERENCES, TRIGGER and LOCK TABLES on the database and "
+                r"GRANT ALL ON `tableferry\_%`.*."
+            ) from error
+        raise
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Commit on leaving; on any exception roll back and let it through."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        if connection.open:
+            connection.rollback()
+        raise
+    connection.commit()
+
+
+def rows(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    """All rows of a small result."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, tuple(parameters) or None)
+        return list(cursor.fetchall())
+
+
+def execute(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> int:
+    """Run a statement; the number of rows it touched."""
+    with connection.cursor() as cursor:
+        return int(cursor.execute(sql, tuple(parameters) or None))
+
+
+def server_version(connection: Connection) -> str:
+    """The server's version as it calls itself, such as ``10.11.19-MariaDB-log``."""
+    raw: Any = connection  # the stubs have only a method without types
+    return str(raw.get_server_info())
+
+
+def is_mariadb(connection: Connection) -> bool:
+    return "mariadb" in server_version(connection).lower()
+
+
+def error_code(error: BaseException) -> int:
+    """The server's number for an error of the driver's, 0 where there is none."""
+    return error.args[0] if error.args and isinstance(error.args[0], int) else 0
+
+
+def _login(address: DatabaseAddress) -> tuple[str, str]:
+    if address.password is not None:
+        return address.user, address.password
+    import boto3  # only a deployment in the cloud comes here; elsewhere it would cost the cold start
+
+    if address.secret_arn:
+        answer = boto3.client("secretsmanager").get_secret_value(SecretId=address.secret_arn)
+        secret = json.loads(answer["SecretString"])
+        return secret.get("username", address.user), secret["password"]
+    token = boto3.client("rds").generate_db_auth_token(
+        DBHostname=address.host, Port=address.port, DBUsername=address.user
+    )
+    return address.user, token

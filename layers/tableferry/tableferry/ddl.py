@@ -1,0 +1,74 @@
+"""Statements made from what SHOW CREATE TABLE says, line by line.
+
+Both servers write one column, key or constraint a line, indented by two spaces, between ``CREATE TABLE `name` (`` and a
+line that begins with ``)``; newlines inside names and texts are escaped, so a line is a unit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from tableferry.catalog import ForeignKey, column_list, qualified, quote
+
+_FOREIGN_KEY = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
+_NAMED_CHECK = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` CHECK ")
+_AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
+_DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*` ")
+_QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
+_VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
+    r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50606 STORAGE|80003 SRID \d+|800(?:00|23) INVISIBLE"
+    r"|80016 NOT ENFORCED|800\d\d ENCRYPTION)\b|\*/"
+)
+_SELECTS = re.compile(r"\b(?:SELECT|TABLE(?!SPACE)|VALUES(?! LESS| IN)|WITH (?!PARSER|SYSTEM))\b", re.IGNORECASE)
+
+
+def fingerprint(definition: str) -> str:
+    """SHA-256 of a definition, less the AUTO_INCREMENT counter, which moves with every row."""
+    return hashlib.sha256(_AUTO_INCREMENT.sub(r"\1", definition).encode()).hexdigest()
+
+
+def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bool) -> str:
+    """The CREATE TABLE of a table elsewhere: in another schema, by a name, without its foreign keys.
+
+    Unless ``keep_names``, its checks lose their names, which a schema can have only once.
+    """
+    _, *lines = definition.split("\n")
+    end = next(number for number, line in enumerate(lines) if line.startswith(")"))
+    body = [line.rstrip(",") for line in lines[:end] if not _FOREIGN_KEY.match(line)]
+    if not keep_names:
+        body = [_NAMED_CHECK.sub("  CHECK ", line) for line in body]
+    return "\n".join([f"CREATE TABLE {qualified(schema, name)} (", ",\n".join(body), *lines[end:]])
+
+
+def add_foreign_key(key: ForeignKey, keep_name: bool = True) -> str:
+    """The statement that gives the foreign key to its table."""
+    constraint = f"CONSTRAINT {quote(key.name)} " if keep_name else ""
+    return (
+        f"ALTER TABLE {qualified(key.schema, key.table)} ADD {constraint}FOREIGN KEY ({column_list(key.columns)})"
+        f" REFERENCES {qualified(key.parent_schema, key.parent_table)} ({column_list(key.parent_columns)})"
+        + key.actions
+    )
+
+
+def drop_foreign_key(key: ForeignKey) -> str:
+    return f"ALTER TABLE {qualified(key.schema, key.table)} DROP FOREIGN KEY {quote(key.name)}"
+
+
+def without_definer(definition: str) -> str:
+    """The CREATE TRIGGER with whoever runs it as its definer."""
+    return _DEFINER.sub("CREATE ", definition)
+
+
+def is_plain(definition: str) -> bool:
+    """Whether a definition is one CREATE TABLE and nothing else, as far as its text can show.
+
+    Servers run what stands in version comments (``/*!50000 … */``); only those that SHOW CREATE TABLE makes are taken.
+    """
+    bare = _QUOTED.sub("''", definition).removeprefix("CREATE TABLE")
+    plain = _VERSION_COMMENTS_OF_SHOW_CREATE.sub("", bare)
+    return (
+        definition.startswith("CREATE TABLE `")
+        and not any(mark in plain for mark in (";", "/*", "--", "#"))
+        and not _SELECTS.search(plain)
+    )

@@ -1,0 +1,43 @@
+"""Which column of a table that was read back is not as it was backed up. The slow path, after a digest differed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from tableferry import wire
+from tableferry.columns import Codec, select
+from tableferry.database import Connection
+from tableferry.digest import Digest, digest
+from tableferry.manifest import Manifest, TableEntry
+from tableferry.store import Store
+from tableferry.verify import fetch
+
+_BATCH_BYTES = 4 * 1024 * 1024
+
+
+def first_difference(
+    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str
+) -> str | None:
+    """The first column whose values, each with its row's key, differ; None where only whole rows do.
+
+    Memory: one object as a frame.
+    """
+    columns = entry.codecs
+    written = _of_each(columns, entry.primary_key, (fetch(store, source, entry, file) for file in entry.objects))
+    found = _of_each(
+        columns,
+        entry.primary_key,
+        wire.frames(connection, select(table_sql, columns), columns, _BATCH_BYTES),
+    )
+    return next((column.name for column in columns if written[column.name] != found[column.name]), None)
+
+
+def _of_each(columns: Sequence[Codec], key: Sequence[str], frames: Iterable[pl.DataFrame]) -> dict[str, Digest]:
+    keys = [column for column in columns if column.name in key]
+    totals = {column.name: Digest() for column in columns}
+    for frame in frames:
+        for column in columns:
+            totals[column.name] += digest(frame, [*keys, column])
+    return totals

@@ -1,0 +1,122 @@
+"""One class for each outcome that a caller can act on. Nothing here knows of HTTP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one value of one row.
+
+    ``row`` counts from 1 in a batch and is the line in a file; ``column`` is empty where the whole row is at fault.
+    """
+
+    row: int
+    column: str
+    code: str
+    message: str
+
+
+class TableferryError(Exception):
+    """Base of every error that is an answer; ``str()`` of it says what to do and holds no secret and no SQL.
+
+    A class that is worth another try by whoever called sets ``transient``.
+    """
+
+    transient = False
+
+    @property
+    def name(self) -> str:
+        """The class as a word for programs, such as ``table-not-found``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+
+
+class InvalidRequest(TableferryError):
+    """The request cannot be read; sent again as it is, it fails again."""
+
+    def __init__(self, detail: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(detail)
+        self.problems = tuple(problems)
+
+
+class Misconfigured(TableferryError):
+    """The deployment lacks a setting, or has one that cannot be read."""
+
+
+class TooManyRows(TableferryError):
+    """The batch holds more rows than one request may carry."""
+
+
+class UnsupportedMediaType(TableferryError):
+    """The body is of a type or in an encoding that is not taken."""
+
+
+class IdempotencyMismatch(TableferryError):
+    """The Idempotency-Key has been used for another request."""
+
+
+class TableNotFound(TableferryError):
+    """The database has no such table."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        shown = ", ".join(known[:50]) + (", …" if len(known) > 50 else "")
+        super().__init__(f"There is no table {name!r}. " + (f"There are: {shown}." if known else "There are none."))
+
+
+class BackupNotFound(TableferryError):
+    """The bucket has no backup with this id."""
+
+
+class RecordNotFound(TableferryError):
+    """There is no load, restore or verification with this id."""
+
+
+class TableNotInBackup(TableferryError):
+    """The backup does not hold the table that is asked for."""
+
+
+class BackupDamaged(TableferryError):
+    """An object of the backup is missing, shortened or altered, or its manifest is not signed by us."""
+
+
+class DigestMismatch(TableferryError):
+    """What was read back is not what was backed up."""
+
+
+class NotSupported(TableferryError):
+    """The table or the value is of a kind that cannot be carried without loss."""
+
+
+class Conflict(TableferryError):
+    """The database is not in the state that the operation needs; nothing was changed."""
+
+
+class MissingPrivilege(TableferryError):
+    """The database user may not do what the operation needs; the message names the grant."""
+
+
+class DatabaseUnavailable(TableferryError):
+    """The database cannot be reached, or refuses the login."""
+
+    transient = True
+
+
+class StoreUnavailable(TableferryError):
+    """S3 cannot be reached, or refuses us."""
+
+    transient = True
+
+
+class ObjectNotFound(TableferryError):
+    """The bucket has no object with this key."""
+
+
+class PreconditionFailed(TableferryError):
+    """A conditional put found the object there, or changed."""
+
+
+class Unaccounted(TableferryError):
+    """Rows read and rows accounted for differ; what was being written is rolled back."""

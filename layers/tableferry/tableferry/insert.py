@@ -1,0 +1,173 @@
+"""Rows of one request into a table: check each, put the good ones in, say what is wrong with the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import Any
+
+from tableferry import ledger
+from tableferry.catalog import Table, describe
+from tableferry.csvfile import records
+from tableferry.database import Connection, Database
+from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
+from tableferry.header import header_of
+from tableferry.rules import Row, Rules
+from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
+
+MOST_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    """What became of a batch: ``read = inserted + updated + rejected + duplicates``; ``replayed`` if it was so before."""
+
+    table: str
+    read: int
+    inserted: int
+    updated: int
+    rejected: int
+    duplicates: int
+    errors: tuple[Problem, ...]
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The rows of a request as they came: CSV, or what JSON holds; ``body`` is what an Idempotency-Key is held to."""
+
+    body: bytes
+    csv: bool
+
+
+def insert(
+    database: Database,
+    name: str,
+    batch: Batch,
+    on_duplicate: OnDuplicate = OnDuplicate.REJECT,
+    idempotency_key: str | None = None,
+) -> Inserted:
+    """Put 1 to 1000 rows into a table, in one transaction.
+
+    With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer.
+
+    Raises:
+        TableNotFound, InvalidRequest, TooManyRows: nothing was written.
+        IdempotencyMismatch: the key was used for another request.
+    """
+    with database.connect() as connection:
+        table = describe(connection, database.name, name)
+        rules, good, bad = _checked(table, batch)
+        if idempotency_key is None:
+            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))
+        ledger.prepare(connection)
+        entry = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
+        fingerprint = hashlib.sha256(b"\0".join([name.encode(), on_duplicate.value.encode(), batch.body])).hexdigest()
+
+        def once() -> Inserted:
+            if not ledger.write(connection, entry, 0, None):
+                return _replayed(ledger.read(connection, entry, 0), fingerprint)
+            done = _write(connection, rules, good, bad, on_duplicate)
+            ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
+            return done
+
+        return again_on_deadlock(connection, once)
+
+
+def _checked(table: Table, batch: Batch) -> tuple[Rules, list[Row], list[Problem]]:
+    return _csv_rows(table, batch.body) if batch.csv else _json_rows(table, batch.body)
+
+
+def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
+    rules = Rules(table)
+    good: list[Row] = []
+    bad: list[Problem] = []
+    read = 0
+    for first, record in enumerate(records([body])):
+        try:
+            fields = [] if record.malformed else record.fields()
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("The body is not UTF-8.") from error
+        if first == 0 and (columns := header_of(table, fields)):
+            rules = Rules(table, columns)
+            continue
+        read += 1
+        _not_too_many(read)
+        if record.malformed:
+            bad.append(Problem(read, "", "malformed", "a quote is not closed, or stands inside a field"))
+            continue
+        row, problems = rules.of_fields(read, fields)
+        good += [row] if row else []
+        bad += problems
+    if not read:
+        raise InvalidRequest("There are no rows in the body.")
+    return rules, good, bad
+
+
+def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
+    rules = Rules(table)
+    good: list[Row] = []
+    bad: list[Problem] = []
+    for number, given in enumerate(_rows_in(body), 1):
+        if isinstance(given, Mapping):
+            row, problems = rules.of_object(number, given)
+        elif isinstance(given, list):
+            row, problems = rules.of_fields(number, given)
+        else:
+            raise InvalidRequest(f"Row {number} is neither an object nor an array.")
+        good += [row] if row else []
+        bad += problems
+    return rules, good, bad
+
+
+def _rows_in(body: bytes) -> Sequence[Any]:
+    try:
+        parsed = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise InvalidRequest(f"The body is not JSON in UTF-8{where}.") from error
+    given = parsed.get("rows") if isinstance(parsed, dict) else parsed
+    if not isinstance(given, list):
+        raise InvalidRequest('Send a JSON array of rows, or {"rows": […]}.')
+    if not given:
+        raise InvalidRequest("There are no rows in the body.")
+    _not_too_many(len(given))
+    return given
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _not_too_many(count: int) -> None:
+    if count > MOST_ROWS:
+        raise TooManyRows(
+            f"A request carries at most {MOST_ROWS} rows; send several, or upload a file (POST /uploads)."
+        )
+
+
+def _write(
+    connection: Connection, rules: Rules, good: Sequence[Row], bad: Sequence[Problem], on_duplicate: OnDuplicate
+) -> Inserted:
+    counts, refused = insert_rows(connection, rules.table, rules.columns, good, on_duplicate)
+    counts.add(Counts(rejected=len({problem.row for problem in bad})))
+    return Inserted(
+        table=rules.table.name,
+        read=counts.read,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        rejected=counts.rejected,
+        duplicates=counts.duplicates,
+        errors=tuple(sorted([*bad, *refused], key=lambda problem: problem.row)),
+    )
+
+
+def _replayed(known: Mapping[str, Any], fingerprint: str) -> Inserted:
+    if known["fingerprint"] != fingerprint:
+        raise IdempotencyMismatch("This Idempotency-Key was used for another request; take a new one.")
+    answer = dict(known["answer"])
+    errors = tuple(Problem(**problem) for problem in answer.pop("errors"))
+    return Inserted(**answer | {"errors": errors, "replayed": True})

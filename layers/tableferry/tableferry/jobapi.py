@@ -1,0 +1,79 @@
+"""Jobs behind the API: ask for one and wait a while, look at one, do one when its object arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from tableferry import api, jobs, problems, views
+from tableferry.errors import InvalidRequest, TableferryError
+from tableferry.jobs import Job, Kind
+from tableferry.settings import Settings
+from tableferry.store import Store, open_store
+
+Perform = Callable[[Kind, Settings, Store, str, dict[str, Any], jobs.Tell], dict[str, Any]]
+"""From a job's kind, id and request to its result, telling of progress."""
+
+
+def done_or_accepted(
+    app: APIGatewayHttpResolver, kind: Kind, request: dict[str, Any], location: str, perform: Perform
+) -> Response[Any]:
+    """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is."""
+    settings = Settings.from_env()
+    store = open_store(settings.bucket)
+    job = jobs.create(store, kind, request, trigger=not settings.inline_jobs)
+    api.logger.append_keys(job=job.id)
+    if settings.inline_jobs:
+        _run(settings, store, job.id, kind, request, perform)
+    job = jobs.wait(store, job, api.wait_seconds(app))
+    if job.state == "done":
+        return api.answer(HTTPStatus.CREATED, job.result)
+    if job.problem:
+        raise api.Answered(job.problem)
+    return api.answer(HTTPStatus.ACCEPTED, views.job(job), {"Location": location.format(id=job.id)})
+
+
+def outcome(job: Job) -> Response[Any]:
+    """What a job came to, or how far it is."""
+    return api.answer(HTTPStatus.OK, job.result if job.state == "done" else views.job(job))
+
+
+def performer(perform: Perform) -> Callable[[str], str]:
+    """What to do when a job's object arrives: the job."""
+
+    def run(key: str) -> str:
+        settings = Settings.from_env()
+        store = open_store(settings.bucket)
+        job_id, request = jobs.requested(store, key)
+        api.logger.append_keys(job=job_id)
+        _run(settings, store, job_id, Kind(key.split("/")[1]), request, perform)
+        return job_id
+
+    return run
+
+
+def action(event: dict[str, Any], *kinds: Kind) -> tuple[Kind, dict[str, Any]]:
+    """Which kind of work a direct invocation asks for, and its request; raises InvalidRequest."""
+    request = dict(event)
+    wanted = request.pop("action", None)
+    for kind in kinds:
+        if wanted == kind.value:
+            return kind, request
+    raise InvalidRequest(f"`action` has to be one of {', '.join(kind.value for kind in kinds)}.")
+
+
+def _run(settings: Settings, store: Store, job_id: str, kind: Kind, request: dict[str, Any], perform: Perform) -> None:
+    error = jobs.run(
+        store,
+        job_id,
+        request,
+        lambda job_id, request, progress: perform(kind, settings, store, job_id, request, progress),
+        problems.problem,
+    )
+    if isinstance(error, TableferryError):
+        api.logger.warning("job failed", extra={"error": error.name, "detail": str(error)}, exc_info=error)
+    elif error is not None:
+        api.logger.error("job failed", exc_info=error)

@@ -1,0 +1,197 @@
+"""Work that outlives the request which asked for it.
+
+``jobs/{kind}/{id}.json`` holds the request; its object-created event starts the function that does the work.
+``jobs/{id}.json`` holds state, lease, progress and outcome. Events come at least once: the first to take the lease (a
+conditional put) does the work, and whoever comes later finds it taken, or done. A lease is renewed every few seconds, so
+one that has run out belongs to a function that died.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tableferry.errors import ObjectNotFound, PreconditionFailed, RecordNotFound, StoreUnavailable
+from tableferry.identity import is_id, new_id
+from tableferry.store import Store
+
+LEASE = timedelta(seconds=30)
+_RENEWED_EVERY_SECONDS = 3.0
+_QUEUED_AT_MOST = timedelta(minutes=10)
+_POLL_SECONDS = (0.05, 0.5)
+
+
+class Kind(StrEnum):
+    """What there is to do."""
+
+    BACKUP = "backup"
+    VERIFY = "verify"
+    RESTORE = "restore"
+
+
+class Progress(BaseModel):
+    """Parts done, of how many, and the rows in them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    done: int = 0
+    of: int = 0
+    rows: int = 0
+
+
+class Job(BaseModel):
+    """The record of a job."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    kind: Kind
+    state: Literal["queued", "running", "done", "failed", "dead"] = "queued"
+    progress: Progress = Progress()
+    created: datetime
+    lease: datetime | None = None
+    finished: datetime | None = None
+    result: dict[str, Any] | None = None
+    problem: dict[str, Any] | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("done", "failed")
+
+    def seen(self, now: datetime) -> Job:
+        """The job as it is: one that nobody does any more is dead, whatever its record says."""
+        abandoned = self.lease < now if self.lease else self.created + _QUEUED_AT_MOST < now
+        return self if self.over or not abandoned else self.model_copy(update={"state": "dead"})
+
+
+Tell = Callable[[int, int, int], None]
+"""Takes parts done, of how many, and the rows since it was last called."""
+
+Work = Callable[[str, dict[str, Any], Tell], dict[str, Any]]
+"""From a job's id, its request, and a function that is told of progress, to its result."""
+
+
+def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool) -> Job:
+    """Write a job's record and, for it to be done by another function, the object that starts it."""
+    now = datetime.now(UTC)
+    job = Job(id=new_id(now), kind=kind, created=now)
+    store.put_new(_key(job.id), job.model_dump_json().encode())
+    if trigger:
+        store.put_new(f"jobs/{kind}/{job.id}.json", json.dumps(request).encode())
+    return job
+
+
+def find(store: Store, job_id: str, kind: Kind) -> Job:
+    """A job as it is now; raises RecordNotFound."""
+    try:
+        if not is_id(job_id):
+            raise ObjectNotFound(job_id)
+        job = Job.model_validate_json(store.get(_key(job_id))[0])
+    except ObjectNotFound as error:
+        raise RecordNotFound(f"There is no {kind} {job_id!r}.") from error
+    if job.kind != kind:
+        raise RecordNotFound(f"There is no {kind} {job_id!r}.")
+    return job.seen(datetime.now(UTC))
+
+
+def wait(store: Store, job: Job, seconds: float) -> Job:
+    """The job when it is over, or as it is after so many seconds."""
+    until = time.monotonic() + seconds
+    pause, longest = _POLL_SECONDS
+    while not (now := find(store, job.id, job.kind)).over and time.monotonic() + pause < until:
+        time.sleep(pause)
+        pause = min(pause * 1.5, longest)
+    return now
+
+
+def requested(store: Store, key: str) -> tuple[str, dict[str, Any]]:
+    """Id and request of the job whose trigger has this key."""
+    return key.rsplit("/", 1)[1].removesuffix(".json"), store.get_json(key)
+
+
+def run(
+    store: Store, job_id: str, request: dict[str, Any], work: Work, problem: Callable[[BaseException], dict[str, Any]]
+) -> BaseException | None:
+    """Do a job, unless somebody does it or has done it; returns the error that it failed with, for the log."""
+    lease = _take(store, job_id)
+    if lease is None:
+        return None
+    with lease.renewed():
+        try:
+            outcome: dict[str, Any] = {"state": "done", "result": work(job_id, request, lease.advance)}
+            failure = None
+        except Exception as error:  # noqa: BLE001  # whatever it was, the record has to say that the job failed
+            outcome, failure = {"state": "failed", "problem": problem(error)}, error
+    lease.finish(outcome)
+    return failure
+
+
+class _Lease:
+    """The right to do a job, for as long as it is renewed."""
+
+    def __init__(self, store: Store, job: Job, etag: str) -> None:
+        self._store = store
+        self._job = job
+        self._etag = etag
+        self._lock = threading.Lock()
+
+    def advance(self, done: int, of: int, rows: int) -> None:
+        """Note progress; it is written with the next renewal."""
+        with self._lock:
+            now = Progress(done=done, of=of, rows=self._job.progress.rows + rows)
+            self._job = self._job.model_copy(update={"progress": now})
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        stop = threading.Event()
+
+        def renew() -> None:
+            while not stop.wait(_RENEWED_EVERY_SECONDS):
+                try:
+                    self._write({"lease": datetime.now(UTC) + LEASE})
+                except StoreUnavailable:
+                    continue  # there is time until the lease runs out
+                except PreconditionFailed:
+                    return  # taken over: `finish` will say so
+
+        thread = threading.Thread(target=renew, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def finish(self, outcome: dict[str, Any]) -> None:
+        self._write({**outcome, "lease": None, "finished": datetime.now(UTC)})
+
+    def _write(self, update: dict[str, Any]) -> None:
+        with self._lock:
+            job = self._job.model_copy(update=update)
+            self._etag = self._store.replace(_key(job.id), job.model_dump_json().encode(), self._etag)
+            self._job = job
+
+
+def _take(store: Store, job_id: str) -> _Lease | None:
+    now = datetime.now(UTC)
+    text, etag = store.get(_key(job_id))
+    job = Job.model_validate_json(text)
+    if job.over or (job.lease and job.lease > now):
+        return None
+    taken = job.model_copy(update={"state": "running", "lease": now + LEASE})
+    try:
+        return _Lease(store, taken, store.replace(_key(job_id), taken.model_dump_json().encode(), etag))
+    except PreconditionFailed:
+        return None
+
+
+def _key(job_id: str) -> str:
+    return f"jobs/{job_id}.json"

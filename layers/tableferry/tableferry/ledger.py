@@ -1,0 +1,75 @@
+"""What has been written already, in the same transaction as the rows it stands for: that makes it exactly once.
+
+One table of Tableferry's own in the same database, made when it is first needed. An entry is a part of something (a
+block of a file, the answer to a request) and a JSON text that says what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pymysql
+
+from tableferry.database import Connection, error_code, execute, rows
+
+TABLE = "tableferry_ledger"
+_NO_SUCH_TABLE = 1146
+_CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
+  `id` VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `part` INT NOT NULL,
+  `written` TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  `content` LONGTEXT CHARACTER SET utf8mb4 NOT NULL,
+  PRIMARY KEY (`id`, `part`)
+) ENGINE=InnoDB COMMENT='Tableferry: what has been loaded'"""
+
+
+def prepare(connection: Connection) -> None:
+    """Make the ledger where there is none; not inside a transaction, which it would commit."""
+    try:
+        execute(connection, f"SELECT 1 FROM `{TABLE}` LIMIT 0")
+    except pymysql.err.ProgrammingError as error:
+        if error_code(error) != _NO_SUCH_TABLE:
+            raise
+        execute(connection, _CREATE)
+
+
+def write(connection: Connection, entry: str, part: int, content: Any) -> bool:
+    """Write an entry in the transaction that is open; False, and nothing written, if it is there already.
+
+    Waits for another transaction that is writing the same one.
+    """
+    try:
+        execute(
+            connection,
+            f"INSERT INTO `{TABLE}` (`id`, `part`, `content`) VALUES (%s, %s, %s)",
+            (entry, part, json.dumps(content, ensure_ascii=False)),
+        )
+    except pymysql.err.IntegrityError:
+        return False
+    return True
+
+
+def update(connection: Connection, entry: str, part: int, content: Any) -> None:
+    """Put another content into an entry that is there."""
+    text = json.dumps(content, ensure_ascii=False)
+    execute(connection, f"UPDATE `{TABLE}` SET `content` = %s WHERE `id` = %s AND `part` = %s", (text, entry, part))
+
+
+def read(connection: Connection, entry: str, part: int) -> Any:
+    """The content of an entry, None where there is none."""
+    found = rows(connection, f"SELECT `content` FROM `{TABLE}` WHERE `id` = %s AND `part` = %s", (entry, part))
+    return json.loads(found[0][0]) if found else None
+
+
+def parts(connection: Connection, entry: str) -> list[int]:
+    """The parts there are, in order."""
+    found = rows(connection, f"SELECT `part` FROM `{TABLE}` WHERE `id` = %s ORDER BY `part`", (entry,))
+    return [part for (part,) in found]
+
+
+def delete(connection: Connection, entry: str, numbers: Sequence[int]) -> None:
+    """Drop parts of an entry."""
+    for number in numbers:
+        execute(connection, f"DELETE FROM `{TABLE}` WHERE `id` = %s AND `part` = %s", (entry, number))

@@ -1,0 +1,174 @@
+"""What a backup is: its manifest, the JSON of it, and its signature.
+
+The manifest is written last and never overwritten: a backup without one is none. It holds SQL that a restore runs, so
+it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, UTF-8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tableferry.archive import Format
+from tableferry.catalog import ForeignKey, Trigger
+from tableferry.columns import Codec
+from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
+from tableferry.identity import is_id
+from tableferry.store import Store
+
+VERSION = 1
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ObjectEntry(Entry):
+    """One file: its key in the bucket, rows, size in bytes and SHA-256."""
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ChunkEntry(Entry):
+    """One range of keys, ``lower`` ≤ key < ``upper``, its digest and its files in key order (none for no rows)."""
+
+    lower: int | None
+    upper: int | None
+    rows: int
+    digest: str
+    objects: tuple[ObjectEntry, ...]
+
+
+class ColumnEntry(Entry):
+    """A stored column: its type in SQL, and how its values are held."""
+
+    type: str
+    codec: Codec
+
+
+class TableEntry(Entry):
+    """One table: what it is, and what it holds."""
+
+    name: str
+    definition: str
+    fingerprint: str
+    columns: tuple[ColumnEntry, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    triggers: tuple[Trigger, ...]
+    rows: int
+    bytes: int
+    digest: str
+    chunks: tuple[ChunkEntry, ...]
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        return tuple(column.codec for column in self.columns)
+
+    @property
+    def objects(self) -> tuple[ObjectEntry, ...]:
+        return tuple(file for chunk in self.chunks for file in chunk.objects)
+
+
+class Manifest(Entry):
+    """One backup."""
+
+    version: Literal[1] = 1
+    id: str
+    tableferry: str
+    server: str
+    database: str
+    format: Format
+    consistency: Literal["snapshot", "per-chunk"]
+    position: dict[str, str]
+    started: datetime
+    finished: datetime
+    tables: tuple[TableEntry, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(table.bytes for table in self.tables)
+
+    def table(self, name: str) -> TableEntry | None:
+        return next((table for table in self.tables if table.name == name), None)
+
+
+def write(store: Store, manifest: Manifest, signing_key: bytes) -> None:
+    """Sign the manifest and put it where no manifest is yet; raises PreconditionFailed."""
+    content = manifest.model_dump(mode="json")
+    signed = {"manifest": content, "signature": _signature(content, signing_key)}
+    store.put_new(key(manifest.id), json.dumps(signed, ensure_ascii=False, indent=1).encode())
+
+
+def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
+    """The manifest of a backup; without a key the signature is not looked at.
+
+    Raises:
+        BackupNotFound: there is no such backup.
+        BackupDamaged: the manifest cannot be read, or was not signed with this key.
+        Conflict: it was written by a later version.
+    """
+    try:
+        if not is_id(backup_id):
+            raise ObjectNotFound(backup_id)
+        text, _ = store.get(key(backup_id))
+    except ObjectNotFound as error:
+        raise BackupNotFound(f"There is no backup {backup_id!r}.") from error
+    try:
+        signed = json.loads(text)
+        content, signature = signed["manifest"], str(signed.get("signature"))
+        version = content["version"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} cannot be read.") from error
+    if signing_key is not None and not hmac.compare_digest(signature, _signature(content, signing_key)):
+        raise BackupDamaged(
+            f"The manifest of backup {backup_id!r} is not signed with this deployment's key, or was altered. "
+            "A restore of it runs SQL that somebody else may have written."
+        )
+    if version != VERSION:
+        raise Conflict(f"Backup {backup_id!r} has format version {version}; this Tableferry reads version {VERSION}.")
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
+    if manifest.id != backup_id:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
+    return manifest
+
+
+def ids(store: Store) -> Iterator[str]:
+    """The ids of all backups, newest first; unfinished ones are among them."""
+    return iter(sorted(store.folders("backups/"), reverse=True))
+
+
+def latest(store: Store) -> str:
+    """The id of the newest backup that has a manifest; raises BackupNotFound."""
+    for backup_id in ids(store):
+        try:
+            store.head(key(backup_id))
+        except ObjectNotFound:
+            continue
+        return backup_id
+    raise BackupNotFound("There is no backup yet.")
+
+
+def key(backup_id: str) -> str:
+    return f"backups/{backup_id}/manifest.json"
+
+
+def _signature(content: Any, signing_key: bytes) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return "hmac-sha256:" + hmac.new(signing_key, canonical, hashlib.sha256).hexdigest()

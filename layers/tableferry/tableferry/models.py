@@ -1,0 +1,228 @@
+"""What requests and answers look like; the OpenAPI document is made of these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tableferry.writer import OnDuplicate
+
+TableName = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ColumnView(BaseModel):
+    """A column: ``required`` if a row that leaves it out is refused."""
+
+    name: str
+    type: str
+    nullable: bool
+    required: bool
+    generated: bool
+    key: Literal["primary"] | None = None
+
+
+class ForeignKeyView(BaseModel):
+    """A foreign key: ``columns`` point at ``parent_columns`` of ``parent``."""
+
+    name: str
+    columns: list[str]
+    parent: str
+    parent_columns: list[str]
+
+
+class TableView(BaseModel):
+    """A table's data dictionary; the number of rows is the storage engine's estimate."""
+
+    name: str
+    rows_estimate: int
+    columns: list[ColumnView]
+    primary_key: list[str]
+    foreign_keys: list[ForeignKeyView]
+
+
+class TableList(BaseModel):
+    """All tables, by name."""
+
+    tables: list[TableView]
+
+
+class RowProblem(BaseModel):
+    """What is wrong with a row (counted from 1); ``column`` is empty where the whole row is at fault."""
+
+    row: int
+    column: str
+    code: str
+    message: str
+
+
+class RowsResult(BaseModel):
+    """What became of a batch: read = inserted + updated + rejected + duplicates."""
+
+    table: str
+    read: int
+    inserted: int
+    updated: int
+    rejected: int
+    duplicates: int
+    errors: list[RowProblem]
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[RowProblem] | None = None
+
+
+class UploadRequest(Request):
+    """Where a file is to go; the name ends in .csv, .csv.gz or .csv.zst."""
+
+    table: TableName
+    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f]+\.csv(\.gz|\.zst)?$")
+    content_type: str = Field("text/csv", max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$")
+
+
+class UploadTarget(BaseModel):
+    """A presigned POST: send ``fields`` and the file, as ``file``, as multipart/form-data to ``url``."""
+
+    url: str
+    fields: dict[str, str]
+    key: str
+    expires_in: int
+
+
+class LoadRequest(Request):
+    """A load by direct invocation."""
+
+    key: str
+    on_duplicate: OnDuplicate | None = None
+    action: Literal["load"] = "load"
+
+
+class BackupRequest(Request):
+    """All tables where none are named."""
+
+    tables: list[TableName] | None = None
+    format: Literal["parquet", "avro", "csv"] = "parquet"
+
+
+class BackedUpTable(BaseModel):
+    """A table in a backup; size in bytes, digest as the module ``digest`` defines it."""
+
+    name: str
+    rows: int
+    bytes: int
+    digest: str
+    chunks: int
+    objects: int
+
+
+class BackupView(BaseModel):
+    """A backup that is complete."""
+
+    id: str
+    state: Literal["done"] = "done"
+    database: str
+    format: str
+    consistency: str
+    started: datetime
+    finished: datetime
+    rows: int
+    bytes: int
+    tables: list[BackedUpTable]
+
+
+class BackupList(BaseModel):
+    """The newest backups first; ``damaged`` are those whose manifest cannot be trusted."""
+
+    backups: list[BackupView]
+    damaged: list[str]
+
+
+class VerifyRequest(Request):
+    """Which backup to read again."""
+
+    backup: str = "latest"
+
+
+class JobView(BaseModel):
+    """A job that is not done; ``problem`` says why one failed."""
+
+    id: str
+    kind: str
+    state: str
+    progress: dict[str, int]
+    created: datetime
+    finished: datetime | None = None
+    problem: dict[str, Any] | None = None
+
+
+class VerifiedTable(BaseModel):
+    """A table whose every object was read again and is what was written."""
+
+    name: str
+    rows: int
+    objects: int
+    bytes: int
+    digest: str
+    ok: bool = True
+
+
+class VerificationView(BaseModel):
+    """What was found when a backup was read again."""
+
+    id: str
+    backup: str
+    state: Literal["done"] = "done"
+    ok: bool = True
+    tables: list[VerifiedTable]
+
+
+class RestoreRequest(Request):
+    """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature."""
+
+    backup: str = "latest"
+    tables: list[TableName] | None = None
+    into: dict[TableName, TableName] = Field(default_factory=dict)
+    dry_run: bool = False
+    trust: bool = False
+
+
+class RestoredTableView(BaseModel):
+    """A table of a restore; ``replaced`` if there was one of that name, which is kept until accept."""
+
+    name: str
+    into: str
+    rows: int
+    digest: str
+    verified: bool
+    replaced: bool
+
+
+class RestoreView(BaseModel):
+    """A restore: planned (a dry run), done, undone, accepted or failed."""
+
+    id: str
+    backup: str
+    database: str
+    state: str
+    tables: list[RestoredTableView]
+    kept: str | None
+    notes: list[str]
+    started: datetime
+    finished: datetime | None
+
+
+class RestoreList(BaseModel):
+    """Restores, newest first."""
+
+    restores: list[RestoreView]

@@ -1,0 +1,35 @@
+"""Rows whose foreign key points at nothing, found before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tableferry.catalog import ForeignKey, qualified, quote
+from tableferry.database import Connection, rows
+from tableferry.errors import Conflict
+
+_SHOWN = 10
+
+
+def refuse(connection: Connection, keys: Iterable[ForeignKey]) -> None:
+    """Raise Conflict, with up to ten keys, if rows of a child have no parent."""
+    for key in keys:
+        if found := _orphans(connection, key):
+            shown = ", ".join("(" + ", ".join(str(value) for value in row) + ")" for row in found)
+            raise Conflict(
+                f"Rows of table {key.table!r} would have no parent in {key.parent_table!r} (foreign key {key.name!r}): "
+                f"{', '.join(key.columns)} = {shown}. Restore both tables together, or mend these rows first."
+            )
+
+
+def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]]:
+    child, parent = qualified(key.schema, key.table), qualified(key.parent_schema, key.parent_table)
+    pairs = list(zip(key.columns, key.parent_columns, strict=True))
+    same = " AND ".join(f"c.{quote(own)} = p.{quote(other)}" for own, other in pairs)
+    given = " AND ".join(f"c.{quote(own)} IS NOT NULL" for own, _ in pairs)
+    shown = ", ".join(f"c.{quote(own)}" for own, _ in pairs)
+    return rows(
+        connection,
+        f"SELECT DISTINCT {shown} FROM {child} c WHERE {given}"
+        f" AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same}) LIMIT {_SHOWN}",
+    )

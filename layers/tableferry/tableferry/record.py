@@ -1,0 +1,78 @@
+"""What is known of a restore: ``restores/{id}.json``, written at each step, so that it can be undone or accepted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tableferry.catalog import ForeignKey, Trigger
+from tableferry.errors import ObjectNotFound, RecordNotFound
+from tableferry.identity import is_id
+from tableferry.store import Store
+
+State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
+
+
+class RestoredTable(BaseModel):
+    """One table of a restore: its name in the backup, where it went, and what it was held against."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    into: str
+    rows: int
+    digest: str
+    verified: bool = False
+    replaced: bool = False
+    triggers_before: tuple[Trigger, ...] = ()
+    triggers_after: tuple[Trigger, ...] = ()
+
+
+class Restore(BaseModel):
+    """One restore. ``kept`` is the schema that holds the tables which were replaced, or put back again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    backup: str
+    database: str
+    state: State
+    tables: tuple[RestoredTable, ...]
+    kept: str | None = None
+    notes: tuple[str, ...] = ()
+    following: tuple[ForeignKey, ...] = ()
+    """Foreign keys of other tables that a swap under way has to point at the table that came."""
+    started: datetime
+    finished: datetime | None = None
+
+    def public(self) -> dict[str, Any]:
+        """The record as the API shows it: without SQL."""
+        hidden = {"triggers_before", "triggers_after"}
+        return self.model_dump(mode="json", exclude={"tables": {"__all__": hidden}, "following": True})
+
+
+def save(store: Store, restore: Restore) -> Restore:
+    store.put(key(restore.id), restore.model_dump_json(indent=1).encode())
+    return restore
+
+
+def find(store: Store, restore_id: str) -> Restore:
+    """The record of a restore; raises RecordNotFound."""
+    try:
+        if not is_id(restore_id):
+            raise ObjectNotFound(restore_id)
+        return Restore.model_validate_json(store.get(key(restore_id))[0])
+    except ObjectNotFound as error:
+        raise RecordNotFound(f"There is no restore {restore_id!r}.") from error
+
+
+def every(store: Store) -> list[Restore]:
+    """All records, newest first."""
+    found = sorted((item.key for item in store.list("restores/")), reverse=True)
+    return [Restore.model_validate_json(store.get(item)[0]) for item in found]
+
+
+def key(restore_id: str) -> str:
+    return f"restores/{restore_id}.json"

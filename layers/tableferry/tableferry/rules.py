@@ -1,0 +1,88 @@
+"""The data dictionary: is this a row of the table? Every problem with its row, column and reason.
+
+The only judge of a row: rows of a request and lines of a file go through the same check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from tableferry.catalog import Column, Table
+from tableferry.errors import Problem
+from tableferry.values import Bad, Check, Value, check_for
+
+
+class Default(Enum):
+    """Stands for a value that the row does not give."""
+
+    DEFAULT = "DEFAULT"
+
+
+Cell = Value | Default | None
+
+
+class Row(NamedTuple):
+    """A row that is good: its number (or line), and a cell for each column of its rules."""
+
+    number: int
+    cells: tuple[Cell, ...]
+
+
+class Rules:
+    """The check of rows that give these columns, all that can be given unless ``columns`` names fewer."""
+
+    def __init__(self, table: Table, columns: Sequence[Column] | None = None) -> None:
+        self.table = table
+        self.columns: tuple[Column, ...] = table.stored if columns is None else tuple(columns)
+        self.absent = tuple(column.name for column in table.stored if column.required and column not in self.columns)
+        self._checks: tuple[Check, ...] = tuple(check_for(column) for column in self.columns)
+
+    def of_fields(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:
+        """A row given as one value a column, in order."""
+        if len(fields) != len(self.columns):
+            message = f"{len(fields)} fields, and the table has {len(self.columns)}"
+            return None, [Problem(number, "", "fields", message)]
+        if None not in fields and not self.absent:
+            try:
+                return Row(number, tuple([check(value) for check, value in zip(self._checks, fields, strict=True)])), []
+            except Bad:
+                pass
+        return self._one_by_one(number, fields)
+
+    def _one_by_one(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:
+        """The row, or every problem that it has."""
+        cells: list[Cell] = []
+        problems = [Problem(number, name, "missing", "a value is required") for name in self.absent]
+        for column, check, value in zip(self.columns, self._checks, fields, strict=True):
+            try:
+                if value is Default.DEFAULT:
+                    cells.append(value)
+                elif value is not None:
+                    cells.append(check(value))
+                elif column.nullable or column.auto_increment:
+                    cells.append(None)
+                else:
+                    raise Bad("missing", "a value is required")
+            except Bad as bad:
+                problems.append(Problem(number, column.name, bad.code, bad.message))
+        return (None, problems) if problems else (Row(number, tuple(cells)), [])
+
+    def of_object(self, number: int, given: Mapping[str, Any]) -> tuple[Row | None, list[Problem]]:
+        """A row given as values by column name; what is left out gets the column's default."""
+        problems = []
+        named: dict[str, object] = {}
+        for name, value in given.items():
+            column = self.table.column(name)
+            if column is None:
+                problems.append(Problem(number, name, "unknown_column", "the table has no such column"))
+            elif column.generated:
+                problems.append(Problem(number, name, "generated", "the database computes this column"))
+            elif column.name in named:
+                problems.append(Problem(number, name, "unknown_column", "the column is named twice"))
+            else:
+                named[column.name] = value
+        fields = [named.get(column.name, None if column.required else Default.DEFAULT) for column in self.columns]
+        row, more = self.of_fields(number, fields)
+        return (None, problems + more) if problems or row is None else (row, [])

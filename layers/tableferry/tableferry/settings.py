@@ -1,0 +1,104 @@
+"""What the environment says. The only reader of it, and never at import."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from tableferry.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where the database is and how to log in; exactly one of password, secret and IAM token is used, in this order."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str | None = field(default=None, repr=False)
+    secret_arn: str | None = None
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set from outside.
+
+    ``chunk_bytes`` bounds the memory of a backup and a restore: a worker holds one chunk as rows, as a frame and as a
+    file at once, about six times this figure.
+    """
+
+    database: DatabaseAddress
+    bucket: str
+    signing_key: bytes = field(repr=False)
+    inline_jobs: bool = False
+    workers: int = 2
+    chunk_bytes: int = 4 * 1024 * 1024
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Raises:
+            Misconfigured: a variable is missing or cannot be read; the message names it.
+        """
+        env = os.environ if env is None else env
+        return cls(
+            database=database_address(env),
+            bucket=_required(env, "BUCKET"),
+            signing_key=_required(env, "SIGNING_KEY").encode(),
+            inline_jobs=env.get("JOBS", "event") == "inline",
+            workers=_positive(env, "WORKERS", 2),
+            chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
+        )
+
+
+def parse_database_url(url: str) -> DatabaseAddress:
+    """Take ``mysql://user:password@host:port/database`` apart; each part is percent-decoded."""
+    parts = urlsplit(url)
+    try:
+        port = parts.port or 3306
+    except ValueError as error:
+        raise Misconfigured("DATABASE_URL has a port that is not a number.") from error
+    name = unquote(parts.path.lstrip("/"))
+    if parts.scheme not in ("mysql", "mariadb") or not parts.hostname or not name:
+        raise Misconfigured("DATABASE_URL has to look like mysql://user:password@host:port/database.")
+    return DatabaseAddress(
+        host=unquote(parts.hostname),
+        port=port,
+        name=name,
+        user=unquote(parts.username or "root"),
+        password=unquote(parts.password or ""),
+    )
+
+
+def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
+    """Where the database is; raises Misconfigured."""
+    env = os.environ if env is None else env
+    if url := env.get("DATABASE_URL"):
+        return parse_database_url(url)
+    return DatabaseAddress(
+        host=_required(env, "DATABASE_HOST"),
+        port=_positive(env, "DATABASE_PORT", 3306),
+        name=_required(env, "DATABASE_NAME"),
+        user=env.get("DATABASE_USER") or "tableferry",
+        secret_arn=env.get("DATABASE_SECRET_ARN") or None,
+        ca_file=env.get("DATABASE_CA_FILE") or None,
+    )
+
+
+def _required(env: Mapping[str, str], name: str) -> str:
+    value = env.get(name)
+    if not value:
+        raise Misconfigured(f"The environment variable {name} is not set.")
+    return value
+
+
+def _positive(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal() or int(text) == 0:
+        raise Misconfigured(f"The environment variable {name} has to be a positive number.")
+    return int(text)

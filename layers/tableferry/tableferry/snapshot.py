@@ -1,0 +1,91 @@
+"""Connections that all see one moment, and what that moment is called.
+
+``LOCK TABLES … READ`` on one connection keeps writers out while the others start their transactions; it is held for
+milliseconds and waited for no longer than a bound. ``FLUSH TABLES WITH READ LOCK`` would need a privilege that RDS
+gives to nobody. Where the lock is not to be had, one connection has to do: it sees one moment by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import pymysql
+
+from tableferry.catalog import Table
+from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
+
+_LOCK_WAIT_SECONDS = 3
+_LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Connections in read-only transactions of the same moment.
+
+    ``position`` names the moment in the binary log (or as a GTID set), as far as the user may see it.
+    """
+
+    connections: tuple[Connection, ...]
+    position: dict[str, str]
+
+
+@contextmanager
+def open_snapshot(database: Database, tables: Sequence[Table], workers: int) -> Iterator[Snapshot]:
+    """Up to ``workers`` connections on one moment; one, where the tables cannot be locked.
+
+    Every connection has touched every table, which holds its definition: without that, a table renamed meanwhile would
+    silently give another table's rows.
+    """
+    with ExitStack() as stack:
+        locker = stack.enter_context(database.connect(Mode.FAITHFUL))
+        locked = workers > 1 and _lock(locker, tables)
+        count = workers if locked else 1
+        connections = [stack.enter_context(database.connect(Mode.FAITHFUL)) for _ in range(count)]
+        for connection in connections:
+            _start(connection, tables)
+        position = _position(locker)
+        if locked:
+            execute(locker, "UNLOCK TABLES")
+        yield Snapshot(tuple(connections), position)
+
+
+def _lock(connection: Connection, tables: Sequence[Table]) -> bool:
+    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
+    try:
+        execute(connection, "LOCK TABLES " + ", ".join(f"{table.sql} READ" for table in tables))
+    except pymysql.err.MySQLError as error:
+        if error_code(error) == _LOCK_WAIT_TIMEOUT or error_code(error) in _DENIED:
+            return False
+        raise
+    return True
+
+
+def _start(connection: Connection, tables: Sequence[Table]) -> None:
+    unlimited = "max_statement_time" if is_mariadb(connection) else "max_execution_time"
+    execute(connection, f"SET SESSION {unlimited} = 0")
+    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    for table in tables:
+        execute(connection, f"SELECT 1 FROM {table.sql} LIMIT 0")
+
+
+def _position(connection: Connection) -> dict[str, str]:
+    """File and offset in the binary log and the GTID set; nothing where there is no log or no right to see it."""
+    statements = ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"]
+    gtid = "@@GLOBAL.gtid_binlog_pos" if is_mariadb(connection) else "@@GLOBAL.gtid_executed"
+    found: dict[str, str] = {}
+    for statement in reversed(statements) if is_mariadb(connection) else statements:
+        try:
+            status = rows(connection, statement)
+        except pymysql.err.MySQLError:
+            continue  # the older server knows only the older name; without the right, both are refused
+        if status:
+            found |= {"file": str(status[0][0]), "position": str(status[0][1])}
+        break
+    try:
+        [(executed,)] = rows(connection, f"SELECT {gtid}")
+    except pymysql.err.MySQLError:
+        return found
+    return found | ({"gtid": str(executed).replace("\n", "")} if executed else {})

@@ -1,0 +1,186 @@
+"""The bucket: put, get, stream, list, and puts that happen only on a condition.
+
+Conditional writes are S3's own (``If-None-Match``, ``If-Match``):
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from tableferry.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
+_CONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+_STREAM_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object as a listing or a HEAD shows it; ``size`` in bytes."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+    version: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class Store:
+    """One bucket. Every method raises StoreUnavailable when S3 cannot be reached or refuses us."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self.bucket = bucket
+
+    def put(self, key: str, body: bytes, content_type: str = "application/json", **conditions: Any) -> str:
+        """Write an object, with its SHA-256 for S3 to check on arrival; returns its ETag."""
+        with _translated(key):
+            answer = self._client.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=body,
+                ContentType=content_type,
+                ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+                **conditions,
+            )
+        return answer["ETag"]
+
+    def put_file(self, key: str, file: IO[bytes], content_type: str) -> None:
+        """Write an object of any size from an open file, in parts if it is large."""
+        with _translated(key):
+            self._client.upload_fileobj(file, self.bucket, key, ExtraArgs={"ContentType": content_type})
+
+    def put_new(self, key: str, body: bytes, content_type: str = "application/json") -> str:
+        """Write an object that must not be there.
+
+        Raises:
+            PreconditionFailed: it is there; it has not been touched.
+        """
+        return self.put(key, body, content_type, IfNoneMatch="*")
+
+    def replace(self, key: str, body: bytes, etag: str) -> str:
+        """Write an object over the version whose ETag is given.
+
+        Raises:
+            PreconditionFailed: somebody else has written it since.
+        """
+        return self.put(key, body, IfMatch=etag)
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """A small object whole, and its ETag.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+        with _translated(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key)
+            return answer["Body"].read(), answer["ETag"]
+
+    def get_json(self, key: str) -> Any:
+        """A small JSON object, parsed; raises ObjectNotFound."""
+        return json.loads(self.get(key)[0])
+
+    def stream(self, key: str, version: str = "") -> Iterator[bytes]:
+        """An object in pieces of at most 256 KiB; raises ObjectNotFound, and StoreUnavailable if it ends early."""
+        which = {"VersionId": version} if version else {}
+        with _translated(key):
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **which)  # type: ignore[arg-type]
+            yield from answer["Body"].iter_chunks(_STREAM_BYTES)
+
+    def head(self, key: str, version: str = "") -> Object:
+        """Size, ETag, version and metadata of an object; raises ObjectNotFound."""
+        which = {"VersionId": version} if version else {}
+        with _translated(key):
+            found = self._client.head_object(Bucket=self.bucket, Key=key, **which)  # type: ignore[arg-type]
+        return Object(
+            key=key,
+            size=found["ContentLength"],
+            etag=found["ETag"].strip('"'),
+            modified=found["LastModified"],
+            version=found.get("VersionId", ""),
+            metadata=found.get("Metadata", {}),
+        )
+
+    def list(self, prefix: str) -> Iterator[Object]:
+        """The objects under a prefix, by key."""
+        with _translated(prefix):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+                for found in page.get("Contents", ()):
+                    yield Object(found["Key"], found["Size"], found["ETag"].strip('"'), found["LastModified"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names directly under a prefix that ends in a slash, by name."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with _translated(prefix):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+                for found in page.get("CommonPrefixes", ()):
+                    yield found["Prefix"].removeprefix(prefix).rstrip("/")
+
+    def delete(self, key: str) -> None:
+        with _translated(key):
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+
+    def presigned_post(self, key: str, content_type: str, largest: int, seconds: int) -> dict[str, Any]:
+        """The URL and form fields with which anybody may write this one key.
+
+        Type and size (1 to ``largest`` bytes) are bound by the policy, for so many seconds.
+        """
+        with _translated(key):
+            return dict(
+                self._client.generate_presigned_post(
+                    self.bucket,
+                    key,
+                    Fields={"Content-Type": content_type},
+                    Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, largest]],
+                    ExpiresIn=seconds,
+                )
+            )
+
+
+def open_store(bucket: str) -> Store:
+    """The bucket, with the endpoint and keys that boto3 finds by itself."""
+    config = Config(
+        connect_timeout=3,
+        read_timeout=60,
+        retries={"mode": "standard", "max_attempts": 3},
+        s3={"addressing_style": "path"},
+        signature_version="s3v4",
+    )
+    return Store(boto3.client("s3", config=config), bucket)
+
+
+def encode_name(name: str) -> str:
+    """A table's name as one segment of a key: percent-encoded, slashes and all."""
+    return quote(name, safe="")
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _MISSING:
+            raise ObjectNotFound(f"The bucket has no object {key!r}.") from error
+        if code in _CONDITION:
+            raise PreconditionFailed(f"The object {key!r} was written by somebody else.") from error
+        raise StoreUnavailable(f"S3 refused the request for {key!r} ({code}).") from error
+    except (BotoCoreError, HTTPClientError) as error:
+        raise StoreUnavailable(f"S3 cannot be reached, or broke off, at {key!r}.") from error

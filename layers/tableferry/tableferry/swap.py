@@ -1,0 +1,156 @@
+"""Exchange tables in one RENAME TABLE, and put right what a rename leaves behind: triggers and foreign keys.
+
+Triggers cannot cross schemas (error 1435), so they are dropped before and made after. The foreign keys of other tables
+follow the table they point at into its new schema; they are dropped and added again, pointing at the new one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pymysql
+
+from tableferry import catalog, ddl
+from tableferry.catalog import ForeignKey, Trigger, qualified, quote
+from tableferry.database import Connection, Mode, error_code, execute
+from tableferry.errors import Conflict
+
+_LOCK_WAIT_TIMEOUT = 1205
+_LOCK_WAIT_SECONDS = 2
+_TRIES = 5
+_MAY_NOT_SET_DEFINER = {1227, 4254}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One table of a swap: what stands at ``name`` goes from ``live`` to ``aside`` and ``coming``'s takes its place.
+
+    ``leaves`` and ``comes`` say whether there is such a table.
+    """
+
+    name: str
+    live: str
+    aside: str
+    coming: str
+    leaves: bool
+    comes: bool = True
+    triggers: tuple[Trigger, ...] = ()
+    """The triggers that the table which comes shall have."""
+
+    def reversed(self, triggers: Sequence[Trigger]) -> Move:
+        """The move that undoes this one."""
+        return replace(
+            self,
+            aside=self.coming,
+            coming=self.aside,
+            leaves=self.comes,
+            comes=self.leaves,
+            triggers=tuple(triggers),
+        )
+
+
+def followers(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at tables that go."""
+    going = {(move.live, move.name) for move in moves if move.leaves}
+    return [
+        key
+        for schema, name in sorted(going)
+        for key in catalog.foreign_keys_to(connection, schema, name)
+        if (key.schema, key.table) not in going
+    ]
+
+
+def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[ForeignKey]:
+    """The same keys, pointing at the tables that will come: what to look for orphans with."""
+    coming = {(move.live, move.name): move.coming for move in moves}
+    return [replace(key, parent_schema=coming[key.parent_schema, key.parent_table]) for key in keys]
+
+
+def swap(
+    connection: Connection,
+    moves: Sequence[Move],
+    following: Sequence[ForeignKey],
+    before: Mapping[str, Sequence[Trigger]],
+) -> list[str]:
+    """Exchange the tables; returns what could not be had exactly as it was.
+
+    ``before`` holds the triggers of the tables that go. Whatever fails, the tables are put back.
+
+    Raises:
+        Conflict: the tables stayed in use; nothing has changed.
+    """
+    for triggers in before.values():
+        for trigger in triggers:
+            execute(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, trigger.name)}")
+    back = [move.reversed(before.get(move.name, ())) for move in moves]
+    try:
+        _rename(connection, moves)
+    except BaseException:
+        settle(connection, back, ())
+        raise
+    try:
+        return settle(connection, moves, following)
+    except BaseException:
+        for move in moves:
+            for trigger in move.triggers:
+                execute(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
+        _rename(connection, back)
+        settle(connection, back, following)
+        raise
+
+
+def settle(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
+    """What has to follow a rename: foreign keys of other tables, and triggers. Can be repeated."""
+    _repoint(connection, following)
+    return [note for move in moves for note in _create_triggers(connection, move)]
+
+
+def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
+    """Make each key point at the table it names, wherever it points now."""
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    for key in keys:
+        now = {own.name: own for own in catalog.foreign_keys_of(connection, key.schema, key.table)}.get(key.name)
+        if now == key:
+            continue
+        if now is not None:
+            execute(connection, ddl.drop_foreign_key(key))
+        execute(connection, ddl.add_foreign_key(key))
+    execute(connection, "SET SESSION foreign_key_checks = 1")
+
+
+def _rename(connection: Connection, moves: Sequence[Move]) -> None:
+    out = [f"{qualified(move.live, move.name)} TO {qualified(move.aside, move.name)}" for move in moves if move.leaves]
+    into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
+    # A rename that waits stalls every reader behind it, so it waits briefly and tries again.
+    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}, foreign_key_checks = 0")
+    for attempt in range(1, _TRIES + 1):
+        try:
+            execute(connection, "RENAME TABLE " + ", ".join(out + into))
+        except pymysql.err.MySQLError as error:
+            if error_code(error) != _LOCK_WAIT_TIMEOUT:
+                raise
+            if attempt == _TRIES:
+                raise Conflict("The tables stayed locked by other sessions; nothing was changed. Try again.") from error
+            time.sleep(0.2 * attempt)
+        else:
+            return
+
+
+def _create_triggers(connection: Connection, move: Move) -> list[str]:
+    there = {trigger.name for trigger in catalog.triggers(connection, move.live, move.name)}
+    missing = [trigger for trigger in move.triggers if trigger.name not in there]
+    notes = []
+    for trigger in missing:
+        execute(connection, "SET SESSION sql_mode = %s", (trigger.sql_mode,))
+        try:
+            execute(connection, trigger.definition)
+        except pymysql.err.MySQLError as error:
+            if error_code(error) not in _MAY_NOT_SET_DEFINER:
+                raise
+            execute(connection, ddl.without_definer(trigger.definition))
+            notes.append(f"Trigger {quote(trigger.name)} now runs as the database user of Tableferry.")
+    if missing:
+        execute(connection, "SET SESSION sql_mode = %s", (Mode.FAITHFUL.value,))
+    return notes

@@ -1,0 +1,86 @@
+"""Backups, verifications, restores and jobs as the API shows them: without SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+from tableferry import manifest
+from tableferry.errors import BackupDamaged, BackupNotFound, Conflict
+from tableferry.jobs import Job
+from tableferry.manifest import Manifest
+from tableferry.models import (
+    BackedUpTable,
+    BackupList,
+    BackupView,
+    JobView,
+    RestoreView,
+    VerificationView,
+    VerifiedTable,
+)
+from tableferry.record import Restore
+from tableferry.store import Store
+from tableferry.verify import Verified
+
+_SHOWN = 100
+
+
+def backup(made: Manifest) -> BackupView:
+    return BackupView(
+        id=made.id,
+        database=made.database,
+        format=made.format.value,
+        consistency=made.consistency,
+        started=made.started,
+        finished=made.finished,
+        rows=made.rows,
+        bytes=made.bytes,
+        tables=[
+            BackedUpTable(
+                name=table.name,
+                rows=table.rows,
+                bytes=table.bytes,
+                digest=table.digest,
+                chunks=len(table.chunks),
+                objects=len(table.objects),
+            )
+            for table in made.tables
+        ],
+    )
+
+
+def backups(store: Store, signing_key: bytes) -> BackupList:
+    """The hundred newest; one that has no manifest (yet) is none."""
+    found = BackupList(backups=[], damaged=[])
+    for backup_id in islice(manifest.ids(store), _SHOWN):
+        try:
+            found.backups.append(backup(manifest.read(store, backup_id, signing_key)))
+        except BackupNotFound:
+            continue
+        except (BackupDamaged, Conflict):
+            found.damaged.append(backup_id)
+    return found
+
+
+def verification(job_id: str, backup_id: str, tables: Iterable[Verified]) -> VerificationView:
+    found = [
+        VerifiedTable(name=table.name, rows=table.rows, objects=table.objects, bytes=table.bytes, digest=table.digest)
+        for table in tables
+    ]
+    return VerificationView(id=job_id, backup=backup_id, tables=found)
+
+
+def restore(done: Restore) -> RestoreView:
+    return RestoreView.model_validate(done.public())
+
+
+def job(found: Job) -> JobView:
+    return JobView(
+        id=found.id,
+        kind=found.kind.value,
+        state=found.state,
+        progress=found.progress.model_dump(),
+        created=found.created,
+        finished=found.finished,
+        problem=found.problem,
+    )
