@@ -1,0 +1,120 @@
+"""Tables to S3."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from tableferry import api, jobapi, jobs, manifest, views
+from tableferry.archive import Format
+from tableferry.backup import backup
+from tableferry.database import Database
+from tableferry.errors import BackupNotFound, RecordNotFound
+from tableferry.identity import new_id
+from tableferry.jobs import Kind
+from tableferry.models import BackupList, BackupRequest, BackupView, JobView, VerificationView, VerifyRequest
+from tableferry.settings import Settings
+from tableferry.store import Store, open_store
+from tableferry.verify import verify
+
+app = api.resolver()
+
+
+@app.post("/backups", summary="Back tables up", tags=["backups"], responses=api.responses(BackupView, 201, job=True))
+def create_backup(request: BackupRequest | None = None) -> Response[BackupView | JobView]:
+    """Done in time: 201 and the backup. Else 202 and where to look."""
+    return jobapi.done_or_accepted(
+        app, Kind.BACKUP, (request or BackupRequest()).model_dump(), "/backups/{id}", perform
+    )
+
+
+@app.get("/backups", summary="The backups there are", tags=["backups"])
+def list_backups() -> BackupList:
+    """Newest first."""
+    settings = Settings.from_env()
+    return views.backups(open_store(settings.bucket), settings.signing_key)
+
+
+@app.get("/backups/<id>", summary="One backup, or how far it is", tags=["backups"])
+def show_backup(id: str) -> Response[BackupView | JobView]:  # noqa: A002  # the name of the path's parameter
+    """The backup with its manifest; the state of its job while there is none."""
+    settings = Settings.from_env()
+    store = open_store(settings.bucket)
+    try:
+        found = manifest.read(store, id, settings.signing_key)
+    except BackupNotFound as error:
+        try:
+            return api.answer(HTTPStatus.OK, views.job(jobs.find(store, id, Kind.BACKUP)))
+        except RecordNotFound:
+            raise error from None
+    return api.answer(
+        HTTPStatus.OK, views.backup(found).model_dump(mode="json") | {"manifest": found.model_dump(mode="json")}
+    )
+
+
+@app.post(
+    "/backups/<id>/verify",
+    summary="Read a backup again",
+    tags=["backups"],
+    responses=api.responses(VerificationView, 201, job=True),
+)
+def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
+    """Every object's size, SHA-256, rows and digest; 409 says what is wrong."""
+    return jobapi.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
+
+
+@app.get("/verifications/<id>", summary="What a verification found", tags=["backups"])
+def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
+    """The verification, or the state of its job."""
+    return jobapi.outcome(jobs.find(open_store(Settings.from_env().bucket), id, Kind.VERIFY))
+
+
+def perform(
+    kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
+) -> dict[str, Any]:
+    """Do what a job asks for."""
+    if kind is Kind.VERIFY:
+        return _verify(settings, store, job_id, api.parsed(VerifyRequest, request), progress)
+    return _backup(settings, store, job_id, api.parsed(BackupRequest, request), progress)
+
+
+def _backup(
+    settings: Settings, store: Store, backup_id: str, request: BackupRequest, progress: jobs.Tell
+) -> dict[str, Any]:
+    made = backup(
+        Database(settings.database),
+        store,
+        backup_id,
+        request.tables,
+        Format(request.format),
+        settings.signing_key,
+        workers=settings.workers,
+        chunk_bytes=settings.chunk_bytes,
+        progress=progress,
+    )
+    api.count(rows_backed_up=made.rows, backup_bytes=made.bytes)
+    return views.backup(made).model_dump(mode="json")
+
+
+def _verify(
+    settings: Settings, store: Store, job_id: str, request: VerifyRequest, progress: jobs.Tell
+) -> dict[str, Any]:
+    wanted = manifest.latest(store) if request.backup == "latest" else request.backup
+    found = manifest.read(store, wanted, settings.signing_key)
+    api.count(rows_verified=found.rows)
+    return views.verification(job_id, found.id, verify(store, found, progress)).model_dump(mode="json")
+
+
+def direct(event: dict[str, Any]) -> dict[str, Any]:
+    """A direct invocation does the work itself: ``{"action": "backup"}`` or ``{"action": "verify"}``, and its request."""
+    kind, request = jobapi.action(event, Kind.BACKUP, Kind.VERIFY)
+    settings = Settings.from_env()
+    return perform(
+        kind, settings, open_store(settings.bucket), new_id(datetime.now(UTC)), request, lambda done, of, rows: None
+    )
+
+
+handler = api.handler(app, objects=jobapi.performer(perform), direct=direct)

@@ -1,0 +1,96 @@
+"""Rows over HTTP, and what the API is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+
+from tableferry import api, catalog, dictionary
+from tableferry.database import Database
+from tableferry.errors import UnsupportedMediaType
+from tableferry.insert import Batch, insert
+from tableferry.models import RowsResult, TableList, TableView
+from tableferry.settings import database_address
+from tableferry.writer import OnDuplicate
+
+app = api.resolver()
+
+_TYPES = {"application/json": False, "text/csv": True}
+
+
+def _database() -> Database:
+    return Database(database_address())
+
+
+@app.get("/tables", summary="The data dictionary", tags=["tables"])
+def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | TableView:
+    """All tables, or the one named by ``?table=``."""
+    if table is not None:
+        return describe_table(table)
+    database = _database()
+    with database.connect() as connection:
+        found = catalog.describe_all(connection, database.name)
+        return TableList(tables=[dictionary.table(connection, described) for described in found])
+
+
+@app.get("/tables/<table>", summary="One table", tags=["tables"])
+def describe_table(table: str) -> TableView:
+    """Columns, types, keys, and an estimate of the rows."""
+    database = _database()
+    with database.connect() as connection:
+        return dictionary.table(connection, catalog.describe(connection, database.name, api.unquoted(table)))
+
+
+@app.post(
+    "/tables/<table>/rows",
+    summary="Insert 1 to 1000 rows",
+    tags=["tables"],
+    responses=api.responses(RowsResult, 201, 207, 422),
+    openapi_extensions={"x-body": "rows"},
+)
+def insert_rows(
+    table: str,
+    name: Annotated[str | None, Query(alias="table")] = None,
+    on_duplicate: Annotated[OnDuplicate, Query()] = OnDuplicate.REJECT,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
+) -> Response[RowsResult]:
+    """Good rows go in, each other one is reported with row, column, code and message."""
+    body, media_type = api.body_of(app)
+    if media_type not in _TYPES:
+        raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
+    batch = Batch(body, csv=_TYPES[media_type])
+    done = insert(_database(), name or api.unquoted(table), batch, on_duplicate, idempotency_key)
+    for problem in done.errors:
+        api.logger.warning("row rejected", extra={"table": done.table, "problem": asdict(problem)})
+    api.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected)
+    headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
+    return api.answer(_status(done.rejected, done.read), RowsResult.model_validate(asdict(done)), headers)
+
+
+@app.get("/openapi.json", summary="This document", tags=["about"], include_in_schema=False)
+def openapi() -> Response[Any]:
+    return Response(200, "application/json", _document())
+
+
+@app.get("/docs", summary="Swagger UI", tags=["about"], include_in_schema=False)
+def docs() -> Response[str]:
+    return Response(200, "text/html", api.swagger_page(_document()))
+
+
+def _document() -> str:
+    """The document of all four functions, made by ``make openapi`` from their types."""
+    return Path(__file__).with_name("openapi.json").read_text(encoding="utf-8")
+
+
+def _status(rejected: int, read: int) -> HTTPStatus:
+    if not rejected:
+        return HTTPStatus.CREATED
+    return HTTPStatus.MULTI_STATUS if rejected < read else HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+handler = api.handler(app)

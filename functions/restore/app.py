@@ -1,0 +1,96 @@
+"""S3 to tables."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+
+from tableferry import api, jobapi, jobs, record, views
+from tableferry.database import Database
+from tableferry.errors import RecordNotFound
+from tableferry.identity import new_id
+from tableferry.jobs import Kind
+from tableferry.models import JobView, RestoreList, RestoreRequest, RestoreView
+from tableferry.restore import accept, open_backup, plan, restore, undo
+from tableferry.settings import Settings
+from tableferry.store import Store, open_store
+
+app = api.resolver()
+
+
+@app.post(
+    "/restores", summary="Bring tables back", tags=["restores"], responses=api.responses(RestoreView, 201, job=True)
+)
+def create_restore(request: RestoreRequest | None = None) -> Response[RestoreView | JobView]:
+    """Beside, verified, swapped in at once; on any error nothing has changed."""
+    return jobapi.done_or_accepted(
+        app, Kind.RESTORE, (request or RestoreRequest()).model_dump(), "/restores/{id}", perform
+    )
+
+
+@app.get("/restores", summary="The restores there were", tags=["restores"])
+def list_restores() -> RestoreList:
+    """Newest first."""
+    found = record.every(open_store(Settings.from_env().bucket))
+    return RestoreList(restores=[views.restore(restored) for restored in found])
+
+
+@app.get("/restores/<id>", summary="One restore, or how far it is", tags=["restores"])
+def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # the name of the path's parameter
+    """What was restored and verified; the state of its job while it is not done."""
+    store = open_store(Settings.from_env().bucket)
+    try:
+        job = jobs.find(store, id, Kind.RESTORE)
+    except RecordNotFound:
+        return api.answer(HTTPStatus.OK, views.restore(record.find(store, id)))
+    return api.answer(HTTPStatus.OK, views.restore(record.find(store, id)) if job.state == "done" else views.job(job))
+
+
+@app.post("/restores/<id>/undo", summary="Put the old tables back", tags=["restores"])
+def undo_restore(id: str) -> RestoreView:  # noqa: A002
+    """What was written to the restored tables since is kept until accept."""
+    settings = Settings.from_env()
+    return views.restore(undo(Database(settings.database), open_store(settings.bucket), id))
+
+
+@app.post("/restores/<id>/accept", summary="Drop the tables that were replaced", tags=["restores"])
+def accept_restore(id: str) -> RestoreView:  # noqa: A002
+    """After this there is no undo."""
+    settings = Settings.from_env()
+    return views.restore(accept(Database(settings.database), open_store(settings.bucket), id))
+
+
+def perform(
+    kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
+) -> dict[str, Any]:
+    """Do what a job asks for."""
+    wanted = api.parsed(RestoreRequest, request)
+    source = open_backup(store, wanted.backup, settings.signing_key, wanted.trust)
+    done = restore(
+        Database(settings.database),
+        store,
+        job_id,
+        source,
+        plan(source, wanted.tables, wanted.into),
+        dry_run=wanted.dry_run,
+        workers=settings.workers,
+        chunk_bytes=settings.chunk_bytes,
+        progress=progress,
+    )
+    api.count(rows_restored=0 if wanted.dry_run else sum(table.rows for table in done.tables))
+    return views.restore(done).model_dump(mode="json")
+
+
+def direct(event: dict[str, Any]) -> dict[str, Any]:
+    """A direct invocation does the work itself: ``{"action": "restore"}``, and its request."""
+    kind, request = jobapi.action(event, Kind.RESTORE)
+    settings = Settings.from_env()
+    return perform(
+        kind, settings, open_store(settings.bucket), new_id(datetime.now(UTC)), request, lambda done, of, rows: None
+    )
+
+
+handler = api.handler(app, objects=jobapi.performer(perform), direct=direct)
