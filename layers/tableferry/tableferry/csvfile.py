@@ -115,18 +115,20 @@ def _may_close(line: bytes) -> bool:
 def _lines(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     number = 1
     rest = b""
-    first = True
-    for piece in pieces:
-        data = rest + piece
-        if first and len(data) < len(_BOM):
-            rest = data
-            continue
-        if first:
-            data = data.removeprefix(_BOM)
-            first = False
-        *lines, rest = data.split(b"\n")
+    for piece in _without_mark(pieces):
+        *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             yield number, line
             number += 1
     if rest:
         yield number, rest
+
+
+def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The pieces, less a byte order mark at the beginning."""
+    source = iter(pieces)
+    start = b""
+    while len(start) < len(_BOM) and (piece := next(source, b"")):
+        start += piece
+    yield start.removeprefix(_BOM)
+    yield from source

@@ -13,6 +13,8 @@ from tableferry.catalog import ForeignKey, column_list, qualified, quote
 
 _FOREIGN_KEY = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
 _NAMED_CHECK = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` CHECK ")
+_COLUMN_COLLATION = re.compile(r"^(  `(?:[^`]|``)+` [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
+_TABLE_COLLATION = re.compile(r"^\).* COLLATE=(\w+)")
 _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
 _DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*` ")
 _QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
@@ -36,9 +38,21 @@ def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bo
     _, *lines = definition.split("\n")
     end = next(number for number, line in enumerate(lines) if line.startswith(")"))
     body = [line.rstrip(",") for line in lines[:end] if not _FOREIGN_KEY.match(line)]
+    if default := _TABLE_COLLATION.match(lines[end]):
+        body = [_inheriting(line, default[1]) for line in body]
     if not keep_names:
         body = [_NAMED_CHECK.sub("  CHECK ", line) for line in body]
     return "\n".join([f"CREATE TABLE {qualified(schema, name)} (", ",\n".join(body), *lines[end:]])
+
+
+def _inheriting(line: str, default: str) -> str:
+    """A column's line without the table's own collation.
+
+    MySQL shows a collation that is inherited, and takes it for the column's own when it is read back; one that is the
+    column's own it shows behind CHARACTER SET.
+    """
+    found = _COLUMN_COLLATION.match(line)
+    return found[1] + line[found.end() :] if found and found[2] == default else line
 
 
 def add_foreign_key(key: ForeignKey, keep_name: bool = True) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -212,11 +213,16 @@ def _alone(database: Database, store: Store) -> Iterator[Connection]:
         Conflict: another restore, undo or accept is going on.
     """
     with database.connect(Mode.FAITHFUL) as connection:
-        [(got,)] = rows(connection, "SELECT GET_LOCK(CONCAT('tableferry/', MD5(%s)), 0)", (database.name,))
+        [(got,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (_lock_name(database.name),))
         if got != 1:
             raise Conflict(f"Another restore of the database {database.name!r} is going on; try again when it is done.")
         _finish_what_died(connection, store, database.name)
         yield connection
+
+
+def _lock_name(schema: str) -> str:
+    """The name of a database's lock; such names are of the whole server and 64 characters at most."""
+    return "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
 
 
 def _finish_what_died(connection: Connection, store: Store, live: str) -> None:

@@ -1,0 +1,101 @@
+"""Records out of bytes: whatever Python's own csv writes comes back, and a bad line spoils no other."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tableferry.csvfile import Record, records
+
+FIELDS = st.lists(
+    st.none()
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)
+    | st.sampled_from(['"', ",", "\n", "\r\n", 'a"b', '""']),
+    min_size=2,
+    max_size=4,
+)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def read(data: bytes, size: int = 7) -> list[list[str | None] | str]:
+    """The fields of each record, or the text of a malformed one."""
+    return [f"! {record.text}" if record.malformed else record.fields() for record in records(cut(data, size))]
+
+
+def written(rows: list[list[str | None]], end: str) -> bytes:
+    """CSV in which NULL is an empty field and every text is quoted."""
+    lines = [",".join("" if field is None else '"' + field.replace('"', '""') + '"' for field in row) for row in rows]
+    return end.join([*lines, ""]).encode()
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(FIELDS, max_size=6), end=st.sampled_from(["\n", "\r\n"]), size=st.integers(1, 40))
+def test_what_was_written_is_read(rows: list[list[str | None]], end: str, size: int) -> None:
+    assert read(written(rows, end), size) == rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=st.lists(
+        st.lists(
+            st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=6),
+            min_size=2,
+            max_size=3,
+        ),
+        max_size=5,
+    )
+)
+def test_pythons_own_csv_is_read(rows: list[list[str]]) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows(rows)
+    assert read(file.getvalue().encode()) == rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=60).map(lambda data: data.replace(b"\0", b'"')), size=st.integers(1, 20))
+def test_no_byte_is_lost_whatever_the_file_holds(data: bytes, size: int) -> None:
+    found = list(records(cut(data, size)))
+    plain = data.removeprefix(b"\xef\xbb\xbf")
+    lines = [line for record in found for line in record.raw.split(b"\n")]
+    assert [line.rstrip(b"\r") for line in lines if line.strip(b"\r")] == [
+        line.rstrip(b"\r") for line in plain.split(b"\n") if line.strip(b"\r")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'1,"a\n2,b\n', ['! 1,"a', ["2", "b"]]),
+        (b'1,5" pipe\n2,b\n', ['! 1,5" pipe', ["2", "b"]]),
+        (b'1,"a"x\n2,b\n', ['! 1,"a"x', ["2", "b"]]),
+        (b'1,"a\nb"\n2,c', [["1", "a\nb"], ["2", "c"]]),
+        (b"\xef\xbb\xbf1,a\r\n\r\n2,b\r\n", [["1", "a"], ["2", "b"]]),
+        (b'1,"cut in the mid', ['! 1,"cut in the mid']),
+        (b"", []),
+    ],
+)
+def test_a_bad_line_spoils_no_other(data: bytes, expected: list[list[str | None] | str]) -> None:
+    assert read(data) == expected
+
+
+def test_lines_are_counted_where_records_begin() -> None:
+    found = list(records([b'a,"1\n2"\n\nb,c\n']))
+    assert [record.line for record in found] == [1, 4]
+
+
+def test_bytes_that_are_no_text_are_the_records_own_problem() -> None:
+    bad, good = records([b"1,\xff\n2,b\n"])
+    with pytest.raises(UnicodeDecodeError):
+        bad.fields()
+    assert good == Record(2, b"2,b")
+
+
+def test_a_quote_that_never_closes_gives_up_after_a_mebibyte() -> None:
+    found = list(records(cut(b'0,"a\n' + b"1,bbbbbbbbbbbbbbb\n" * 100_000, 65536)))
+    assert len(found) == 100_001
+    assert [record.malformed for record in found[:2]] == [True, False]

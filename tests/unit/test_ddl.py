@@ -1,0 +1,84 @@
+"""Statements made from what SHOW CREATE TABLE says, of MySQL and of MariaDB."""
+
+import pytest
+
+from tableferry import ddl
+from tableferry.catalog import ForeignKey
+
+DEFINITION = """CREATE TABLE `a``b` (
+  `id` int NOT NULL AUTO_INCREMENT,
+  `name` varchar(9) COLLATE utf8mb4_unicode_ci DEFAULT 'x, FOREIGN KEY' COMMENT 'a) COLLATE utf8mb4_unicode_ci',
+  `own` varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,
+  `size` enum('a) COLLATE utf8mb4_unicode_ci','it''s') COLLATE utf8mb4_bin NOT NULL,
+  PRIMARY KEY (`id`),
+  KEY `parent` (`name`),
+  CONSTRAINT `up` FOREIGN KEY (`name`) REFERENCES `p` (`name`) ON DELETE CASCADE,
+  CONSTRAINT `positive` CHECK ((`id` > 0))
+) ENGINE=InnoDB AUTO_INCREMENT=42 DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci COMMENT='AUTO_INCREMENT=7'
+/*!50100 PARTITION BY HASH (`id`)
+PARTITIONS 2 */"""
+
+
+def test_a_shadows_definition_has_another_name_no_foreign_keys_and_all_else() -> None:
+    made = ddl.without_foreign_keys(DEFINITION, "shadow", "t", keep_names=True)
+    assert made.startswith("CREATE TABLE `shadow`.`t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n")
+    assert "REFERENCES" not in made
+    assert "  KEY `parent` (`name`),\n  CONSTRAINT `positive` CHECK ((`id` > 0))\n) ENGINE=InnoDB" in made
+    assert made.endswith("/*!50100 PARTITION BY HASH (`id`)\nPARTITIONS 2 */")
+
+
+def test_a_copys_checks_lose_the_names_that_a_schema_can_have_only_once() -> None:
+    assert "  CHECK ((`id` > 0))\n" in ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=False)
+
+
+def test_only_an_inherited_collation_is_left_to_be_inherited() -> None:
+    made = ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=True).split("\n")
+    assert made[2].startswith("  `name` varchar(9) DEFAULT 'x, FOREIGN KEY' COMMENT 'a) COLLATE utf8mb4_unicode_ci'")
+    assert made[3] == "  `own` varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,"
+    assert made[4] == "  `size` enum('a) COLLATE utf8mb4_unicode_ci','it''s') COLLATE utf8mb4_bin NOT NULL,"
+
+
+def test_the_fingerprint_does_not_move_with_the_rows() -> None:
+    moved = DEFINITION.replace("AUTO_INCREMENT=42", "AUTO_INCREMENT=43")
+    assert ddl.fingerprint(moved) == ddl.fingerprint(DEFINITION)
+    assert ddl.fingerprint(DEFINITION.replace("varchar(9)", "varchar(8)")) != ddl.fingerprint(DEFINITION)
+
+
+def test_a_foreign_key_is_added_as_it_was() -> None:
+    key = ForeignKey("up", "s", "t`", ("a", "b"), "q", "p", ("c", "d"), " ON DELETE CASCADE")
+    assert ddl.add_foreign_key(key) == (
+        "ALTER TABLE `s`.`t``` ADD CONSTRAINT `up` FOREIGN KEY (`a`, `b`) REFERENCES `q`.`p` (`c`, `d`) ON DELETE CASCADE"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        " /*!50000 select 1 as a */",
+        " AS SELECT * FROM mysql.user",
+        "; DROP TABLE x",
+        " SELECT 1",
+        " /*! select 1 */",
+        " -- comment",
+    ],
+)
+def test_a_definition_that_does_more_than_define_is_not_plain(more: str) -> None:
+    assert not ddl.is_plain("CREATE TABLE `leak` (\n  `a` int\n) ENGINE=InnoDB" + more)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        DEFINITION,
+        "CREATE TABLE `t` (\n  `a` int COMMENT 'select; -- /*',\n  `g` point /*!80003 SRID 4326 */ NOT NULL\n) ENGINE=InnoDB",
+        "CREATE TABLE `select` (\n  `table` int DEFAULT NULL /*!80023 INVISIBLE */\n) ENGINE=InnoDB",
+    ],
+)
+def test_what_show_create_table_says_is_plain(definition: str) -> None:
+    assert ddl.is_plain(definition)
+
+
+def test_a_trigger_can_be_made_in_ones_own_name() -> None:
+    assert (
+        ddl.without_definer("CREATE DEFINER=`a``x`@`%` TRIGGER `t` BEFORE INSERT") == "CREATE TRIGGER `t` BEFORE INSERT"
+    )

@@ -1,0 +1,60 @@
+"""Compressed uploads, plain ones, and those that are damaged."""
+
+import gzip
+import sys
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tableferry.decompress import decompressed
+from tableferry.errors import InvalidRequest
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+Compress = Callable[[bytes], bytes]
+BOTH = pytest.mark.parametrize("compress", [gzip.compress, zstd.compress], ids=["gzip", "zstd"])
+
+
+def through(data: bytes, size: int) -> bytes:
+    return b"".join(decompressed(data[start : start + size] for start in range(0, len(data), size)))
+
+
+@BOTH
+@settings(max_examples=50, deadline=None)
+@given(parts=st.lists(st.binary(max_size=200), min_size=1, max_size=3), size=st.integers(1, 100))
+def test_members_and_frames_follow_each_other(compress: Compress, parts: list[bytes], size: int) -> None:
+    assert through(b"".join(compress(part) for part in parts), size) == b"".join(parts)
+
+
+@given(data=st.binary(max_size=50), size=st.integers(1, 10))
+def test_plain_bytes_pass(data: bytes, size: int) -> None:
+    assert through(b"a," + data, size) == b"a," + data
+
+
+@BOTH
+def test_a_file_that_ends_early_is_refused(compress: Compress) -> None:
+    with pytest.raises(InvalidRequest, match="ends early"):
+        through(compress(b"1,a\n" * 1000)[:-3], 16)
+
+
+def _with_checksum(data: bytes) -> bytes:
+    return zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, _with_checksum], ids=["gzip", "zstd"])
+def test_a_damaged_file_is_refused(compress: Compress) -> None:
+    data = bytearray(compress(bytes(range(256)) * 20))
+    data[len(data) // 2] ^= 0xFF
+    with pytest.raises(InvalidRequest):
+        through(bytes(data), 16)
+
+
+@BOTH
+def test_a_bomb_comes_out_a_piece_at_a_time(compress: Compress) -> None:
+    pieces = decompressed([compress(bytes(50_000_000))])
+    assert max(len(piece) for piece in pieces) <= 1024 * 1024

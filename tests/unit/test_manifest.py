@@ -1,0 +1,102 @@
+"""The manifest's signature, and what is refused."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tableferry import manifest
+from tableferry.archive import Format
+from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
+from tableferry.manifest import Manifest
+
+ID = "20261122T071500Z-1a2b3c4d"
+NOW = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
+MANIFEST = Manifest(
+    id=ID,
+    tableferry="0",
+    server="9",
+    database="d",
+    format=Format.PARQUET,
+    consistency="snapshot",
+    position={"gtid": "é"},
+    started=NOW,
+    finished=NOW,
+    tables=(),
+)
+
+
+class Bucket:
+    """The two methods that a manifest needs of a store, over a dictionary."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def put_new(self, key: str, body: bytes) -> None:
+        assert key not in self.objects
+        self.objects[key] = body
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        if key not in self.objects:
+            raise ObjectNotFound(key)
+        return self.objects[key], "etag"
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    made = Bucket()
+    manifest.write(made, MANIFEST, b"key")  # type: ignore[arg-type]
+    return made
+
+
+def read(bucket: Bucket, backup_id: str = ID, key: bytes | None = b"key") -> Manifest:
+    return manifest.read(bucket, backup_id, key)  # type: ignore[arg-type]
+
+
+def edit(bucket: Bucket, **changes: object) -> None:
+    key = manifest.key(ID)
+    signed = json.loads(bucket.objects[key])
+    signed["manifest"] |= changes
+    bucket.objects[key] = json.dumps(signed).encode()
+
+
+def test_a_manifest_comes_back(bucket: Bucket) -> None:
+    assert read(bucket) == MANIFEST
+
+
+def test_an_edited_manifest_is_refused(bucket: Bucket) -> None:
+    edit(bucket, database="other")
+    with pytest.raises(BackupDamaged, match="altered"):
+        read(bucket)
+    assert read(bucket, key=None).database == "other"
+
+
+def test_another_key_is_refused(bucket: Bucket) -> None:
+    with pytest.raises(BackupDamaged, match="not signed"):
+        read(bucket, key=b"other")
+
+
+def test_a_manifest_of_another_version_is_refused_by_name(bucket: Bucket) -> None:
+    edit(bucket, version=2)
+    with pytest.raises(Conflict, match="version 2"):
+        read(bucket, key=None)
+
+
+def test_a_manifest_of_another_backup_is_refused(bucket: Bucket) -> None:
+    other = "20261122T071500Z-ffffffff"
+    bucket.objects[manifest.key(other)] = bucket.objects[manifest.key(ID)]
+    with pytest.raises(BackupDamaged, match="another backup"):
+        read(bucket, other)
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"manifest": 5}', b'{"manifest": {"version": 1}}'])
+def test_what_is_no_manifest_is_refused(bucket: Bucket, text: bytes) -> None:
+    bucket.objects[manifest.key(ID)] = text
+    with pytest.raises(BackupDamaged):
+        read(bucket, key=None)
+
+
+@pytest.mark.parametrize("backup_id", ["20261122T071500Z-00000000", "../secrets", "latest"])
+def test_an_id_that_is_none_finds_nothing(bucket: Bucket, backup_id: str) -> None:
+    with pytest.raises(BackupNotFound):
+        read(bucket, backup_id)

@@ -1,0 +1,27 @@
+"""The OpenAPI document in the repository is the one that the handlers' types make, and the template's routes are in it."""
+
+import json
+import re
+from pathlib import Path
+
+from local import openapi
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_document_is_current() -> None:
+    assert openapi.TARGET.read_text(encoding="utf-8") == openapi.text(), "run `make openapi`"
+
+
+def test_every_route_of_the_template_is_in_it() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    routes = set(re.findall(r'Method: (\w+), Path: "?([^"\s]+?)"? \}', text))
+    document = json.loads(openapi.TARGET.read_text(encoding="utf-8"))
+    described = {(method.upper(), path) for path, found in document["paths"].items() for method in found}
+    assert routes - {("GET", "/openapi.json"), ("GET", "/docs")} == described
+
+
+def test_every_reference_leads_somewhere() -> None:
+    document = openapi.document()
+    wanted = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+    assert wanted <= set(document["components"]["schemas"])

@@ -1,0 +1,209 @@
+"""The data dictionary: what each type takes, what it refuses and why, and that nothing is rounded or cut."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tableferry.catalog import Column, Table
+from tableferry.rules import Default, Rules
+from tableferry.values import Bad, check_for
+
+
+def column(data_type: str, column_type: str = "", **more: object) -> Column:
+    given = {"name": "c", "nullable": False, "charset": "utf8mb4"} | more
+    return Column(data_type=data_type, column_type=column_type or data_type, **given)  # type: ignore[arg-type]
+
+
+INT = column("int", "int(11)")
+TINY = column("tinyint", "tinyint(3) unsigned")
+MONEY = column("decimal", precision=5, scale=2)
+SINGLE = column("float")
+DOUBLE = column("double")
+DAY = column("date")
+AT = column("datetime")
+AT3 = column("datetime", fraction=3)
+STAMP = column("timestamp")
+TIME = column("time")
+YEAR = column("year")
+BIT3 = column("bit", precision=3)
+NAME = column("varchar", characters=3, octets=12)
+LATIN = column("varchar", characters=10, octets=10, charset="latin1")
+BASIC = column("varchar", characters=10, octets=30, charset="utf8mb3")
+TEXT = column("tinytext", characters=255, octets=255)
+SIZE = column("enum", "enum('S','it''s','')")
+TAGS = column("set", "set('a','b')")
+DATA = column("varbinary", characters=2, octets=2)
+DOCUMENT = column("json")
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "stored"),
+    [
+        (INT, "-2147483648", -2147483648),
+        (INT, "+7", 7),
+        (INT, "007", 7),
+        (INT, Decimal("5.0"), 5),
+        (TINY, True, 1),
+        (TINY, 255, 255),
+        (MONEY, "123.4500", "123.45"),
+        (MONEY, "1e2", "100"),
+        (MONEY, "0.000", "0"),
+        (MONEY, Decimal("-0.10"), "-0.10"),
+        (DOUBLE, "1e308", "1e+308"),
+        (SINGLE, Decimal("0.1"), "0.1"),
+        (DAY, "2024-02-29", "2024-02-29"),
+        (AT, "2021-07-27T16:02:08Z", "2021-07-27 16:02:08"),
+        (AT, "2021-07-27T16:02:08+02:00", "2021-07-27 14:02:08"),
+        (AT, "2021-12-31T23:30:00-0100", "2022-01-01 00:30:00"),
+        (AT, "2021-07-27 16:02", "2021-07-27 16:02:00"),
+        (AT, "2021-07-27", "2021-07-27 00:00:00"),
+        (AT, "2021-07-27T16:02:08.000Z", "2021-07-27 16:02:08"),
+        (AT3, "2021-07-27T16:02:08.1230Z", "2021-07-27 16:02:08.123"),
+        (AT, "0999-01-01T00:00:00Z", "0999-01-01 00:00:00"),
+        (STAMP, "2038-01-19T03:14:07Z", "2038-01-19 03:14:07"),
+        (TIME, "-838:59:59", "-838:59:59"),
+        (YEAR, "0000", "0000"),
+        (YEAR, 2155, "2155"),
+        (BIT3, "7", 7),
+        (NAME, "äöü", "äöü"),
+        (NAME, "", ""),
+        (TEXT, "ä" * 127, "ä" * 127),
+        (LATIN, "naïve €", "naïve €"),
+        (SIZE, "it's", "it's"),
+        (SIZE, "", ""),
+        (TAGS, "b,a", "b,a"),
+        (TAGS, ["a"], "a"),
+        (TAGS, "", ""),
+        (DATA, "0xFF00", b"\xff\x00"),
+        (DOCUMENT, {"a": [Decimal("1.10"), None, "é"]}, '{"a": [1.10, null, "é"]}'),
+        (DOCUMENT, '{"a": 1.10}', '{"a": 1.10}'),
+    ],
+)
+def test_a_good_value_is_taken_as_it_is(of: Column, value: object, stored: object) -> None:
+    assert check_for(of)(value) == stored
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "code"),
+    [
+        (INT, "2147483648", "out_of_range"),
+        (INT, "1.5", "invalid"),
+        (INT, Decimal("1.5"), "invalid"),
+        (INT, " 1", "invalid"),
+        (INT, "1_000", "invalid"),
+        (INT, "٣", "invalid"),
+        (INT, "", "invalid"),
+        (INT, "9" * 5000, "invalid"),
+        (INT, [1], "invalid"),
+        (TINY, "-1", "out_of_range"),
+        (MONEY, "1234.5", "out_of_range"),
+        (MONEY, "1.234", "out_of_range"),
+        (MONEY, "1e9999", "out_of_range"),
+        (MONEY, "NaN", "invalid"),
+        (MONEY, "1,5", "invalid"),
+        (MONEY, True, "invalid"),
+        (SINGLE, "1e39", "out_of_range"),
+        (DOUBLE, "1e309", "out_of_range"),
+        (DOUBLE, "inf", "invalid"),
+        (DAY, "2021-02-31", "invalid"),
+        (DAY, "20210203", "invalid"),
+        (DAY, "2021-W01-1", "invalid"),
+        (DAY, 20210203, "invalid"),
+        (AT, "2021-13-01T00:00:00Z", "invalid"),
+        (AT, "2021-07-27T25:00:00Z", "invalid"),
+        (AT, "2021-W01-1T00:00:00Z", "invalid"),
+        (AT, "2021-07-27T16:02:08.5Z", "out_of_range"),
+        (AT, "yesterday", "invalid"),
+        (AT, "0001-01-01T00:00:00+01:00", "invalid"),
+        (STAMP, "2038-01-19T03:14:08Z", "out_of_range"),
+        (STAMP, "1970-01-01T00:00:00Z", "out_of_range"),
+        (TIME, "839:00:00", "out_of_range"),
+        (TIME, "12:60:00", "invalid"),
+        (YEAR, "1900", "out_of_range"),
+        (YEAR, "21", "invalid"),
+        (BIT3, 8, "out_of_range"),
+        (NAME, "abcd", "too_long"),
+        (NAME, 5, "invalid"),
+        (NAME, "\ud800", "encoding"),
+        (TEXT, "ä" * 128, "too_long"),
+        (LATIN, "Ж", "encoding"),
+        (BASIC, "😀", "encoding"),
+        (SIZE, "XL", "not_allowed"),
+        (TAGS, "a,c", "not_allowed"),
+        (DATA, "00ff00", "too_long"),
+        (DATA, "xyz", "invalid"),
+        (DOCUMENT, "{", "invalid"),
+        (column("geometry"), "POINT(1 1)", "invalid"),
+    ],
+)
+def test_a_value_that_would_be_altered_is_refused_with_its_reason(of: Column, value: object, code: str) -> None:
+    with pytest.raises(Bad) as refused:
+        check_for(of)(value)
+    assert refused.value.code == code
+    assert refused.value.message
+
+
+@given(st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}", fullmatch=True))
+def test_the_quick_way_with_times_agrees_with_the_slow_one(moment: str) -> None:
+    def told(text: str) -> str:
+        try:
+            return str(check_for(AT)(text))
+        except Bad as bad:
+            return bad.code
+
+    assert told(moment + "Z") == told(moment + "+00:00")
+
+
+TABLE = Table(
+    schema="s",
+    name="t",
+    engine="InnoDB",
+    columns=(
+        column("int", name="id", extra="AUTO_INCREMENT"),
+        column("varchar", name="Name", characters=5, octets=20),
+        column("int", name="age", nullable=True),
+        column("int", name="score", has_default=True),
+        column("int", name="twice", extra="VIRTUAL GENERATED"),
+    ),
+    primary_key=("id",),
+)
+
+
+def test_fields_are_taken_in_the_order_of_the_stored_columns() -> None:
+    row, problems = Rules(TABLE).of_fields(3, ["1", "Ann", None, "2"])
+    assert (row, problems) == ((3, (1, "Ann", None, 2)), [])
+
+
+def test_every_problem_of_a_row_is_told() -> None:
+    row, problems = Rules(TABLE).of_fields(9, ["x", None, "y", "2"])
+    assert row is None
+    assert [(found.row, found.column, found.code) for found in problems] == [
+        (9, "id", "invalid"),
+        (9, "Name", "missing"),
+        (9, "age", "invalid"),
+    ]
+
+
+@pytest.mark.parametrize("fields", [[], ["1"], ["1", "a", "2", "3", "4"]])
+def test_too_few_and_too_many_fields_are_refused(fields: list[str]) -> None:
+    _, (problem,) = Rules(TABLE).of_fields(1, fields)
+    assert problem.code == "fields"
+
+
+def test_an_object_may_leave_out_what_the_database_fills_in() -> None:
+    row, problems = Rules(TABLE).of_object(1, {"name": "Bo"})
+    assert not problems
+    assert row is not None
+    assert row.cells == (Default.DEFAULT, "Bo", Default.DEFAULT, Default.DEFAULT)
+
+
+def test_an_object_with_unknown_generated_and_missing_columns_is_told_of_each() -> None:
+    row, problems = Rules(TABLE).of_object(1, {"nope": 1, "twice": 2})
+    assert row is None
+    assert {(found.column, found.code) for found in problems} == {
+        ("nope", "unknown_column"),
+        ("twice", "generated"),
+        ("Name", "missing"),
+    }
