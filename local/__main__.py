@@ -1,0 +1,109 @@
+"""`python -m local`: up, down, status, serve, demo, bench."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from local import control, serve
+from local.process import StartError
+from local.state import State, acquire
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit status."""
+    options, rest = _parser().parse_known_args(arguments)
+    if rest and options.command not in {"demo", "bench"}:
+        _parser().error(f"unrecognized arguments: {' '.join(rest)}")
+    state = State(options.state) if options.state else State.from_env()
+    try:
+        match options.command:
+            case "up":
+                _show(state, control.up(state, options.template))
+            case "down":
+                print("Stopped." if control.down(state) else "Nothing was running.")
+            case "status":
+                return _status(state)
+            case "serve":
+                return _serve(state, options)
+            case command:
+                os.environ["TABLEFERRY_STATE"] = str(state.folder)
+                if command == "demo" and not control.running(state):
+                    print("Starting the local runtime …", flush=True)
+                    control.up(state)
+                status: int = importlib.import_module(f"local.{command}").main(rest)
+                return status
+    except StartError as error:
+        print(f"Tableferry: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m local", description="Tableferry on one machine.")
+    parser.add_argument("--state", type=Path, help="folder of data, logs and keys (TABLEFERRY_STATE, or .local)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    helps = {
+        "up": "start everything in the background",
+        "serve": "start everything and stay in the foreground",
+        "down": "stop everything",
+        "status": "what runs, and where",
+        "demo": "load, back up, damage, restore, prove",
+        "bench": "measure",
+    }
+    for name, text in helps.items():
+        command = commands.add_parser(name, help=text, add_help=name not in {"demo", "bench"})
+        if name in {"up", "serve"}:
+            command.add_argument("--template", type=Path, default=control.TEMPLATE, help="the SAM template to run")
+        if name == "serve":
+            command.add_argument("--lock", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def _serve(state: State, options: argparse.Namespace) -> int:
+    if options.lock is not None:
+        return serve.run(state, options.lock, options.template.resolve())
+    try:
+        lock = acquire(state.lock)
+    except BlockingIOError:
+        print("Tableferry: it runs already", file=sys.stderr)
+        return 1
+    state.make()
+    status = serve.run(state, lock, options.template.resolve(), lambda environment: _show(state, environment))
+    if error := state.read_runtime().get("error"):
+        print(f"Tableferry: {error}", file=sys.stderr)
+    return status
+
+
+def _status(state: State) -> int:
+    environment = control.running(state)
+    if environment is None:
+        print(f"Not running. {state.read_runtime().get('error') or ''}".strip())
+        return 1
+    _show(state, environment)
+    return 0
+
+
+def _show(state: State, environment: Mapping[str, str]) -> None:
+    table = Table(title="Tableferry runs", title_justify="left", show_header=False)
+    place = state.env.relative_to(Path.cwd()) if state.env.is_relative_to(Path.cwd()) else state.env
+    rows = {
+        "API": environment["API_URL"],
+        "its documentation": environment["API_URL"] + "/docs",
+        "S3": f"{environment['S3_URL']} (bucket {environment['BUCKET']})",
+        "database": environment["DATABASE_URL"].rpartition("@")[2],
+        "logs": str(state.logs.relative_to(Path.cwd()) if state.logs.is_relative_to(Path.cwd()) else state.logs),
+        "for a shell": f". {place}",
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console(soft_wrap=True).print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""A private MySQL-compatible server: whichever of mysqld and mariadbd the machine has, with its data in the state's folder.
+
+Loopback only, on a free port, with random passwords made once. Two users: `root`, for tests that make databases, and
+`tableferry`, with the rights that the documentation asks for and no others.
+"""
+
+import contextlib
+import secrets
+from dataclasses import dataclass
+from urllib.parse import quote, unquote, urlsplit
+
+import pymysql
+
+from local.datadir import as_user, initialize, is_mariadb
+from local.process import Child, StartError, accepts, free_port, plain_environment
+from local.setup import find_server
+from local.state import State, write_private
+
+DATABASE = "tableferry"
+USER = "tableferry"
+
+# Half of this is what RDS sets or recommends; the rest keeps a server for development small and quick.
+OPTIONS = (
+    "--bind-address=127.0.0.1",
+    "--socket=server.sock",  # relative to the data, because a socket's path is short by law
+    "--pid-file=server.pid",
+    "--character-set-server=utf8mb4",
+    "--default-time-zone=+00:00",
+    "--local-infile=ON",
+    "--max-allowed-packet=64M",
+    "--log-bin=binlog",
+    "--server-id=1",
+    "--log-bin-trust-function-creators=ON",  # else nobody but SUPER makes a trigger while there is a binary log
+    "--innodb-buffer-pool-size=256M",
+    "--innodb-flush-log-at-trx-commit=2",
+    "--sync-binlog=0",
+    "--skip-name-resolve",
+)
+MARIADB_OPTIONS = ("--binlog-format=ROW", "--expire-logs-days=1")
+# Its default for secure-file-priv is a folder of the distribution's, which need not be there.
+MYSQL_OPTIONS = ("--mysqlx=OFF", "--secure-file-priv=NULL", "--binlog-expire-logs-seconds=86400")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. ``url`` is its administrator's; ``url_of`` gives that of a database for the plain user."""
+
+    port: int
+    root_password: str
+    password: str
+    child: Child
+
+    @property
+    def url(self) -> str:
+        return f"mysql://root:{quote(self.root_password, safe='')}@127.0.0.1:{self.port}/"
+
+    def url_of(self, database: str) -> str:
+        return f"mysql://{USER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{quote(database, safe='')}"
+
+    def connect(self, database: str | None = None) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":
+        return pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="root",
+            password=self.root_password,
+            database=database,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=5,
+        )
+
+    def stop(self) -> None:
+        self.child.stop(seconds=30)
+
+
+def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
+    """Start the server, making its data first if there is none; return when it answers. Raises StartError."""
+    program = find_server()
+    if program is None:
+        message = "no mysqld or mariadbd is on this machine; `make setup` installs one, or DATABASE_URL names another"
+        raise StartError(message)
+    mariadb, data = is_mariadb(program), state.database / "data"
+    state.make()
+    state.database.mkdir(exist_ok=True, mode=0o700)
+    log = state.logs / "database.log"
+    kind, made = "mariadb" if mariadb else "mysql", state.database / "made-by"
+    if not made.exists():
+        initialize(program, mariadb, data, log)
+        made.write_text(kind)
+    elif made.read_text() != kind:
+        message = (
+            f"{program} is {kind}, and the data in {state.database} is {made.read_text()}'s; move that folder away"
+        )
+        raise StartError(message)
+    root_password, password = state.secret("database/root.password"), state.secret("database/password")
+    first = state.database / "first.sql"
+    write_private(first, "".join(f"{statement};\n" for statement in _users(root_password, password)))
+    port = free_port()
+    command = [program, "--no-defaults", *as_user(), f"--datadir={data}", f"--port={port}", f"--init-file={first}"]
+    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS)]
+    child = Child("the database", command, log, plain_environment(), inherit, group)
+    server = Server(port, root_password, password, child)
+    child.wait_until(lambda: accepts(port) and _answers(server), seconds=60)
+    return server
+
+
+def create_database(server: Server, name: str, schema: str = "") -> None:
+    """Create a database that the plain user may use, and run the schema's statements in it if it holds no tables."""
+    quoted = "`" + name.replace("`", "``") + "`"
+    grantee = "`" + name.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
+    with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted}")
+        cursor.execute(f"GRANT ALL ON {grantee}.* TO '{USER}'@'127.0.0.1'")
+        connection.select_db(name)
+        if schema and not cursor.execute("SHOW TABLES"):
+            for statement in split_statements(schema):
+                cursor.execute(statement)
+
+
+def check(url: str) -> None:
+    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in."""
+    parts = urlsplit(url)
+    try:
+        pymysql.connect(
+            host=parts.hostname or "127.0.0.1",
+            port=parts.port or 3306,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            database=unquote(parts.path.lstrip("/")) or None,
+            connect_timeout=10,
+        ).close()
+    except (pymysql.err.Error, ValueError) as error:
+        message = f"the database at {parts.hostname} that DATABASE_URL names does not let us in: {error}"
+        raise StartError(message) from error
+
+
+def split_statements(sql: str) -> list[str]:
+    """The statements of a plain schema file: each ends with a semicolon at the end of a line; `--` lines are comments."""
+    lines = [line for line in sql.splitlines() if not line.lstrip().startswith("--")]
+    parts = "\n".join(line.rstrip() for line in lines).split(";\n")
+    return [part.strip().removesuffix(";") for part in parts if part.strip()]
+
+
+def _users(root_password: str, password: str) -> list[str]:
+    """Run by the server before it takes connections, so that there is no moment without passwords."""
+    user = f"'{USER}'@'127.0.0.1'"
+    return [
+        f"CREATE USER IF NOT EXISTS 'root'@'127.0.0.1' IDENTIFIED BY '{root_password}'",
+        f"ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '{root_password}'",
+        "GRANT ALL ON *.* TO 'root'@'127.0.0.1' WITH GRANT OPTION",
+        f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secrets.token_urlsafe(32)}'",
+        f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}'",
+        f"ALTER USER {user} IDENTIFIED BY '{password}'",
+        rf"GRANT ALL ON `{USER}\_%`.* TO {user}",  # the shadow schemas of restores
+        f"GRANT REPLICATION CLIENT ON *.* TO {user}",  # to read the binary log's position
+    ]
+
+
+def _answers(server: Server) -> bool:
+    try:
+        server.connect().close()
+    except pymysql.err.OperationalError as error:
+        if error.args[0] == 1045:  # it answers, and does not know its own administrator: waiting does not help
+            message = f"the database refuses its own password; remove {server.child.log.parent.parent / 'database'}"
+            raise StartError(message) from error
+        return False
+    return True

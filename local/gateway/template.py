@@ -1,0 +1,108 @@
+"""What the template says, read by SAM CLI's own parser: functions with their environment, routes, buckets and triggers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.providers.api_provider import ApiProvider
+from samcli.lib.providers.sam_function_provider import SamFunctionProvider
+from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
+
+from local.gateway.function import Function
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """An event of a bucket that invokes a function."""
+
+    id: str
+    function: str
+    bucket: str
+    events: tuple[str, ...]
+    rules: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket that the template makes."""
+
+    name: str
+    versioned: bool
+
+
+@dataclass(frozen=True)
+class Project:
+    """All that the runtime takes from a template. ``api`` is SAM CLI's, ``runner`` too: they go to its services."""
+
+    functions: Mapping[str, Function]
+    buckets: tuple[Bucket, ...]
+    triggers: tuple[Trigger, ...]
+    api: Any
+    runner: Any
+
+
+def read(template: Path, parameters: Mapping[str, str], variables: Mapping[str, str]) -> Project:
+    """Parse a template with values for its parameters.
+
+    ``variables`` replace those that the template declares, as `sam local --env-vars` does; others are not added.
+    """
+    folder = str(template.parent)
+    stacks, _ = SamLocalStackProvider.get_stacks(str(template), parameter_overrides=dict(parameters))
+    provider = SamFunctionProvider(stacks, use_raw_codeuri=False)
+    runner = LocalLambdaRunner(
+        local_runtime=None,
+        function_provider=provider,
+        cwd=folder,
+        real_path=folder,
+        env_vars_values={"Parameters": dict(variables)},
+    )
+    functions = {function.name: _function(runner.get_invoke_config(function)) for function in provider.get_all()}
+    resources: Mapping[str, Any] = stacks[0].resources
+    buckets = {
+        name: Bucket(
+            resource["Properties"]["BucketName"],
+            resource["Properties"].get("VersioningConfiguration", {}).get("Status") == "Enabled",
+        )
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::S3::Bucket"
+    }
+    triggers = tuple(_triggers(resources, buckets))
+    api = ApiProvider(stacks, cwd=folder, disable_authorizer=False).api
+    return Project(functions, tuple(buckets.values()), triggers, api, runner)
+
+
+def _function(config: Any) -> Function:
+    return Function(
+        name=config.name,
+        handler=config.handler,
+        code=Path(config.code_abs_path),
+        layers=tuple(Path(layer.codeuri) for layer in config.layers),
+        timeout=config.timeout,
+        memory=config.memory,
+        environment=config.env_vars.resolve(),
+    )
+
+
+def _triggers(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> list[Trigger]:
+    found = []
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for event, source in resource["Properties"].get("Events", {}).items():
+            if source["Type"] != "S3":
+                continue
+            properties = source["Properties"]
+            events = properties["Events"]
+            rules = properties.get("Filter", {}).get("S3Key", {}).get("Rules", [])
+            found.append(
+                Trigger(
+                    id=f"{name}-{event}",
+                    function=name,
+                    bucket=buckets[properties["Bucket"]].name,
+                    events=(events,) if isinstance(events, str) else tuple(events),
+                    rules=tuple((rule["Name"], rule["Value"]) for rule in rules),
+                )
+            )
+    return found

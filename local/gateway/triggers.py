@@ -1,0 +1,112 @@
+"""S3's events: from the emulator by a queue to the functions, asynchronously and with two more tries, as Lambda does."""
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.gateway.function import Function, Result
+from local.gateway.pool import Pool
+from local.gateway.template import Bucket, Project, Trigger
+
+log = logging.getLogger(__name__)
+
+DELAYS = (1.0, 2.0)  # seconds before the second and the third try; Lambda waits one and two minutes
+QUEUE = "tableferry-events"
+
+
+class Triggers:
+    """Makes the template's buckets and takes their events to the functions, each in a thread of its own."""
+
+    def __init__(self, project: Project, pool: Pool, s3_url: str, delays: Sequence[float] = DELAYS) -> None:
+        self.pool, self.delays = pool, delays
+        self._stop = threading.Event()
+        self._sqs: Any = boto3.client("sqs", endpoint_url=s3_url, config=Config(retries={"max_attempts": 1}))
+        self._targets = {trigger.id: project.functions[trigger.function] for trigger in project.triggers}
+        self._invocations = ThreadPoolExecutor(32, thread_name_prefix="event")
+        self._queue = self._make_queue()
+        s3 = boto3.client("s3", endpoint_url=s3_url)
+        for bucket in project.buckets:
+            make_bucket(s3, bucket)
+            _subscribe(s3, bucket, self._arn, [one for one in project.triggers if one.bucket == bucket.name])
+        self._purge()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._invocations.shutdown(wait=False, cancel_futures=True)
+
+    def _make_queue(self) -> str:
+        url: str = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
+        self._arn = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        allow = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage"}
+        policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": self._arn}]}
+        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        return url
+
+    def _purge(self) -> None:
+        """Throw away the test event that S3 sends when it is told of a queue."""
+        self._receive(seconds=0)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                messages = self._receive(seconds=2)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next event must still be heard
+                if not self._stop.is_set():
+                    log.warning("no events from S3: %s", error)
+                    time.sleep(0.5)
+                continue
+            for message in messages:
+                for record in json.loads(message).get("Records", []):
+                    function = self._targets.get(record["s3"]["configurationId"])
+                    if function:
+                        self._invocations.submit(self._deliver, function, record)
+
+    def _receive(self, seconds: int) -> list[str]:
+        found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
+        messages: list[Mapping[str, str]] = found.get("Messages", [])
+        for message in messages:
+            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+        return [message["Body"] for message in messages]
+
+    def _deliver(self, function: Function, record: Mapping[str, Any]) -> None:
+        event = json.dumps({"Records": [record]}).encode()
+        key, result = record["s3"]["object"]["key"], Result(b"")
+        for delay in (0.0, *self.delays):
+            if self._stop.wait(delay):
+                return
+            result = self.pool.invoke(function, event)
+            if not result.failed:
+                return
+            log.warning("%s failed for %s: %s", function.name, key, result.payload.decode(errors="replace")[:2000])
+        log.error("%s: given up for %s", function.name, key)
+
+
+def make_bucket(s3: Any, bucket: Bucket) -> None:
+    """Make a bucket as the template has it; one that is there already stays."""
+    if bucket.name not in {found["Name"] for found in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=bucket.name)
+    if bucket.versioned:
+        s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
+
+
+def _subscribe(s3: Any, bucket: Bucket, queue: str, triggers: Sequence[Trigger]) -> None:
+    configurations = [
+        {
+            "Id": trigger.id,  # comes back with each event and says whose it is
+            "QueueArn": queue,
+            "Events": list(trigger.events),
+            "Filter": {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in trigger.rules]}},
+        }
+        for trigger in triggers
+    ]
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": configurations}
+    )

@@ -1,0 +1,101 @@
+"""The parts that tests run against: a real database server, an S3 emulator and, for whole journeys, the local runtime."""
+
+import signal
+import uuid
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from local import s3 as emulator
+from local.state import State
+from tests.support import Database, Runtime, Server, any_server, clean_environment, running
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+GIVEN = clean_environment()
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    pytest.exit("terminated", returncode=143)
+
+
+def pytest_configure() -> None:
+    # Else SIGTERM would end us without stopping what the fixtures started.
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+@pytest.fixture(scope="session")
+def session_state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """A folder of this session's own for the parts that it starts."""
+    return State(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="session")
+def server(session_state: State) -> Iterator[Server]:
+    """The database server: one per session, or the one that DATABASE_URL names."""
+    with any_server(session_state, GIVEN.get("DATABASE_URL")) as found:
+        yield found
+
+
+@pytest.fixture
+def database(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A fresh, empty database, with DATABASE_URL set to it."""
+    with server.database() as made:
+        monkeypatch.setenv("DATABASE_URL", made.url)
+        yield made
+
+
+@pytest.fixture
+def database_url(database: Database) -> str:
+    """The URL of this test's fresh, empty database."""
+    return database.url
+
+
+@pytest.fixture(scope="session")
+def s3(session_state: State) -> Iterator[emulator.S3]:
+    """The S3 emulator, one per session; ``environment`` tells boto3 of it."""
+    started = emulator.start(session_state)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def s3_client(s3: emulator.S3, monkeypatch: pytest.MonkeyPatch) -> "S3Client":
+    """A client of the emulator, with the environment set for others."""
+    for name, value in s3.environment.items():
+        monkeypatch.setenv(name, value)
+    return boto3.session.Session().client("s3")
+
+
+@pytest.fixture
+def bucket(s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a fresh bucket with versions, with BUCKET and boto3's environment set to it. No events come of it."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    s3_client.create_bucket(Bucket=name)
+    s3_client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    monkeypatch.setenv("BUCKET", name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """What a runtime of this session is started with: a database of the tests' own where DATABASE_URL names a server."""
+    if "DATABASE_URL" not in GIVEN:
+        yield {}
+        return
+    server: Server = request.getfixturevalue("server")
+    with server.database() as database:
+        yield {"DATABASE_URL": database.url}
+
+
+@pytest.fixture(scope="session")
+def runtime(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) -> Iterator[Runtime]:
+    """The whole local runtime, as `make up` starts it, with a state of its own; ``env`` says where its parts are."""
+    with running(State(tmp_path_factory.mktemp("runtime")), settings=settings) as started:
+        yield started

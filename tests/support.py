@@ -1,0 +1,166 @@
+"""What the fixtures hand out: a database server, a database of its own for each test, and a bucket."""
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, urlsplit
+
+import pymysql
+
+from local import control
+from local import database as embedded
+from local.state import State
+
+if TYPE_CHECKING:
+    Connection = pymysql.connections.Connection[pymysql.cursors.Cursor]
+
+
+def connect(url: str, **options: Any) -> "Connection":
+    """A connection by `mysql://user:password@host:port/database`, committing by itself, for a test to look with."""
+    parts = urlsplit(url)
+    settings: dict[str, Any] = {"charset": "utf8mb4", "autocommit": True, "connect_timeout": 5, **options}
+    return pymysql.connect(
+        host=parts.hostname or "127.0.0.1",
+        port=parts.port or 3306,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.lstrip("/")) or None,
+        **settings,
+    )
+
+
+@dataclass(frozen=True)
+class Database:
+    """A fresh, empty database. ``url`` is the plain user's, with the rights that the documentation asks for."""
+
+    name: str
+    url: str
+    admin_url: str
+
+    def connect(self, **options: Any) -> "Connection":
+        return connect(self.url, **options)
+
+    def run(self, *statements: str) -> None:
+        """Run statements one after the other, as the plain user."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """All rows of a query, as the plain user."""
+        with contextlib.closing(self.connect()) as connection, connection.cursor() as cursor:
+            cursor.execute(query, values or None)
+            return list(cursor.fetchall())
+
+
+@dataclass(frozen=True)
+class Server:
+    """The server of this test session: our own, or what DATABASE_URL names. ``url`` may create databases."""
+
+    url: str
+    own: embedded.Server | None = None
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[Database]:
+        """A database for one test, dropped after it; on our own server, so are the shadow schemas made meanwhile."""
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        before = self._schemas()
+        if self.own:
+            embedded.create_database(self.own, name)
+            url = self.own.url_of(name)
+        else:
+            self._run(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+            url = urlsplit(self.url)._replace(path=f"/{quote(name)}").geturl()
+        try:
+            yield Database(name, url, urlsplit(self.url)._replace(path=f"/{name}").geturl())
+        finally:
+            shadows = {made for made in self._schemas() - before if made.startswith("tableferry_")}
+            for schema in [name, *(shadows if self.own else ())]:
+                self._run(f"DROP DATABASE IF EXISTS `{schema}`")
+
+    def _schemas(self) -> set[str]:
+        with contextlib.closing(connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW DATABASES")
+            return {name for (name,) in cursor.fetchall()}
+
+    def _run(self, statement: str) -> None:
+        # A test that failed may have left a transaction open, which would hold the table until it is collected.
+        with contextlib.closing(connect(self.url)) as connection, connection.cursor() as cursor:
+            cursor.execute("SET SESSION lock_wait_timeout = 20")
+            cursor.execute(statement)
+
+
+@contextlib.contextmanager
+def any_server(state: State, url: str | None) -> Iterator[Server]:
+    """The server that ``url`` names, or one of our own for as long as the block lasts."""
+    if url:
+        yield Server(urlsplit(url)._replace(path="/").geturl())
+        return
+    own = embedded.start(state)
+    try:
+        yield Server(own.url, own)
+    finally:
+        own.stop()
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A running local runtime. ``env`` is what `make up` writes for a shell: API_URL, S3_URL, BUCKET and the others."""
+
+    state: State
+    env: Mapping[str, str]
+
+    def log(self, function: str) -> str:
+        """All that a function of the template has written."""
+        return (self.state.logs / f"{function}.log").read_text()
+
+
+@contextlib.contextmanager
+def running(
+    state: State, template: Path = control.TEMPLATE, settings: Mapping[str, str] | None = None
+) -> Iterator[Runtime]:
+    """A runtime for as long as the block lasts."""
+    environment = control.up(state, template, settings)
+    try:
+        yield Runtime(state, environment)
+    finally:
+        control.down(state)
+
+
+def processes(state: State) -> list[int]:
+    """Every process that has the state's lock open, found without asking the lock."""
+    found = []
+    for descriptors in Path("/proc").glob("[0-9]*/fd"):
+        try:
+            open_files = [str(one.readlink()) for one in descriptors.iterdir()]
+        except OSError:
+            continue
+        if str(state.lock) in open_files:
+            found.append(int(descriptors.parent.name))
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    """Wait for something to become true; return whether it did."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def clean_environment() -> dict[str, str]:
+    """Take out of this process's environment what the functions read, so that no setting of the person's gets in."""
+    names = [
+        name
+        for name in os.environ
+        if name.startswith(("AWS_", "DATABASE_", "POWERTOOLS_"))
+        or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT"}
+    ]
+    return {name: os.environ.pop(name) for name in names}
