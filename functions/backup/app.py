@@ -15,7 +15,15 @@ from tableferry.database import Database
 from tableferry.errors import BackupNotFound, RecordNotFound
 from tableferry.identity import new_id
 from tableferry.jobs import Kind
-from tableferry.models import BackupList, BackupRequest, BackupView, JobView, VerificationView, VerifyRequest
+from tableferry.models import (
+    BackupDetail,
+    BackupList,
+    BackupRequest,
+    BackupView,
+    JobView,
+    VerificationView,
+    VerifyRequest,
+)
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 from tableferry.verify import verify
@@ -39,7 +47,7 @@ def list_backups() -> BackupList:
 
 
 @app.get("/backups/<id>", summary="One backup, or how far it is", tags=["backups"])
-def show_backup(id: str) -> Response[BackupView | JobView]:  # noqa: A002  # the name of the path's parameter
+def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # the name of the path's parameter
     """The backup with its manifest; the state of its job while there is none."""
     settings = Settings.from_env()
     store = open_store(settings.bucket)
@@ -47,12 +55,13 @@ def show_backup(id: str) -> Response[BackupView | JobView]:  # noqa: A002  # the
         found = manifest.read(store, id, settings.signing_key)
     except BackupNotFound as error:
         try:
-            return api.answer(HTTPStatus.OK, views.job(jobs.find(store, id, Kind.BACKUP)))
+            job = jobs.find(store, id, Kind.BACKUP)
         except RecordNotFound:
             raise error from None
-    return api.answer(
-        HTTPStatus.OK, views.backup(found).model_dump(mode="json") | {"manifest": found.model_dump(mode="json")}
-    )
+        if job.state != "done":
+            return api.answer(HTTPStatus.OK, views.job(job))
+        found = manifest.read(store, id, settings.signing_key)  # it was finished since we looked
+    return api.answer(HTTPStatus.OK, views.backup_detail(found))
 
 
 @app.post(

@@ -31,7 +31,7 @@ def _database() -> Database:
 def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | TableView:
     """All tables, or the one named by ``?table=``."""
     if table is not None:
-        return describe_table(table)
+        return _described(table)
     database = _database()
     with database.connect() as connection:
         found = catalog.describe_all(connection, database.name)
@@ -41,9 +41,13 @@ def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | Tab
 @app.get("/tables/<table>", summary="One table", tags=["tables"])
 def describe_table(table: str) -> TableView:
     """Columns, types, keys, and an estimate of the rows."""
+    return _described(api.path_name(app, "table", table))
+
+
+def _described(name: str) -> TableView:
     database = _database()
     with database.connect() as connection:
-        return dictionary.table(connection, catalog.describe(connection, database.name, api.unquoted(table)))
+        return dictionary.table(connection, catalog.describe(connection, database.name, name))
 
 
 @app.post(
@@ -64,7 +68,7 @@ def insert_rows(
     if media_type not in _TYPES:
         raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
     batch = Batch(body, csv=_TYPES[media_type])
-    done = insert(_database(), name or api.unquoted(table), batch, on_duplicate, idempotency_key)
+    done = insert(_database(), name or api.path_name(app, "table", table), batch, on_duplicate, idempotency_key)
     for problem in done.errors:
         api.logger.warning("row rejected", extra={"table": done.table, "problem": asdict(problem)})
     api.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected)

@@ -51,26 +51,26 @@ def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's param
     return account.find(open_store(Settings.from_env().bucket), id)
 
 
-def load_object(key: str) -> dict[str, Any]:
-    """Load the upload with this key into the table that its key names."""
+def load_object(key: str, version: str) -> dict[str, Any]:
+    """Load this version of an upload, which may have been written over since, into the table that its key names."""
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), key, None)
+    return _load(settings, open_store(settings.bucket), key, version, None)
 
 
 def load_named(event: dict[str, Any]) -> dict[str, Any]:
     """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with ``on_duplicate``."""
     request = api.parsed(LoadRequest, event)
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), request.key, request.on_duplicate)
+    return _load(settings, open_store(settings.bucket), request.key, "", request.on_duplicate)
 
 
-def _load(settings: Settings, store: Store, key: str, on_duplicate: OnDuplicate | None) -> dict[str, Any]:
+def _load(settings: Settings, store: Store, key: str, version: str, on_duplicate: OnDuplicate | None) -> dict[str, Any]:
     prefix, _, rest = key.partition("/")
     table, _, filename = rest.partition("/")
     if prefix != "uploads" or not table or not filename:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
-    uploaded = store.head(key)
-    chosen = on_duplicate or OnDuplicate(uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT))
+    uploaded = store.head(key, version)
+    chosen = on_duplicate or uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT)
     done = load(Database(settings.database), store, uploaded, unquote(table), chosen)
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})

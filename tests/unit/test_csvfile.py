@@ -24,7 +24,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 def read(data: bytes, size: int = 7) -> list[list[str | None] | str]:
     """The fields of each record, or the text of a malformed one."""
-    return [f"! {record.text}" if record.malformed else record.fields() for record in records(cut(data, size))]
+    return [f"! {record.raw.decode()}" if record.malformed else record.fields() for record in records(cut(data, size))]
 
 
 def written(rows: list[list[str | None]], end: str) -> bytes:

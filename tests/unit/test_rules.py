@@ -196,7 +196,7 @@ def test_an_object_may_leave_out_what_the_database_fills_in() -> None:
     row, problems = Rules(TABLE).of_object(1, {"name": "Bo"})
     assert not problems
     assert row is not None
-    assert row.cells == (Default.DEFAULT, "Bo", Default.DEFAULT, Default.DEFAULT)
+    assert row.cells == (None, "Bo", Default.DEFAULT, Default.DEFAULT)  # NULL asks for the next automatic number
 
 
 def test_an_object_with_unknown_generated_and_missing_columns_is_told_of_each() -> None:

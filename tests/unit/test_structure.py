@@ -15,6 +15,7 @@ LAYERS = [
     ["jobapi", "views", "dictionary"],
     ["api", "problems"],
     ["models", "restore", "backup", "insert", "load"],
+    ["recovery"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "header", "writer", "rules"],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -28,6 +28,7 @@ from tableferry.models import JobView
 logger = Logger()
 metrics = Metrics()
 
+MEDIA_TYPES = ("application/json", "text/csv")
 PROBLEM = "application/problem+json"
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
@@ -82,10 +83,10 @@ def _unrouted(_: NotFoundError) -> Response[str]:
 
 def handler(
     app: APIGatewayHttpResolver,
-    objects: Callable[[str], Any] | None = None,
+    objects: Callable[[str, str], Any] | None = None,
     direct: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Handler:
-    """A Lambda handler for HTTP requests, for objects created in S3 (by key) and for direct invocations."""
+    """A Lambda handler for HTTP requests, for objects created in S3 (by key and version) and for direct invocations."""
 
     @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
     @metrics.log_metrics
@@ -93,19 +94,57 @@ def handler(
         begun = time.perf_counter()
         try:
             if objects is not None and "Records" in event:
-                return [objects(key) for key in object_keys(event)]
+                return [objects(key, version) for key, version in created_objects(event)]
             if direct is not None and "requestContext" not in event:
                 return direct(event)
-            return app.resolve(event, context)
+            return _unread_body(event) or app.resolve(_routable(event), context)
         finally:
             metrics.add_metric(name="seconds", unit=MetricUnit.Seconds, value=time.perf_counter() - begun)
 
     return handle
 
 
-def object_keys(event: Mapping[str, Any]) -> list[str]:
-    """The keys in an S3 event, which come encoded like a form."""
-    return [unquote_plus(record["s3"]["object"]["key"]) for record in event["Records"]]
+def _routable(event: dict[str, Any]) -> dict[str, Any]:
+    """The event with its path encoded again: the gateway decodes it, and the router knows no quotes in a segment."""
+    return event | {"rawPath": quote(event["rawPath"], safe="/%")} if "rawPath" in event else event
+
+
+def _unread_body(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The answer to a body that cannot be read, before a route would fail on it."""
+    try:
+        _readable(event)
+    except TableferryError as error:
+        details = problems.problem(error)
+        return {
+            "statusCode": details["status"],
+            "headers": {"Content-Type": PROBLEM},
+            "body": json.dumps(details),
+            "isBase64Encoded": False,
+        }
+    return None
+
+
+def _readable(event: Mapping[str, Any]) -> None:
+    if not event.get("body"):
+        return
+    # A form (what curl sends unless told) would pass for one field.
+    media_type = str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip().lower()
+    rows = str(event.get("rawPath", "")).endswith("/rows")
+    taken = MEDIA_TYPES if rows else MEDIA_TYPES[:1]
+    if media_type not in taken:
+        other = f", not as {media_type}." if media_type else "."
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(taken)}, in UTF-8{other}")
+    if not rows and event.get("isBase64Encoded"):
+        try:
+            base64.b64decode(event["body"]).decode()
+        except ValueError as error:
+            raise InvalidRequest("The body is not JSON in UTF-8.") from error
+
+
+def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Keys, which come encoded like a form, and versions in an S3 event; without versions in the bucket they are empty."""
+    found = [record["s3"]["object"] for record in event["Records"]]
+    return [(unquote_plus(item["key"]), item.get("versionId", "")) for item in found]
 
 
 def parsed(model: type[Model], given: Mapping[str, Any]) -> Model:
@@ -135,21 +174,19 @@ def body_of(app: APIGatewayHttpResolver) -> tuple[bytes, str]:
     """
     event = app.current_event
     given = str(event.headers.get("content-type", ""))
-    media_type, _, parameters = given.partition(";")
-    charset = parameters.lower().replace(" ", "").replace('"', "")
-    if charset and charset not in (
-        "charset=utf-8",
-        "charset=utf8",
-        "charset=us-ascii",
-        "header=present",
-        "header=absent",
-    ):
+    media_type, *parameters = given.lower().split(";")
+    charsets = [
+        value.strip(' "')
+        for name, _, value in (part.partition("=") for part in parameters)
+        if name.strip() == "charset"
+    ]
+    if not set(charsets) <= {"utf-8", "utf8", "us-ascii"}:
         raise UnsupportedMediaType(f"Send the body in UTF-8, not as {given!r}.")
     if event.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Send the body uncompressed; a large file goes by POST /uploads.")
     text = event.body or ""
     data = base64.b64decode(text) if event.is_base64_encoded else text.encode()
-    return data, media_type.strip().lower()
+    return data, media_type.strip()
 
 
 def wait_seconds(app: APIGatewayHttpResolver) -> int:
@@ -158,9 +195,10 @@ def wait_seconds(app: APIGatewayHttpResolver) -> int:
     return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else _DEFAULT_WAIT_SECONDS
 
 
-def unquoted(segment: str) -> str:
-    """A segment of the path as a name; gateways pass on what is percent-encoded as it is, or decoded."""
-    return unquote(segment)
+def path_name(app: APIGatewayHttpResolver, parameter: str, segment: str) -> str:
+    """A name in the path as it was meant: the gateway's decoded parameter, or the segment decoded by us."""
+    given = app.current_event.path_parameters.get(parameter)
+    return given if given is not None else unquote(segment)
 
 
 def responses(model: type[BaseModel], *statuses: int, job: bool = False) -> dict[int, Any]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import pymysql
 
 from tableferry import __version__, archive, catalog, chunks, ddl, manifest, wire
 from tableferry.archive import Format
 from tableferry.catalog import Table
 from tableferry.columns import Codec, codecs, select
-from tableferry.database import Connection, Database, Mode, server_version
+from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest, digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
@@ -24,6 +27,7 @@ Progress = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
 
 _RANGE_BYTES = 64 * 1024 * 1024
+_GONE = {1054, 1146, 1412}  # no such column, no such table, its definition has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def backup(
         DatabaseUnavailable, StoreUnavailable: as they say.
     """
     started = datetime.now(UTC)
-    with database.connect(Mode.FAITHFUL) as connection:
+    with database.connect(Mode.FAITHFUL) as connection, _as_planned():
         sources = plan(connection, database.name, tables)
         with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
             tasks = [
@@ -174,6 +178,17 @@ def _run(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return entries
+
+
+@contextmanager
+def _as_planned() -> Iterator[None]:
+    """A table or column that was there a moment ago and is gone is no fault of the request."""
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        if error_code(error) not in _GONE:
+            raise
+        raise Conflict("A table was changed, renamed or dropped during the backup; take it again.") from error
 
 
 def _unchanged(connection: Connection, sources: Sequence[Source]) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tableferry.database import Connection, rows
+from tableferry.database import Connection, is_mariadb, rows
 from tableferry.errors import TableNotFound
 
 OWN_PREFIX = "tableferry_"
@@ -38,6 +38,8 @@ class Column:
     scale: int | None = None
     fraction: int = 0
     position: int = 0
+    document: bool = False
+    """MariaDB's JSON: a LONGTEXT with a check (MySQL's is a type of its own)."""
 
     @property
     def unsigned(self) -> bool:
@@ -211,6 +213,7 @@ def _table(
         " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
         (schema, name),
     )
+    documents = _documents(connection, schema, name) if any(row[1] == "longtext" for row in columns) else set()
     primary_key = rows(
         connection,
         "SELECT column_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s"
@@ -221,7 +224,7 @@ def _table(
         schema=schema,
         name=name,
         engine=engine or "",
-        columns=tuple(_column(*row) for row in columns),
+        columns=tuple(_column(row[0] in documents, *row) for row in columns),
         primary_key=tuple(str(key) for (key,) in primary_key),
         rows_estimate=row_count or 0,
         bytes_estimate=size or 0,
@@ -229,6 +232,7 @@ def _table(
 
 
 def _column(
+    document: bool,
     name: str,
     data_type: str,
     column_type: str | bytes,
@@ -259,7 +263,21 @@ def _column(
         scale=scale,
         fraction=fraction or 0,
         position=position,
+        document=document,
     )
+
+
+def _documents(connection: Connection, schema: str, table: str) -> set[str]:
+    """The columns that MariaDB was told are JSON."""
+    if not is_mariadb(connection):
+        return set()
+    found = rows(
+        connection,
+        "SELECT constraint_name FROM information_schema.check_constraints WHERE constraint_schema = %s"
+        " AND table_name = %s AND level = 'Column' AND check_clause LIKE 'json_valid(%%'",
+        (schema, table),
+    )
+    return {str(name) for (name,) in found}
 
 
 def _foreign_keys(connection: Connection, where: str, parameters: tuple[str, str]) -> list[ForeignKey]:

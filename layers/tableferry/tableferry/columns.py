@@ -5,7 +5,8 @@ A plain SELECT gives text, which is exact for most types. The exceptions, each m
 - FLOAT prints six digits; ``* 1e0`` makes it a DOUBLE with all its bits (``+ 0e0`` would lose -0.0).
 - BIT comes as raw bytes; ``+ 0`` is a number. Loaded as text, ``5`` would store 53.
 - YEAR ``0`` read as a number means 2000; as the text ``0000`` it means 0.
-- An ENUM with the member ``''`` cannot tell it from the error value, so it goes by index.
+- An ENUM with the member ``''`` cannot tell it from the error value, so it goes by index; a SET with it cannot tell it
+  from no members, so it goes by its bits.
 - Text in a character set that utf8mb4 does not map one to one (cp932, gbk, ucs2 …) goes as bytes.
 - Dates that no calendar has (zero, partial, invalid) stay text, in the chunks that hold one.
 """
@@ -143,7 +144,7 @@ def codec(column: Column) -> Codec:
         return Codec(name, Kind.FLOAT, bits=32 if data_type == "float" else 64)
     if data_type == "year":
         return Codec(name, Kind.YEAR)
-    if data_type == "bit":
+    if data_type == "bit" or (data_type == "set" and "" in column.members):
         return Codec(name, Kind.BIT)
     if data_type == "date":
         return Codec(name, Kind.DATE)

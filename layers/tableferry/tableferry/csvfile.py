@@ -11,12 +11,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from tableferry.errors import InvalidRequest
+
 _FIELD = rb'(?:"(?:[^"]|"")*+"|[^",]*+)'
 _COMPLETE = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD), re.DOTALL)
 _OPEN = re.compile(rb'(?:%b,)*+"(?:[^"]|"")*+' % _FIELD, re.DOTALL)
 _FIELDS = re.compile(r',("(?:[^"]|"")*+"|[^",]*+)', re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_RECORD = 1024 * 1024
+_LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Record(NamedTuple):
@@ -25,11 +28,6 @@ class Record(NamedTuple):
     line: int
     raw: bytes
     malformed: bool = False
-
-    @property
-    def text(self) -> str:
-        """The record for people: bytes that are no UTF-8 show as U+FFFD."""
-        return self.raw.decode("utf-8", "replace")
 
     def fields(self) -> list[str | None]:
         """The fields; raises UnicodeDecodeError."""
@@ -45,6 +43,9 @@ def records(pieces: Iterable[bytes]) -> Iterator[Record]:
 
     A quoted field may go over several lines, but a record over no more than 1 MiB: where the closing quote does not
     come, its first line is malformed and the next one begins a record of its own. Memory: the longest line, or 1 MiB.
+
+    Raises:
+        InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
     """
     waiting = _Waiting()
     for number, line in _lines(pieces):
@@ -120,6 +121,8 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         for line in lines:
             yield number, line
             number += 1
+        if len(rest) > _LONGEST_LINE:
+            raise InvalidRequest(f"Line {number} is longer than {_LONGEST_LINE} bytes; is the file CSV?")
     if rest:
         yield number, rest
 

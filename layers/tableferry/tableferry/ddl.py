@@ -1,7 +1,8 @@
 """Statements made from what SHOW CREATE TABLE says, line by line.
 
 Both servers write one column, key or constraint a line, indented by two spaces, between ``CREATE TABLE `name` (`` and a
-line that begins with ``)``; newlines inside names and texts are escaped, so a line is a unit.
+line that begins with ``)``. Newlines inside texts are escaped, those inside names are not: they are hidden meanwhile, so
+that a line is a unit.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ _VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
     r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50606 STORAGE|80003 SRID \d+|800(?:00|23) INVISIBLE"
     r"|80016 NOT ENFORCED|800\d\d ENCRYPTION)\b|\*/"
 )
+_NEWLINE = "\0"  # no name can hold this, and a text holds it escaped
+_ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*")
+_PLAIN_ENGINE = re.compile(r"^\) ENGINE=InnoDB\b(?!.*\b(?:DIRECTORY|CONNECTION|UNION)\b)", re.MULTILINE | re.DOTALL)
 _SELECTS = re.compile(r"\b(?:SELECT|TABLE(?!SPACE)|VALUES(?! LESS| IN)|WITH (?!PARSER|SYSTEM))\b", re.IGNORECASE)
 
 
@@ -35,14 +39,15 @@ def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bo
 
     Unless ``keep_names``, its checks lose their names, which a schema can have only once.
     """
-    _, *lines = definition.split("\n")
+    _, *lines = _QUOTED.sub(lambda quoted: quoted[0].replace("\n", _NEWLINE), definition).split("\n")
     end = next(number for number, line in enumerate(lines) if line.startswith(")"))
     body = [line.rstrip(",") for line in lines[:end] if not _FOREIGN_KEY.match(line)]
     if default := _TABLE_COLLATION.match(lines[end]):
         body = [_inheriting(line, default[1]) for line in body]
     if not keep_names:
         body = [_NAMED_CHECK.sub("  CHECK ", line) for line in body]
-    return "\n".join([f"CREATE TABLE {qualified(schema, name)} (", ",\n".join(body), *lines[end:]])
+    rest = "\n".join([",\n".join(body), *lines[end:]])
+    return f"CREATE TABLE {qualified(schema, name)} (\n{rest.replace(_NEWLINE, chr(10))}"
 
 
 def _inheriting(line: str, default: str) -> str:
@@ -83,6 +88,12 @@ def is_plain(definition: str) -> bool:
     plain = _VERSION_COMMENTS_OF_SHOW_CREATE.sub("", bare)
     return (
         definition.startswith("CREATE TABLE `")
+        and _PLAIN_ENGINE.search(plain) is not None
         and not any(mark in plain for mark in (";", "/*", "--", "#"))
         and not _SELECTS.search(plain)
     )
+
+
+def is_actions(text: str) -> bool:
+    """Whether a text is what a foreign key may say after its columns."""
+    return _ACTIONS.fullmatch(text) is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -16,9 +17,11 @@ from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.header import header_of
 from tableferry.rules import Row, Rules
+from tableferry.values import dump
 from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
 
 MOST_ROWS = 1000
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without the other can be written so
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def insert(
             return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))
         ledger.prepare(connection)
         entry = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
-        fingerprint = hashlib.sha256(b"\0".join([name.encode(), on_duplicate.value.encode(), batch.body])).hexdigest()
+        request = (name, on_duplicate.value, "csv" if batch.csv else "json")
+        fingerprint = hashlib.sha256("\0".join(request).encode() + b"\0" + batch.body).hexdigest()
 
         def once() -> Inserted:
             if not ledger.write(connection, entry, 0, None):
@@ -86,11 +90,12 @@ def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem
     good: list[Row] = []
     bad: list[Problem] = []
     read = 0
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The body is not UTF-8.") from error
     for first, record in enumerate(records([body])):
-        try:
-            fields = [] if record.malformed else record.fields()
-        except UnicodeDecodeError as error:
-            raise InvalidRequest("The body is not UTF-8.") from error
+        fields = [] if record.malformed else record.fields()
         if first == 0 and (columns := header_of(table, fields)):
             rules = Rules(table, columns)
             continue
@@ -126,7 +131,9 @@ def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Proble
 def _rows_in(body: bytes) -> Sequence[Any]:
     try:
         parsed = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+        if _ESCAPED_SURROGATE.search(body):
+            dump(parsed).encode()
+    except (ValueError, ArithmeticError, RecursionError) as error:  # broken, or with what no text or number can be
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidRequest(f"The body is not JSON in UTF-8{where}.") from error
     given = parsed.get("rows") if isinstance(parsed, dict) else parsed

@@ -41,10 +41,10 @@ def outcome(job: Job) -> Response[Any]:
     return api.answer(HTTPStatus.OK, job.result if job.state == "done" else views.job(job))
 
 
-def performer(perform: Perform) -> Callable[[str], str]:
+def performer(perform: Perform) -> Callable[[str, str], str]:
     """What to do when a job's object arrives: the job."""
 
-    def run(key: str) -> str:
+    def run(key: str, _version: str) -> str:
         settings = Settings.from_env()
         store = open_store(settings.bucket)
         job_id, request = jobs.requested(store, key)

@@ -2,63 +2,36 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import IO, Any
 
 from tableferry import account as accounts
 from tableferry import ledger
 from tableferry.account import Account
-from tableferry.catalog import Column, Table, describe
-from tableferry.csvfile import Record, records
+from tableferry.blocks import Block, blocks
+from tableferry.catalog import describe
 from tableferry.database import Connection, Database, rows, transaction
 from tableferry.decompress import decompressed
-from tableferry.errors import InvalidRequest, Problem, TableferryError, Unaccounted
-from tableferry.header import header_of
-from tableferry.rules import Row, Rules
+from tableferry.errors import Conflict, InvalidRequest, TableferryError, Unaccounted
+from tableferry.rules import Rules
 from tableferry.store import Object, Store
 from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
 
-_BLOCK_BYTES = 2 * 1024 * 1024
-_BLOCK_RECORDS = 20_000
 _FINAL = -1
+_OBJECTS_BEFORE_COLLECTING = 500_000
 _SAVED_EVERY_SECONDS = 2.0
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_INTERNAL = {"type": "internal", "detail": "Something went wrong here; the log has the details."}
 
 
-@dataclass(slots=True)
-class Block:
-    """Some records of the file in order: the good rows among them, and the rest with what is wrong."""
-
-    number: int
-    read: int = 0
-    size: int = 0
-    good: list[Row] = field(default_factory=list)
-    records: dict[int, Record] = field(default_factory=dict)
-    problems: dict[int, list[Problem]] = field(default_factory=dict)
-
-    @property
-    def full(self) -> bool:
-        return self.size >= _BLOCK_BYTES or self.read >= _BLOCK_RECORDS
-
-    def add(self, rules: Rules, record: Record) -> None:
-        """Check a record and take it in."""
-        row, problems = _checked(rules, record)
-        self.read += 1
-        self.size += len(record.raw)
-        self.records[record.line] = record  # a row that is good may yet be refused by the database
-        if row is None:
-            self.problems[record.line] = problems
-        else:
-            self.good.append(row)
-
-
-def load(database: Database, store: Store, uploaded: Object, table_name: str, on_duplicate: OnDuplicate) -> Account:
+def load(database: Database, store: Store, uploaded: Object, table_name: str, on_duplicate: str) -> Account:
     """Put a CSV file's good rows into a table; the others go to the rejects, and the account says how many of each.
 
     Blocks are committed one by one, each with its entry in the ledger: a load that died goes on after its last block,
@@ -72,13 +45,36 @@ def load(database: Database, store: Store, uploaded: Object, table_name: str, on
         id=accounts.load_id(store.bucket, uploaded), table=table_name, key=uploaded.key, started=datetime.now(UTC)
     )
     try:
-        with database.connect() as connection:
-            return _load(connection, database.name, store, uploaded, begun, on_duplicate)
+        with database.connect() as connection, _rarely_collecting():
+            return _load(connection, database.name, store, uploaded, begun, _chosen(on_duplicate))
     except TableferryError as error:
-        failed = accounts.save(store, _failed(begun, error))
-        if error.transient:
+        failed = accounts.save(store, _failed(begun, _error(error)))
+        if error.transient or isinstance(error, Conflict):
             raise
         return failed
+    except Exception:
+        accounts.save(store, _failed(begun, _INTERNAL))
+        raise
+
+
+def _chosen(on_duplicate: str) -> OnDuplicate:
+    try:
+        return OnDuplicate(on_duplicate)
+    except ValueError as error:
+        raise InvalidRequest(
+            f"The file's metadata on-duplicate is {on_duplicate!r}; it has to be {', '.join(OnDuplicate)}."
+        ) from error
+
+
+@contextmanager
+def _rarely_collecting() -> Iterator[None]:
+    """Let Python look for cyclic garbage rarely: in the many small objects of a block there is none to be found."""
+    usual = gc.get_threshold()
+    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def _load(
@@ -100,7 +96,7 @@ def _load(
         pending: Future[Counts] | None = None
         try:
             pieces = decompressed(store.stream(uploaded.key, uploaded.version))
-            for rules, block in _blocks(table, records(_sniffed(pieces))):
+            for rules, block in blocks(table, pieces):
                 progress.add(pending)
                 if block.number in done:
                     pending = None
@@ -133,53 +129,6 @@ class _Progress:
             self._saved = time.monotonic()
 
 
-def _blocks(table: Table, found: Iterator[Record]) -> Iterator[tuple[Rules, Block]]:
-    """The file's records, checked, a block at a time; the same blocks whenever the same file is read."""
-    first = next(found, None)
-    if first is None:
-        raise InvalidRequest("The file is empty.")
-    rules = Rules(table)
-    block = Block(number=0)
-    if columns := _header(table, first):
-        rules = Rules(table, columns)
-    else:
-        block.add(rules, first)
-    for record in found:
-        if block.full:
-            yield rules, block
-            block = Block(number=block.number + 1)
-        block.add(rules, record)
-    yield rules, block
-
-
-def _header(table: Table, first: Record) -> tuple[Column, ...] | None:
-    try:
-        return None if first.malformed else header_of(table, first.fields())
-    except UnicodeDecodeError:
-        return None
-
-
-def _checked(rules: Rules, record: Record) -> tuple[Row | None, list[Problem]]:
-    if record.malformed:
-        message = "a quote is not closed, or stands inside a field that is not quoted"
-        return None, [Problem(record.line, "", "malformed", message)]
-    try:
-        return rules.of_fields(record.line, record.fields())
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start + 1} of the record is not UTF-8"
-        return None, [Problem(record.line, "", "encoding", message)]
-
-
-def _sniffed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes, if they may be CSV at all: a file of another kind is refused whole, not line by line."""
-    for number, piece in enumerate(pieces):
-        if number == 0 and piece.startswith(_UTF16):
-            raise InvalidRequest("The file is UTF-16; save it as UTF-8.")
-        if number == 0 and b"\0" in piece:
-            raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
-        yield piece
-
-
 @dataclass(frozen=True, slots=True)
 class _Write:
     """One block into the table, with its entry in the ledger, inside the transaction that is open."""
@@ -203,7 +152,7 @@ class _Write:
         rejects = [
             {
                 "line": line,
-                "text": self.block.records[line].text,
+                "text": self.block.originals[line].decode("utf-8", "replace"),
                 "errors": [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in problems[line]],
             }
             for line in sorted(problems)
@@ -248,8 +197,8 @@ def _append(file: IO[bytes], rejects: Sequence[dict[str, Any]]) -> None:
         file.write(json.dumps(reject, ensure_ascii=False).encode() + b"\n")
 
 
-def _failed(begun: Account, error: TableferryError) -> Account:
-    return begun.model_copy(update={"state": "failed", "finished": datetime.now(UTC), "error": _error(error)})
+def _failed(begun: Account, error: dict[str, str]) -> Account:
+    return begun.model_copy(update={"state": "failed", "finished": datetime.now(UTC), "error": error})
 
 
 def _error(error: TableferryError) -> dict[str, str]:

@@ -131,9 +131,10 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
         signed = json.loads(text)
         content, signature = signed["manifest"], str(signed.get("signature"))
         version = content["version"]
+        good = signing_key is None or hmac.compare_digest(signature.encode(), _signature(content, signing_key).encode())
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} cannot be read.") from error
-    if signing_key is not None and not hmac.compare_digest(signature, _signature(content, signing_key)):
+    if not good:
         raise BackupDamaged(
             f"The manifest of backup {backup_id!r} is not signed with this deployment's key, or was altered. "
             "A restore of it runs SQL that somebody else may have written."

@@ -141,6 +141,12 @@ class BackupView(BaseModel):
     tables: list[BackedUpTable]
 
 
+class BackupDetail(BackupView):
+    """A backup and its manifest."""
+
+    manifest: dict[str, Any]
+
+
 class BackupList(BaseModel):
     """The newest backups first; ``damaged`` are those whose manifest cannot be trusted."""
 

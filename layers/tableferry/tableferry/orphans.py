@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pymysql
+
 from tableferry.catalog import ForeignKey, qualified, quote
-from tableferry.database import Connection, rows
+from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict
 
 _SHOWN = 10
+_NO_SUCH_COLUMN = 1054
 
 
 def refuse(connection: Connection, keys: Iterable[ForeignKey]) -> None:
@@ -28,8 +31,16 @@ def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]
     same = " AND ".join(f"c.{quote(own)} = p.{quote(other)}" for own, other in pairs)
     given = " AND ".join(f"c.{quote(own)} IS NOT NULL" for own, _ in pairs)
     shown = ", ".join(f"c.{quote(own)}" for own, _ in pairs)
-    return rows(
-        connection,
+    sql = (
         f"SELECT DISTINCT {shown} FROM {child} c WHERE {given}"
-        f" AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same}) LIMIT {_SHOWN}",
+        f" AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE {same}) LIMIT {_SHOWN}"
     )
+    try:
+        return rows(connection, sql)
+    except pymysql.err.MySQLError as error:
+        if error_code(error) != _NO_SUCH_COLUMN:
+            raise
+        raise Conflict(
+            f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more: one of "
+            "its columns is not there."
+        ) from error

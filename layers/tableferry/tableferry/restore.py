@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tableferry import catalog, ddl, manifest, orphans, record, shadow
+from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
 from tableferry.catalog import quote
-from tableferry.database import Connection, Database, Mode, execute, rows
-from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, TableNotInBackup
-from tableferry.identity import is_id
+from tableferry.database import Connection, Database, execute, rows
+from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, RecordNotFound, TableNotInBackup
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
+from tableferry.recovery import abandon, alone, finished, moves_back, moves_forth
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, followers, settle, swap
+from tableferry.swap import Move, as_if_swapped, followers, happened, swap
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
@@ -33,7 +31,12 @@ def open_backup(store: Store, backup_id: str, signing_key: bytes, trust: bool) -
     if not trust:
         return found
     for table in found.tables:
-        if not ddl.is_plain(table.definition):
+        charsets = (codec.charset for codec in table.codecs)
+        if not (
+            ddl.is_plain(table.definition)
+            and all(ddl.is_actions(key.actions) for key in table.foreign_keys)
+            and all(not charset or charset.isidentifier() for charset in charsets)
+        ):
             raise BackupDamaged(f"The definition of table {table.name!r} is more than a CREATE TABLE.")
     plain = tuple(table.model_copy(update={"triggers": ()}) for table in found.tables)
     return found.model_copy(update={"tables": plain})
@@ -86,7 +89,9 @@ def restore(
     """
     all_there(store, source)
     place = Place.of(database.name, restore_id)
-    with _alone(database, store) as connection:
+    with alone(database, store) as connection:
+        if (before := _done_before(store, restore_id)) is not None:
+            return before
         begun = _begin(connection, store, restore_id, source, items, place)
         if dry_run:
             return record.save(store, begun.model_copy(update={"state": "planned"}))
@@ -106,9 +111,11 @@ def restore(
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
             begun = begun.model_copy(update={"tables": verified, "kept": place.old})
-            return _exchange(connection, store, begun, _forth(begun, place), "swapping", "done")
-        except BaseException:
-            _abandon(database, store, begun, place)
+            return _exchange(connection, store, begun, moves_forth(begun, place), "swapping", "done")
+        except BaseException as error:
+            after = abandon(database, store, connection, begun)
+            if after.state == "done" and isinstance(error, Exception):
+                return after  # the connection broke behind the rename
             raise
 
 
@@ -119,12 +126,12 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
         RecordNotFound: there is no such restore.
         Conflict: it is not done (or was accepted, or undone), or rows of other tables would lose their parent.
     """
-    with _alone(database, store) as connection:
-        found = _settled(store, restore_id, {"done"}, "undone")
+    with alone(database, store) as connection:
+        found = _settled(connection, store, restore_id, {"done"}, "undone")
         place = Place.of(found.database, restore_id)
         note = f"What was restored, and written since, is in the schema {place.shadow} until accept."
         found = found.model_copy(update={"kept": place.shadow, "notes": (*found.notes, note)})
-        moves = _back(found, place)
+        moves = moves_back(found, place)
         for key in followers(connection, moves):
             if not any(move.comes for move in moves if move.name == key.parent_table):
                 raise Conflict(
@@ -136,11 +143,12 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
 
 def accept(database: Database, store: Store, restore_id: str) -> Restore:
     """Drop what a restore (or its undoing) kept. Raises RecordNotFound, and Conflict where there is nothing to accept."""
-    with _alone(database, store) as connection:
-        found = _settled(store, restore_id, {"done", "undone"}, "accepted")
+    with alone(database, store) as connection:
+        found = _settled(connection, store, restore_id, {"done", "undone"}, "accepted")
         place = Place.of(found.database, restore_id)
-        _drop(connection, place.shadow, place.old)
-        return record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
+        accepted = record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
+        recovery.drop(connection, place)
+        return accepted
 
 
 def _begin(
@@ -194,105 +202,23 @@ def _exchange(
     try:
         notes = swap(connection, moves, following, before)
     except BaseException:
-        if connection.open and not _happened(connection, moves):
+        if connection.open and not happened(connection, moves):
             record.save(store, found)
         raise
-    return _finished(store, under_way, after, notes)
+    return finished(store, under_way, after, notes)
 
 
-def _finished(store: Store, under_way: Restore, state: record.State, notes: Sequence[str]) -> Restore:
-    done = {"state": state, "following": (), "finished": datetime.now(UTC), "notes": (*under_way.notes, *notes)}
-    return record.save(store, under_way.model_copy(update=done))
-
-
-@contextmanager
-def _alone(database: Database, store: Store) -> Iterator[Connection]:
-    """The one connection that may swap tables of the database now, after any swap that died half-way is finished.
-
-    Raises:
-        Conflict: another restore, undo or accept is going on.
-    """
-    with database.connect(Mode.FAITHFUL) as connection:
-        [(got,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (_lock_name(database.name),))
-        if got != 1:
-            raise Conflict(f"Another restore of the database {database.name!r} is going on; try again when it is done.")
-        _finish_what_died(connection, store, database.name)
-        yield connection
-
-
-def _lock_name(schema: str) -> str:
-    """The name of a database's lock; such names are of the whole server and 64 characters at most."""
-    return "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
-
-
-def _finish_what_died(connection: Connection, store: Store, live: str) -> None:
-    """Finish, from their records, the swaps that were killed: all the way if the rename happened, else back."""
-    prefix = f"{catalog.OWN_PREFIX}old_"
-    kept = rows(
-        connection, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s", (prefix + "%",)
-    )
-    for (schema,) in kept:
-        day, _, rest = schema.removeprefix(prefix).partition("_")
-        restore_id = f"{day.upper()}-{rest}"
-        if not is_id(restore_id):
-            continue
-        found = record.find(store, restore_id)
-        if found.state not in ("swapping", "undoing") or found.database != live:
-            continue
-        place = Place.of(live, restore_id)
-        forth = found.state == "swapping"
-        moves = _forth(found, place) if forth else _back(found, place)
-        if _happened(connection, moves):
-            _finished(store, found, "done" if forth else "undone", settle(connection, moves, found.following))
-            continue
-        attribute = "triggers_before" if forth else "triggers_after"
-        own = {table.into: getattr(table, attribute) for table in found.tables}
-        settle(connection, [move.reversed(own[move.name]) for move in moves], ())
-        record.save(store, found.model_copy(update={"state": "failed" if forth else "done", "following": ()}))
-        if forth:
-            _drop(connection, place.shadow, place.old)
-
-
-def _happened(connection: Connection, moves: Sequence[Move]) -> bool:
-    """Whether the rename of these moves is done: what comes has left where it came from, or what left is aside."""
-    move = moves[0]
-    where = move.coming if move.comes else move.aside
-    there = move.name in catalog.table_names(connection, where)
-    return not there if move.comes else there
-
-
-def _settled(store: Store, restore_id: str, states: set[str], wanted: str) -> Restore:
-    found = record.find(store, restore_id)
+def _settled(connection: Connection, store: Store, restore_id: str, states: set[str], wanted: str) -> Restore:
+    found = recovery.finish(connection, store, record.find(store, restore_id))
     if found.state not in states:
         raise Conflict(f"Restore {restore_id} is {found.state}; it cannot be {wanted}.")
     return found
 
 
-def _forth(found: Restore, place: Place) -> list[Move]:
-    return [
-        Move(table.into, place.live, place.old, place.shadow, leaves=table.replaced, triggers=table.triggers_after)
-        for table in found.tables
-    ]
-
-
-def _back(found: Restore, place: Place) -> list[Move]:
-    return [
-        move.reversed(table.triggers_before) for move, table in zip(_forth(found, place), found.tables, strict=True)
-    ]
-
-
-def _abandon(database: Database, store: Store, begun: Restore, place: Place) -> None:
-    """Drop what was built, unless the swap has happened: then everything stays for whoever finishes it."""
-    with database.connect() as connection:
-        if catalog.table_names(connection, place.old):
-            return
-        _drop(connection, place.shadow, place.old)
-    failed = {"state": "failed", "kept": None, "finished": datetime.now(UTC)}
-    record.save(store, begun.model_copy(update=failed))
-
-
-def _drop(connection: Connection, *schemas: str) -> None:
-    execute(connection, "SET SESSION foreign_key_checks = 0")
-    for schema in schemas:
-        execute(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
-    execute(connection, "SET SESSION foreign_key_checks = 1")
+def _done_before(store: Store, restore_id: str) -> Restore | None:
+    """The restore, if an earlier try of the same job did it and died before it could say so."""
+    try:
+        found = record.find(store, restore_id)
+    except RecordNotFound:
+        return None
+    return found if found.state in ("done", "undone", "accepted") else None

@@ -83,6 +83,14 @@ class Rules:
                 problems.append(Problem(number, name, "unknown_column", "the column is named twice"))
             else:
                 named[column.name] = value
-        fields = [named.get(column.name, None if column.required else Default.DEFAULT) for column in self.columns]
+        fields = [named.get(column.name, _left_out(column)) for column in self.columns]
         row, more = self.of_fields(number, fields)
         return (None, problems + more) if problems or row is None else (row, [])
+
+
+def _left_out(column: Column) -> Default | None:
+    """What stands for a value that is not given: NULL where it is missed, or where it asks for the next number.
+
+    DEFAULT for an automatic number is 0 with NO_AUTO_VALUE_ON_ZERO, in MariaDB.
+    """
+    return None if column.required or column.auto_increment else Default.DEFAULT

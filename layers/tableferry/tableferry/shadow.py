@@ -13,7 +13,7 @@ import pymysql
 from tableferry import catalog, ddl, loader, orphans, wire
 from tableferry.catalog import ForeignKey, qualified, quote
 from tableferry.columns import select
-from tableferry.database import Connection, Database, Mode, error_code, execute
+from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb
 from tableferry.difference import first_difference
 from tableferry.digest import Digest, digest
 from tableferry.errors import Conflict, DigestMismatch
@@ -22,6 +22,8 @@ from tableferry.store import Store
 from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
+
+_DOES_NOT_FIT = {1005, 1072, 1215, 1822, 1824, 3780}  # foreign keys: no such index, column or table, or another type
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,8 @@ def _fill(
         for _ in range(workers):
             connection = stack.enter_context(database.connect(Mode.FAITHFUL))
             execute(connection, "SET SESSION foreign_key_checks = 0, unique_checks = 0")
+            if is_mariadb(connection):
+                execute(connection, "SET SESSION check_constraint_checks = 0")  # what was there may come back
             free.put(connection)
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         futures = [pool.submit(run, *task) for task in tasks]
@@ -167,5 +171,12 @@ def _connect(connection: Connection, source: Manifest, items: Sequence[Item], pl
     renamed = {item.into for item in items if item.renamed}
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
-        execute(connection, ddl.add_foreign_key(key, keep_name=key.table not in renamed))
+        try:
+            execute(connection, ddl.add_foreign_key(key, keep_name=key.table not in renamed))
+        except pymysql.err.MySQLError as error:
+            if error_code(error) not in _DOES_NOT_FIT:
+                raise
+            raise Conflict(
+                f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more."
+            ) from error
     execute(connection, "SET SESSION foreign_key_checks = 1")

@@ -20,6 +20,7 @@ from tableferry.errors import Conflict
 _LOCK_WAIT_TIMEOUT = 1205
 _LOCK_WAIT_SECONDS = 2
 _TRIES = 5
+_TRIGGER_EXISTS = 1359
 _MAY_NOT_SET_DEFINER = {1227, 4254}
 
 
@@ -53,7 +54,7 @@ class Move:
 
 def followers(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]:
     """Foreign keys of tables that stay, pointing at tables that go."""
-    going = {(move.live, move.name) for move in moves if move.leaves}
+    going = {(move.live, move.name) for move in moves}  # a table that is not there may have children all the same
     return [
         key
         for schema, name in sorted(going)
@@ -81,11 +82,11 @@ def swap(
     Raises:
         Conflict: the tables stayed in use; nothing has changed.
     """
-    for triggers in before.values():
-        for trigger in triggers:
-            execute(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, trigger.name)}")
     back = [move.reversed(before.get(move.name, ())) for move in moves]
     try:
+        for triggers in before.values():
+            for trigger in triggers:
+                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, trigger.name)}")
         _rename(connection, moves)
     except BaseException:
         settle(connection, back, ())
@@ -94,11 +95,20 @@ def swap(
         return settle(connection, moves, following)
     except BaseException:
         for move in moves:
-            for trigger in move.triggers:
-                execute(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
+            for trigger in catalog.triggers(connection, move.live, move.name):  # not another table's of the same name
+                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
         _rename(connection, back)
         settle(connection, back, following)
         raise
+
+
+def happened(connection: Connection, moves: Sequence[Move]) -> bool:
+    """Whether the rename of these moves is done, which is all of them or none."""
+    move = moves[0]
+    if move.leaves:
+        return move.name in catalog.table_names(connection, move.aside)
+    live, coming = (catalog.table_names(connection, schema) for schema in (move.live, move.coming))
+    return move.name in live and move.name not in coming
 
 
 def settle(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
@@ -115,24 +125,32 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
         if now == key:
             continue
         if now is not None:
-            execute(connection, ddl.drop_foreign_key(key))
-        execute(connection, ddl.add_foreign_key(key))
+            _patiently(connection, ddl.drop_foreign_key(key))
+        _patiently(connection, ddl.add_foreign_key(key))
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
 def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     out = [f"{qualified(move.live, move.name)} TO {qualified(move.aside, move.name)}" for move in moves if move.leaves]
     into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
-    # A rename that waits stalls every reader behind it, so it waits briefly and tries again.
-    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}, foreign_key_checks = 0")
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    _patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+
+
+def _patiently(connection: Connection, sql: str) -> None:
+    """Run a statement that needs a table for itself; raises Conflict if others keep it in use.
+
+    One that waits stalls every reader behind it, so it waits briefly and tries again.
+    """
+    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
     for attempt in range(1, _TRIES + 1):
         try:
-            execute(connection, "RENAME TABLE " + ", ".join(out + into))
+            execute(connection, sql)
         except pymysql.err.MySQLError as error:
             if error_code(error) != _LOCK_WAIT_TIMEOUT:
                 raise
             if attempt == _TRIES:
-                raise Conflict("The tables stayed locked by other sessions; nothing was changed. Try again.") from error
+                raise Conflict("The tables stayed in use by other sessions. Try again when they are done.") from error
             time.sleep(0.2 * attempt)
         else:
             return
@@ -145,11 +163,13 @@ def _create_triggers(connection: Connection, move: Move) -> list[str]:
     for trigger in missing:
         execute(connection, "SET SESSION sql_mode = %s", (trigger.sql_mode,))
         try:
-            execute(connection, trigger.definition)
+            _patiently(connection, trigger.definition)
         except pymysql.err.MySQLError as error:
+            if error_code(error) == _TRIGGER_EXISTS:
+                raise Conflict(f"Another table has a trigger named {trigger.name!r} by now.") from error
             if error_code(error) not in _MAY_NOT_SET_DEFINER:
                 raise
-            execute(connection, ddl.without_definer(trigger.definition))
+            _patiently(connection, ddl.without_definer(trigger.definition))
             notes.append(f"Trigger {quote(trigger.name)} now runs as the database user of Tableferry.")
     if missing:
         execute(connection, "SET SESSION sql_mode = %s", (Mode.FAITHFUL.value,))

@@ -19,6 +19,7 @@ Value = str | int | bytes
 Check = Callable[[object], Value]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_MOST_DIGITS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
@@ -43,7 +44,7 @@ class Bad(Exception):
 
 def check_for(column: Column) -> Check:
     """The check of a column's values."""
-    kind = column.data_type
+    kind = "json" if column.document else column.data_type
     if kind in _BITS:
         return _integer(column)
     if kind == "decimal":
@@ -62,7 +63,9 @@ def check_for(column: Column) -> Check:
         return _bytes(column)
     if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
         return _text(column)
-    plain: dict[str, Check] = {"date": _date, "time": _time, "year": _year, "json": _json}
+    if kind == "time":
+        return _time(column)
+    plain: dict[str, Check] = {"date": _date, "year": _year, "json": _json}
     if kind in plain:
         return plain[kind]
     if kind in ("uuid", "inet4", "inet6"):
@@ -87,14 +90,14 @@ def _integer(column: Column) -> Check:
                 and ((len(value) < 20 and value.isascii() and value.isdecimal()) or _INTEGER.fullmatch(value))
             )
             or isinstance(value, int)
-            or (isinstance(value, Decimal) and value == value.to_integral_value())
+            or (isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value())
         ):
             number = int(value)
         else:
             raise Bad("invalid", f"expected a whole number, not {_shown(value)}")
         if least <= number <= greatest:
             return number
-        raise Bad("out_of_range", f"{number} is not between {least} and {greatest}")
+        raise Bad("out_of_range", f"{_shown(value)} is not between {least} and {greatest}")
 
     return check
 
@@ -190,7 +193,7 @@ def _moment(column: Column) -> Check:
 
 def _usual(text: str) -> bool:
     """Whether the text is ``2021-07-27T16:02:08Z`` and a moment there is: what nearly every value is, quickly told."""
-    if len(text) != 20 or text[19] != "Z" or text[10] not in "T " or text[7] != "-" or text[13] != ":":
+    if len(text) != 20 or text[7::3] not in ("-T::Z", "- ::Z"):
         return False
     try:
         datetime.fromisoformat(text[:19])
@@ -209,14 +212,17 @@ def _fraction(value: object, digits: str | None, places: int) -> str:
     return f".{kept}" if kept else ""
 
 
-def _time(value: object) -> str:
-    text = _string(value)
-    found = _TIME.fullmatch(text)
-    if found is None or int(found[3]) > 59 or int(found[4] or 0) > 59:
-        raise Bad("invalid", f"expected a time such as 16:02:08, not {_shown(value)}")
-    if int(found[2]) > 838:
-        raise Bad("out_of_range", f"{_shown(value)} is beyond 838:59:59")
-    return text
+def _time(column: Column) -> Check:
+    def check(value: object) -> str:
+        text = _string(value)
+        found = _TIME.fullmatch(text)
+        if found is None or int(found[3]) > 59 or int(found[4] or 0) > 59:
+            raise Bad("invalid", f"expected a time such as 16:02:08, not {_shown(value)}")
+        if int(found[2]) > 838:
+            raise Bad("out_of_range", f"{_shown(value)} is beyond 838:59:59")
+        return text.partition(".")[0] + _fraction(value, found[5], column.fraction)
+
+    return check
 
 
 def _year(value: object) -> str:
@@ -232,10 +238,13 @@ def _json(value: object) -> str:
     if isinstance(value, str):
         try:
             json.loads(value)
-        except ValueError:
-            raise Bad("invalid", "expected JSON") from None
+        except (ValueError, RecursionError):
+            raise Bad("invalid", "expected JSON, not nested too deeply") from None
         return value
-    return dump(value)
+    try:
+        return dump(value)
+    except RecursionError:
+        raise Bad("invalid", "expected JSON, not nested too deeply") from None
 
 
 def _text(column: Column) -> Check:
@@ -283,10 +292,11 @@ def _bytes(column: Column) -> Check:
 
 
 def _enum(column: Column) -> Check:
-    members = {member.casefold(): member for member in column.members}
+    exact, members = set(column.members), _by_any_case(column)
 
     def check(value: object) -> str:
-        member = members.get(_string(value).casefold())
+        text = _string(value)
+        member = text if text in exact else members.get(text.casefold())
         if member is None:
             raise Bad("not_allowed", f"{_shown(value)} is none of {', '.join(column.members)}")
         return member
@@ -295,16 +305,20 @@ def _enum(column: Column) -> Check:
 
 
 def _set(column: Column) -> Check:
-    members = {member.casefold(): member for member in column.members}
+    exact, members = set(column.members), _by_any_case(column)
 
     def check(value: object) -> str:
         parts = [_string(part) for part in value] if isinstance(value, list) else _string(value).split(",")
-        chosen = [members.get(part.casefold()) for part in parts if part]
+        chosen = [part if part in exact else members.get(part.casefold()) for part in parts if part]
         if None in chosen:
             raise Bad("not_allowed", f"{_shown(value)} has what is none of {', '.join(column.members)}")
         return ",".join(member for member in chosen if member is not None)
 
     return check
+
+
+def _by_any_case(column: Column) -> dict[str, str]:
+    return {member.casefold(): member for member in column.members}
 
 
 def _unknown(kind: str) -> Check:

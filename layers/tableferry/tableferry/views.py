@@ -11,6 +11,7 @@ from tableferry.jobs import Job
 from tableferry.manifest import Manifest
 from tableferry.models import (
     BackedUpTable,
+    BackupDetail,
     BackupList,
     BackupView,
     JobView,
@@ -47,6 +48,10 @@ def backup(made: Manifest) -> BackupView:
             for table in made.tables
         ],
     )
+
+
+def backup_detail(made: Manifest) -> BackupDetail:
+    return BackupDetail(**dict(backup(made)), manifest=made.model_dump(mode="json"))
 
 
 def backups(store: Store, signing_key: bytes) -> BackupList:

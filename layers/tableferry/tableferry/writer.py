@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 from typing import Any, TypeVar
 
 import pymysql
 
 from tableferry import infile
-from tableferry.catalog import Column, Table, column_list, quote
+from tableferry.catalog import Column, Table, column_list, quote, triggers
 from tableferry.database import Connection, error_code, execute, transaction
-from tableferry.errors import Conflict, Problem
+from tableferry.errors import Conflict, NotSupported, Problem
+from tableferry.refusals import is_a_rows_fault, refusal
 from tableferry.rules import Cell, Default, Row
 
 T = TypeVar("T")
@@ -21,26 +23,6 @@ T = TypeVar("T")
 _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
 _TRIES = 4
 _ROWS_A_STATEMENT = 1000
-_CODES = {
-    1048: "missing", 1364: "missing", 1062: "duplicate_key", 1586: "duplicate_key", 1216: "missing_parent",
-    1452: "missing_parent", 1406: "too_long", 1264: "out_of_range", 1690: "out_of_range", 1366: "invalid",
-    1292: "invalid", 1411: "invalid", 3140: "invalid", 1265: "not_allowed", 3819: "check", 4025: "check",
-    1644: "refused", 1416: "invalid",
-}  # fmt: skip
-_MESSAGES = {
-    "missing": "a value is required",
-    "duplicate_key": "a row with this key is there already",
-    "missing_parent": "the row that this one points at is not there",
-    "too_long": "the value is too long",
-    "out_of_range": "the value is out of range",
-    "invalid": "the value is not of the column's type",
-    "not_allowed": "the value is none that the column allows",
-    "check": "a check of the table's is not met",
-    "refused": "a trigger of the table's refused the row",
-}
-_CONSTRAINT_COLUMNS = re.compile(r"FOREIGN KEY \(([^)]*)\)")
-_COLUMN = re.compile(r"column '([^']+)'", re.IGNORECASE)
-_KEY = re.compile(r"for key '(?:[^']*\.)?([^']+)'")
 
 
 class OnDuplicate(StrEnum):
@@ -76,8 +58,12 @@ def insert_rows(
 ) -> tuple[Counts, list[Problem]]:
     """Put rows into the table, in order, inside the transaction that is open.
 
-    Raises whatever is not the fault of a row: a broken connection, a lock that is not to be had.
+    Raises:
+        NotSupported: the table's engine has no transactions, so that what is refused could not be taken back.
+        pymysql.err.MySQLError: what is not the fault of a row: a broken connection, a lock that is not to be had.
     """
+    if table.engine.lower() != "innodb":
+        raise NotSupported(f"Table {table.name!r} is of engine {table.engine}, which has no transactions; use InnoDB.")
     if not rows:
         return Counts(), []
     if on_duplicate is OnDuplicate.REJECT:
@@ -87,9 +73,9 @@ def insert_rows(
         execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
     counts = Counts()
     problems: list[Problem] = []
-    for start in range(0, len(rows), _ROWS_A_STATEMENT):
-        part = rows[start : start + _ROWS_A_STATEMENT]
-        for done, problem in _halved(connection, table, columns, part, on_duplicate):
+    insertion = _Insertion(connection, table, columns, on_duplicate)
+    for part in insertion.parts(rows):
+        for done, problem in insertion.halved(part):
             counts.add(done)
             problems += [problem] if problem else []
     return counts, problems
@@ -157,44 +143,74 @@ def _literal(connection: Connection, cell: Cell) -> str:
     return "DEFAULT" if cell is Default.DEFAULT else str(connection.literal(cell))
 
 
-def _halved(
-    connection: Connection, table: Table, columns: Sequence[Column], rows: Sequence[Row], on_duplicate: OnDuplicate
-) -> Iterator[tuple[Counts, Problem | None]]:
-    """All at once; where the database refuses, the halves by themselves, down to the row at fault."""
-    try:
-        yield _statement(connection, table, columns, rows, on_duplicate), None
-    except pymysql.err.MySQLError as error:
-        if not is_a_rows_fault(error):
-            raise
-        if len(rows) == 1:
-            yield Counts(rejected=1), _problem(rows[0], table, error)
-            return
-        middle = len(rows) // 2
-        yield from _halved(connection, table, columns, rows[:middle], on_duplicate)
-        yield from _halved(connection, table, columns, rows[middle:], on_duplicate)
+class _Insertion:
+    """INSERT of rows that give these columns."""
 
+    def __init__(
+        self, connection: Connection, table: Table, columns: Sequence[Column], on_duplicate: OnDuplicate
+    ) -> None:
+        self._connection = connection
+        self._table = table
+        self._columns = columns
+        self._on_duplicate = on_duplicate
+        # ON DUPLICATE KEY UPDATE runs the triggers of an UPDATE, even if it changes nothing itself.
+        self._ignore_by_error = on_duplicate is OnDuplicate.IGNORE and bool(
+            triggers(connection, table.schema, table.name)
+        )
 
-def _statement(
-    connection: Connection, table: Table, columns: Sequence[Column], rows: Sequence[Row], on_duplicate: OnDuplicate
-) -> Counts:
-    """One INSERT, which InnoDB does whole or not at all."""
-    names = [column.name for column in columns]
-    values = ", ".join("(" + ", ".join(_literal(connection, cell) for cell in row.cells) + ")" for row in rows)
-    sql = f"INSERT INTO {table.sql} ({column_list(names)}) VALUES {values}"
-    if on_duplicate is OnDuplicate.IGNORE:
-        sql += f" ON DUPLICATE KEY UPDATE {quote(names[0])} = {table.sql}.{quote(names[0])}"
-    elif on_duplicate is OnDuplicate.UPDATE:
-        sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in names)
-    with connection.cursor() as cursor:
-        affected = int(cursor.execute(sql))
-    if on_duplicate is OnDuplicate.REJECT:
-        return Counts(inserted=affected)
-    if on_duplicate is OnDuplicate.IGNORE:
-        return Counts(inserted=affected, duplicates=len(rows) - affected)
-    # A new row counts one, a changed one two, one that was the same already none.
-    updated = _changed(connection, affected) if len(rows) > 1 else affected // 2
-    inserted = affected - 2 * updated
-    return Counts(inserted=inserted, updated=updated, duplicates=len(rows) - inserted - updated)
+    def parts(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+        """Rows for one statement each: not too many and, for an update, all of them giving the same columns."""
+        update = self._on_duplicate is OnDuplicate.UPDATE
+        for _, group in groupby(rows, self._given if update else lambda row: None):
+            alike = list(group)
+            for start in range(0, len(alike), _ROWS_A_STATEMENT):
+                yield alike[start : start + _ROWS_A_STATEMENT]
+
+    def halved(self, rows: Sequence[Row]) -> Iterator[tuple[Counts, Problem | None]]:
+        """All at once; where the database refuses, the halves by themselves, down to the row at fault."""
+        try:
+            yield self._statement(rows), None
+        except pymysql.err.MySQLError as error:
+            if not is_a_rows_fault(error):
+                raise
+            if len(rows) > 1:
+                middle = len(rows) // 2
+                yield from self.halved(rows[:middle])
+                yield from self.halved(rows[middle:])
+                return
+            problem = refusal(rows[0].number, self._table, error)
+            if self._ignore_by_error and problem.code == "duplicate_key":
+                yield Counts(duplicates=1), None
+            else:
+                yield Counts(rejected=1), problem
+
+    def _given(self, row: Row) -> tuple[str, ...]:
+        """The columns that a row gives a value for: no default, no next number."""
+        return tuple(
+            column.name
+            for column, cell in zip(self._columns, row.cells, strict=True)
+            if cell is not Default.DEFAULT and not (cell is None and column.auto_increment)
+        )
+
+    def _statement(self, rows: Sequence[Row]) -> Counts:
+        """One INSERT, which InnoDB does whole or not at all."""
+        names = [column.name for column in self._columns]
+        values = ", ".join(
+            "(" + ", ".join(_literal(self._connection, cell) for cell in row.cells) + ")" for row in rows
+        )
+        sql = f"INSERT INTO {self._table.sql} ({column_list(names)}) VALUES {values}"
+        if self._on_duplicate is OnDuplicate.UPDATE and (given := self._given(rows[0])):
+            sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in given)
+        elif self._on_duplicate is not OnDuplicate.REJECT and not self._ignore_by_error:
+            sql += f" ON DUPLICATE KEY UPDATE {quote(names[0])} = {self._table.sql}.{quote(names[0])}"
+        with self._connection.cursor() as cursor:
+            affected = int(cursor.execute(sql))
+        if self._on_duplicate is not OnDuplicate.UPDATE:
+            return Counts(inserted=affected, duplicates=len(rows) - affected)
+        # A new row counts one, a changed one two, one that was the same already none.
+        updated = _changed(self._connection, affected) if len(rows) > 1 else affected // 2
+        inserted = affected - 2 * updated
+        return Counts(inserted=inserted, updated=updated, duplicates=len(rows) - inserted - updated)
 
 
 def _changed(connection: Connection, affected: int) -> int:
@@ -203,23 +219,3 @@ def _changed(connection: Connection, affected: int) -> int:
     result = raw._result  # the driver shows this message nowhere else
     found = re.search(rb"Duplicates: (\d+)", result.message or b"")
     return int(found[1]) if found else affected // 2
-
-
-def is_a_rows_fault(error: pymysql.err.MySQLError) -> bool:
-    """Whether the database refused a row for what is in it, rather than failed."""
-    return error_code(error) in _CODES
-
-
-def _problem(row: Row, table: Table, error: pymysql.err.MySQLError) -> Problem:
-    code = _CODES[error_code(error)]
-    text = str(error.args[1]) if len(error.args) > 1 else ""
-    column = ""
-    message = _MESSAGES[code]
-    if code == "duplicate_key" and (key := _KEY.search(text)):
-        column = ", ".join(table.primary_key) if key[1] == "PRIMARY" else ""
-        message += f" (key {key[1]})"
-    elif code == "missing_parent" and (found := _CONSTRAINT_COLUMNS.search(text)):
-        column = found[1].replace("`", "")
-    elif found := _COLUMN.search(text):
-        column = found[1]
-    return Problem(row.number, column, code, message)

@@ -1,0 +1,70 @@
+"""What the functions find in their environment besides database and bucket, the sample's tables, and what is logged."""
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.database import split_statements
+from tableferry import api
+from tests.support import Database, Server
+
+SIGNING_KEY = "a key that signs nothing but tests"
+SCHEMA = Path(__file__).parents[2] / "sources" / "schema.sql"
+
+
+@pytest.fixture(autouse=True)
+def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The variables of the template that neither ``database`` nor ``bucket`` sets."""
+    monkeypatch.setenv("JOBS", "inline")
+    monkeypatch.setenv("SIGNING_KEY", SIGNING_KEY)
+    monkeypatch.setattr(api.metrics.provider, "namespace", "Tableferry")  # which Lambda sets before the import
+    yield
+    api.metrics.clear_metrics()  # disabled, they pile up, and at a hundred they are written all the same
+
+
+def fill(database: Database) -> Database:
+    database.run(
+        *split_statements(SCHEMA.read_text(encoding="utf-8")),
+        "INSERT INTO departments VALUES (1, 'Sales'), (2, 'Legal'), (3, 'Support')",
+        "INSERT INTO jobs VALUES (1, 'Clerk'), (2, 'Nurse'), (3, 'Geologist')",
+    )
+    return database
+
+
+@pytest.fixture
+def sample(database: Database) -> Database:
+    """The sample's tables, with departments 1 to 3 and jobs 1 to 3 in them and no employees."""
+    return fill(database)
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server) -> Iterator[Database]:
+    with server.database() as made:
+        yield fill(made)
+
+
+@pytest.fixture
+def unchanged(shared: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The sample's tables for a test that must leave them as they are, which is looked at when it ends."""
+    monkeypatch.setenv("DATABASE_URL", shared.url)
+    yield shared
+    assert shared.rows("SHOW TABLES LIKE 'departments'")
+    assert shared.rows("SELECT COUNT(*) FROM departments") == [(3,)]
+    assert shared.rows("SELECT COUNT(*) FROM hired_employees") == [(0,)]
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that the functions and the libraries under them log in this test, as Lambda would get it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.getLogger(api.logger.name).handlers[0].formatter)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield stream
+    finally:
+        root.removeHandler(handler)

@@ -1,0 +1,106 @@
+"""Restores, and their undoing (``{"undo": id}``), that are killed, as SIGKILL kills a process, before their n-th change.
+
+As a program: reads lines ``[n, event]`` and answers each with whether it was killed. Every one gets a process of its
+own, forked from this one, which has all modules loaded but has run nothing yet.
+"""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql.connections
+
+from functions.restore import app
+from tableferry import restore, store
+from tableferry.database import Database
+from tableferry.settings import Settings
+from tests.integration.lambdas import Json, invoke
+
+LOOKS_ONLY = ("SELECT", "SHOW", "SET")
+
+
+class Killer:
+    """The program, running for as long as the block lasts, in the environment of now."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.killed"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(30)
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def killed(self, before: int, event: Json) -> bool:
+        """Whether the invocation was killed; False if it was done before it came to so many changes."""
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps([before, event]) + "\n")
+        self._process.stdin.flush()
+        return bool(json.loads(self._process.stdout.readline()))
+
+
+def _die_before(change: int) -> None:
+    """Count what changes the database or the bucket, and end this process before the one of this number."""
+    changes = itertools.count(1)
+
+    def another() -> None:
+        if next(changes) == change:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    query, put = pymysql.connections.Connection.query, store.Store.put
+
+    def counted_query(self: Any, sql: Any, unbuffered: bool = False) -> int:
+        if not str(sql).startswith(LOOKS_ONLY):
+            another()
+        return query(self, sql, unbuffered)
+
+    def counted_put(self: store.Store, *given: Any, **options: Any) -> str:
+        another()
+        return put(self, *given, **options)
+
+    pymysql.connections.Connection.query = counted_query  # type: ignore[method-assign]
+    store.Store.put = counted_put  # type: ignore[method-assign]
+
+
+def _run(before: int, event: Json) -> None:
+    _die_before(before)
+    if "undo" in event:
+        settings = Settings.from_env()
+        restore.undo(Database(settings.database), store.open_store(settings.bucket), event["undo"])
+    else:
+        invoke(app.handler, event)
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what the functions log is no answer
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            failed = 1
+            try:
+                _run(*json.loads(line))
+                failed = 0
+            finally:
+                os._exit(failed)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps(os.WIFSIGNALED(status)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
