@@ -164,6 +164,40 @@ def test_an_undo_that_would_take_rows_their_parent_is_refused(loaded: Database) 
     assert post(f"/restores/{done['id']}/undo").status == 200
 
 
+def test_a_kept_table_neither_refuses_what_is_done_to_live_rows_nor_changes_with_them(loaded: Database) -> None:
+    run(
+        loaded,
+        "ALTER TABLE hired_employees ADD CONSTRAINT cascading FOREIGN KEY (job_id) REFERENCES jobs (id) ON DELETE CASCADE",
+    )
+    before = table(loaded, "hired_employees")
+    run(loaded, "DELETE FROM hired_employees WHERE department_id = 5 OR job_id = 7")
+    backup()
+    run(loaded, "INSERT INTO hired_employees SELECT id + 100, name, datetime, 5, 7 FROM hired_employees LIMIT 3")
+    done = restore(tables=["hired_employees"])
+    run(loaded, "DELETE FROM departments WHERE id = 5", "DELETE FROM jobs WHERE id = 7")
+    assert verbs.rows(loaded, f"SELECT COUNT(*) FROM `{done['kept']}`.hired_employees WHERE job_id = 7") == [(3,)]
+    with verbs.unchanged(loaded):
+        assert "job_id = (7)" in post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    run(loaded, "INSERT INTO departments VALUES (5, 'again')", "INSERT INTO jobs VALUES (7, 'again')")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert table(loaded, "hired_employees").definition == before.definition
+
+
+def test_a_kept_table_does_not_stop_another_restore(loaded: Database) -> None:
+    backup()
+    run(
+        loaded,
+        "INSERT INTO departments VALUES (9, 'soon gone')",
+        "UPDATE hired_employees SET department_id = 9 WHERE id > 20",
+    )
+    children = restore(tables=["hired_employees"])
+    parents = restore(tables=["departments"])
+    enforced(loaded)
+    assert post(f"/restores/{parents['id']}/undo").status == 200
+    assert post(f"/restores/{children['id']}/undo").status == 200
+    enforced(loaded)
+
+
 def test_a_table_that_is_missing_is_created_and_undo_takes_it_away(loaded: Database) -> None:
     before = table(loaded, "hired_employees")
     backup()

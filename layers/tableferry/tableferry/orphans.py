@@ -11,7 +11,7 @@ from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict
 
 _SHOWN = 10
-_NO_SUCH_COLUMN = 1054
+_GONE = {1054, 1146}  # no such column, no such table
 
 
 def refuse(connection: Connection, keys: Iterable[ForeignKey]) -> None:
@@ -38,9 +38,9 @@ def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]
     try:
         return rows(connection, sql)
     except pymysql.err.MySQLError as error:
-        if error_code(error) != _NO_SUCH_COLUMN:
+        if error_code(error) not in _GONE:
             raise
         raise Conflict(
-            f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more: one of "
-            "its columns is not there."
+            f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more: the "
+            "table or one of its columns is not there."
         ) from error

@@ -28,6 +28,8 @@ class RestoredTable(BaseModel):
     replaced: bool = False
     triggers_before: tuple[Trigger, ...] = ()
     triggers_after: tuple[Trigger, ...] = ()
+    keys_before: tuple[ForeignKey, ...] = ()
+    """Foreign keys to tables outside the restore, which the table that was replaced gets back when it is put back."""
 
 
 class Restore(BaseModel):
@@ -49,7 +51,7 @@ class Restore(BaseModel):
 
     def public(self) -> dict[str, Any]:
         """The record as the API shows it: without SQL."""
-        hidden = {"triggers_before", "triggers_after"}
+        hidden = {"triggers_before", "triggers_after", "keys_before"}
         return self.model_dump(mode="json", exclude={"tables": {"__all__": hidden}, "following": True})
 
 

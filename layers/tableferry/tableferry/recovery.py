@@ -97,7 +97,9 @@ def moves_forth(found: Restore, place: Place) -> list[Move]:
 def moves_back(found: Restore, place: Place) -> list[Move]:
     """What its undoing exchanges."""
     forth = moves_forth(found, place)
-    return [move.reversed(table.triggers_before) for move, table in zip(forth, found.tables, strict=True)]
+    return [
+        move.reversed(table.triggers_before, table.keys_before) for move, table in zip(forth, found.tables, strict=True)
+    ]
 
 
 def drop(connection: Connection, place: Place) -> None:

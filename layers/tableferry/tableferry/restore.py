@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
@@ -14,7 +15,7 @@ from tableferry.record import Restore, RestoredTable
 from tableferry.recovery import abandon, alone, finished, moves_back, moves_forth
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, followers, happened, swap
+from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, outward, swap
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
@@ -165,6 +166,7 @@ def _begin(
                 f"Table {key.table!r} points at table {key.parent_table!r} (foreign key {key.name!r}), which is not "
                 "there: restore it together with this one."
             )
+    going = {(place.live, item.into) for item in items}
     return Restore(
         id=restore_id,
         backup=source.id,
@@ -178,6 +180,7 @@ def _begin(
                 digest=item.entry.digest,
                 replaced=item.into in live,
                 triggers_before=tuple(catalog.triggers(connection, place.live, item.into)),
+                keys_before=outward(connection, place.live, item.into, going),
                 triggers_after=() if item.renamed else item.entry.triggers,
             )
             for item in items
@@ -197,10 +200,10 @@ def _exchange(
     """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
     following = followers(connection, moves)
     orphans.refuse(connection, as_if_swapped(following, moves))
+    orphans.refuse(connection, [replace(key, schema=move.coming) for move in moves for key in move.keys])
     under_way = record.save(store, found.model_copy(update={"state": during, "following": tuple(following)}))
-    before = {move.name: catalog.triggers(connection, move.live, move.name) for move in moves if move.leaves}
     try:
-        notes = swap(connection, moves, following, before)
+        notes = swap(connection, moves, backwards(connection, moves), following)
     except BaseException:
         if connection.open and not happened(connection, moves):
             record.save(store, found)

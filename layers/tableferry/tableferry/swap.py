@@ -7,7 +7,7 @@ follow the table they point at into its new schema; they are dropped and added a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pymysql
@@ -40,7 +40,10 @@ class Move:
     triggers: tuple[Trigger, ...] = ()
     """The triggers that the table which comes shall have."""
 
-    def reversed(self, triggers: Sequence[Trigger]) -> Move:
+    keys: tuple[ForeignKey, ...] = ()
+    """Its foreign keys to tables outside the swap, if it was put aside without them."""
+
+    def reversed(self, triggers: Sequence[Trigger], keys: Sequence[ForeignKey] = ()) -> Move:
         """The move that undoes this one."""
         return replace(
             self,
@@ -49,7 +52,27 @@ class Move:
             leaves=self.comes,
             comes=self.leaves,
             triggers=tuple(triggers),
+            keys=tuple(keys),
         )
+
+
+def backwards(connection: Connection, moves: Sequence[Move]) -> list[Move]:
+    """The moves that undo these, before these are made: with what the tables have that will go."""
+    going = {(move.live, move.name) for move in moves if move.leaves}
+    return [
+        move.reversed(
+            catalog.triggers(connection, move.live, move.name), outward(connection, move.live, move.name, going)
+        )
+        for move in moves
+    ]
+
+
+def outward(
+    connection: Connection, schema: str, table: str, going: Collection[tuple[str, str]]
+) -> tuple[ForeignKey, ...]:
+    """A table's foreign keys to tables that do not go with it."""
+    keys = catalog.foreign_keys_of(connection, schema, table)
+    return tuple(key for key in keys if (key.parent_schema, key.parent_table) not in going)
 
 
 def followers(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]:
@@ -70,23 +93,19 @@ def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[For
 
 
 def swap(
-    connection: Connection,
-    moves: Sequence[Move],
-    following: Sequence[ForeignKey],
-    before: Mapping[str, Sequence[Trigger]],
+    connection: Connection, moves: Sequence[Move], back: Sequence[Move], following: Sequence[ForeignKey]
 ) -> list[str]:
     """Exchange the tables; returns what could not be had exactly as it was.
 
-    ``before`` holds the triggers of the tables that go. Whatever fails, the tables are put back.
+    Whatever fails, the tables are put ``back``.
 
     Raises:
         Conflict: the tables stayed in use; nothing has changed.
     """
-    back = [move.reversed(before.get(move.name, ())) for move in moves]
     try:
-        for triggers in before.values():
-            for trigger in triggers:
-                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, trigger.name)}")
+        for move in back:
+            for trigger in move.triggers:
+                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
         _rename(connection, moves)
     except BaseException:
         settle(connection, back, ())
@@ -112,8 +131,9 @@ def happened(connection: Connection, moves: Sequence[Move]) -> bool:
 
 
 def settle(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
-    """What has to follow a rename: foreign keys of other tables, and triggers. Can be repeated."""
-    _repoint(connection, following)
+    """What has to follow a rename: foreign keys of other tables and to them, and triggers. Can be repeated."""
+    _repoint(connection, [*following, *(key for move in moves for key in move.keys)])
+    _cut_off(connection, moves)
     return [note for move in moves for note in _create_triggers(connection, move)]
 
 
@@ -128,6 +148,16 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
             _patiently(connection, ddl.drop_foreign_key(key))
         _patiently(connection, ddl.add_foreign_key(key))
     execute(connection, "SET SESSION foreign_key_checks = 1")
+
+
+def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
+    """Take from the tables put aside the foreign keys to tables that stay: a copy that is kept must not refuse what is
+    done to live rows, nor be altered by it.
+    """
+    for move in moves:
+        aside = {(move.aside, other.name) for other in moves}
+        for key in outward(connection, move.aside, move.name, aside):
+            _patiently(connection, ddl.drop_foreign_key(key))
 
 
 def _rename(connection: Connection, moves: Sequence[Move]) -> None:
