@@ -4,12 +4,17 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.database import split_statements
-from tableferry import api
+from tableferry import api, blocks
+from tests.integration.uploads import Uploads
 from tests.support import Database, Server
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 SIGNING_KEY = "a key that signs nothing but tests"
 SCHEMA = Path(__file__).parents[2] / "sources" / "schema.sql"
@@ -68,3 +73,13 @@ def log() -> Iterator[io.StringIO]:
         yield stream
     finally:
         root.removeHandler(handler)
+
+
+@pytest.fixture
+def uploads(s3_client: "S3Client", bucket: str) -> Uploads:
+    return Uploads(s3_client, bucket)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_BLOCK_RECORDS", 10)

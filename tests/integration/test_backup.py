@@ -89,7 +89,7 @@ def test_the_digest_depends_neither_on_the_format_nor_on_how_the_table_is_cut(mo
 
 
 def test_an_empty_table_is_a_backup_of_no_rows(database: Database, bucket: str) -> None:
-    verbs.run(database, "CREATE TABLE empty (id INT PRIMARY KEY, name VARCHAR(10))")
+    verbs.run(database, "CREATE TABLE `empty` (id INT PRIMARY KEY, name VARCHAR(10))")
     made = backup("empty")
     assert (made["rows"], made["bytes"], made["tables"][0]["objects"]) == (0, 0, 0)
     assert post(f"/backups/{made['id']}/verify").status == 201
@@ -315,14 +315,14 @@ def test_without_the_right_to_lock_tables_a_backup_is_of_one_moment_too(
 ) -> None:
     user = f"u{loaded.name[-8:]}"
     with closing(connect(loaded.admin_url)) as admin, admin.cursor() as cursor:
-        cursor.execute(f"CREATE USER {user}@'127.0.0.1' IDENTIFIED BY 'p'")
-        cursor.execute(f"GRANT SELECT, SHOW VIEW, TRIGGER ON `{loaded.name}`.* TO {user}@'127.0.0.1'")
+        cursor.execute(f"CREATE USER {user}@'%' IDENTIFIED BY 'p'")
+        cursor.execute(f"GRANT SELECT, SHOW VIEW, TRIGGER ON `{loaded.name}`.* TO {user}@'%'")
         try:
             host = loaded.url.rsplit("@", 1)[1]
             monkeypatch.setenv("DATABASE_URL", f"mysql://{user}:p@{host}")
             made = backup()
         finally:
-            cursor.execute(f"DROP USER {user}@'127.0.0.1'")
+            cursor.execute(f"DROP USER {user}@'%'")
     assert (made["rows"], made["consistency"]) == (52, "snapshot")
 
 

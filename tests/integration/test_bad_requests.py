@@ -10,7 +10,7 @@ import pytest
 from functions.insert.app import handler
 from functions.load.app import handler as loads
 from tests.integration.lambdas import Answer, request, segment
-from tests.support import Database
+from tests.support import Database, Server, connect
 
 ROW = {"id": 10, "department": "A"}
 CSV = {"content-type": "text/csv"}
@@ -193,6 +193,18 @@ def test_a_database_that_cannot_be_used_is_said_so_without_a_secret(
     assert "database-unavailable" in text
     assert SECRET not in text
     assert "SELECT" not in text
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_server_that_takes_no_writes_now_is_said_so(server: Server) -> None:
+    if not server.own:
+        pytest.skip("only a server of our own may be set so")
+    with connect(server.url) as admin, admin.cursor() as cursor:
+        cursor.execute("SET GLOBAL read_only = 1")
+        try:
+            post([ROW]).problem(503)
+        finally:
+            cursor.execute("SET GLOBAL read_only = 0")
 
 
 @pytest.mark.usefixtures("bucket", "unchanged")

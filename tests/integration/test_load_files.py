@@ -3,7 +3,6 @@
 import gzip
 import io
 import zipfile
-from typing import TYPE_CHECKING
 
 import pytest
 from backports import zstd
@@ -13,16 +12,12 @@ from tests.integration.lambdas import counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00\x1f\x15\xc4\x89"
 
 
-@pytest.fixture
-def uploads(s3_client: "S3Client", bucket: str, database: Database) -> Uploads:
+@pytest.fixture(autouse=True)
+def table(database: Database) -> None:
     database.run(TEXTS)
-    return Uploads(s3_client, bucket)
 
 
 def checked(body: bytes) -> bytes:

@@ -18,7 +18,7 @@ LAYERS = [
     ["recovery"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],
-    ["manifest", "loader", "snapshot", "chunks", "wire", "header", "writer", "rules"],
+    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "ddl"],
     ["columns"],
     ["catalog"],

@@ -19,8 +19,29 @@ from tableferry.settings import DatabaseAddress
 
 Row = tuple[Any, ...]
 
-# Refused logins, unknown databases, too many connections, shutdowns and broken connections (MySQL's error reference).
-_UNAVAILABLE = {1040, 1042, 1043, 1045, 1049, 1053, 1129, 1130, 1203, 1226, 1698, 2002, 2003, 2006, 2012, 2013, 2055}
+# Refused logins, unknown databases, too many connections, shutdowns, servers that are read-only (a replica, in a
+# failover) and broken connections (MySQL's error reference).
+_UNAVAILABLE = {
+    1040,
+    1042,
+    1043,
+    1045,
+    1049,
+    1053,
+    1129,
+    1130,
+    1203,
+    1226,
+    1290,
+    1698,
+    1836,
+    2002,
+    2003,
+    2006,
+    2012,
+    2013,
+    2055,
+}
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _CONNECT_TIMEOUT_SECONDS = 5
 

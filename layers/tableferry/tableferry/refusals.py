@@ -56,5 +56,5 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem
         if check := _CHECK.search(text):
             message += f" ({check[1] or check[2]})"
     elif columns := _COLUMN.findall(text):  # the value comes before the column, and may look like one
-        column = "".join(columns[-1])
+        column = "".join(columns[-1]).rpartition(".")[2]  # MySQL names the table with a JSON column
     return Problem(number, column, code, message)

@@ -23,7 +23,15 @@ from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
 
-_DOES_NOT_FIT = {1005, 1072, 1215, 1822, 1824, 3780}  # foreign keys: no such index, column or table, or another type
+_DOES_NOT_FIT = {
+    1005,
+    1072,
+    1215,
+    1822,
+    1824,
+    3780,
+    6125,
+}  # foreign keys: no such index, column or table, or another type
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 import pymysql
+from pymysql.converters import escape_string
 
 from tableferry import infile
 from tableferry.catalog import Column, Table, column_list, quote, triggers
@@ -136,11 +137,13 @@ def _field(cell: Cell) -> str:
     raise _NeedsInsert
 
 
-def _literal(connection: Connection, cell: Cell) -> str:
+def _literal(cell: Cell) -> str:
     """A cell as SQL."""
     if isinstance(cell, bytes):
         return f"x'{cell.hex()}'"
-    return "DEFAULT" if cell is Default.DEFAULT else str(connection.literal(cell))
+    if isinstance(cell, str):
+        return f"'{escape_string(cell)}'"  # our sessions know backslashes
+    return "NULL" if cell is None else cell.value if isinstance(cell, Default) else str(cell)
 
 
 class _Insertion:
@@ -195,9 +198,7 @@ class _Insertion:
     def _statement(self, rows: Sequence[Row]) -> Counts:
         """One INSERT, which InnoDB does whole or not at all."""
         names = [column.name for column in self._columns]
-        values = ", ".join(
-            "(" + ", ".join(_literal(self._connection, cell) for cell in row.cells) + ")" for row in rows
-        )
+        values = ", ".join("(" + ", ".join(_literal(cell) for cell in row.cells) + ")" for row in rows)
         sql = f"INSERT INTO {self._table.sql} ({column_list(names)}) VALUES {values}"
         if self._on_duplicate is OnDuplicate.UPDATE and (given := self._given(rows[0])):
             sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in given)
