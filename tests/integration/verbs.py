@@ -12,9 +12,9 @@ from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from local.database import split_statements
 from local.demo_sample import SOURCES
-from tableferry.catalog import quote
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
+from tableferry.tables import quote
 from tests.integration.lambdas import Answer, Json, request
 from tests.support import Database
 

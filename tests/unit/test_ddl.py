@@ -3,7 +3,7 @@
 import pytest
 
 from tableferry import ddl
-from tableferry.catalog import ForeignKey
+from tableferry.tables import ForeignKey
 
 DEFINITION = """CREATE TABLE `a``b` (
   `id` int NOT NULL AUTO_INCREMENT,

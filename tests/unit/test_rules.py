@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tableferry.catalog import Column, Table
+from tableferry.checks import Bad
 from tableferry.rules import Default, Rules
-from tableferry.values import Bad, check_for
+from tableferry.tables import Column, Table
+from tableferry.values import check_for
 
 
 def column(data_type: str, column_type: str = "", **more: object) -> Column:

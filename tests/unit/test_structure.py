@@ -20,9 +20,9 @@ LAYERS = [
     ["difference", "verify", "orphans"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "ddl"],
-    ["columns"],
-    ["catalog"],
-    ["database", "store"],
+    ["columns", "numeric", "temporal"],
+    ["catalog", "checks"],
+    ["database", "store", "tables"],
     ["settings", "identity"],
     ["errors"],
 ]

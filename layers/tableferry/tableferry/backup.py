@@ -14,7 +14,6 @@ import pymysql
 
 from tableferry import __version__, archive, catalog, chunks, ddl, manifest, wire
 from tableferry.archive import Format
-from tableferry.catalog import Table
 from tableferry.columns import Codec, codecs, select
 from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest, digest
@@ -22,6 +21,7 @@ from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.snapshot import open_snapshot
 from tableferry.store import Store, encode_name
+from tableferry.tables import ForeignKey, Table, Trigger
 
 Progress = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
@@ -37,8 +37,8 @@ class Source:
     table: Table
     columns: tuple[Codec, ...]
     definition: str
-    foreign_keys: tuple[catalog.ForeignKey, ...]
-    triggers: tuple[catalog.Trigger, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    triggers: tuple[Trigger, ...]
     ranges: tuple[chunks.Range, ...]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tableferry.catalog import Column, Table
 from tableferry.csvfile import Record, records
 from tableferry.errors import InvalidRequest, Problem
 from tableferry.header import header_of
 from tableferry.rules import Row, Rules
+from tableferry.tables import Column, Table
 
 _BLOCK_BYTES = 2 * 1024 * 1024
 _BLOCK_RECORDS = 20_000

@@ -8,124 +8,13 @@ https://dev.mysql.com/doc/refman/8.4/en/information-schema.html; MariaDB's diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from tableferry.database import Connection, is_mariadb, rows
 from tableferry.errors import TableNotFound
-
-OWN_PREFIX = "tableferry_"
-"""Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
+from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, qualified, quote
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
-_MEMBER = re.compile(r"'((?:[^']|'')*)'")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column as INFORMATION_SCHEMA.COLUMNS describes it; lengths in characters and in bytes."""
-
-    name: str
-    data_type: str
-    column_type: str
-    nullable: bool
-    has_default: bool = False
-    extra: str = ""
-    charset: str | None = None
-    characters: int | None = None
-    octets: int | None = None
-    precision: int | None = None
-    scale: int | None = None
-    fraction: int = 0
-    position: int = 0
-    document: bool = False
-    """MariaDB's JSON: a LONGTEXT with a check (MySQL's is a type of its own)."""
-
-    @property
-    def unsigned(self) -> bool:
-        return "unsigned" in self.column_type
-
-    @property
-    def generated(self) -> bool:
-        return "GENERATED" in self.extra.replace("DEFAULT_GENERATED", "")
-
-    @property
-    def auto_increment(self) -> bool:
-        return "AUTO_INCREMENT" in self.extra
-
-    @property
-    def required(self) -> bool:
-        """Whether a row that does not name this column is refused."""
-        return not (self.nullable or self.has_default or self.auto_increment or self.generated)
-
-    @property
-    def members(self) -> tuple[str, ...]:
-        """The members of an ENUM or SET, in the order of their definition."""
-        return tuple(member.replace("''", "'") for member in _MEMBER.findall(self.column_type))
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignKey:
-    """A foreign key of ``table``; ``schema`` and ``table`` are the child's, ``parent_…`` what it points at."""
-
-    name: str
-    schema: str
-    table: str
-    columns: tuple[str, ...]
-    parent_schema: str
-    parent_table: str
-    parent_columns: tuple[str, ...]
-    actions: str = ""
-    """ON DELETE and ON UPDATE as SHOW CREATE TABLE has them; empty for the server's default."""
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """A trigger's name and what SHOW CREATE TRIGGER says of it."""
-
-    name: str
-    definition: str
-    sql_mode: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A base table. ``rows_estimate`` and ``bytes_estimate`` are the storage engine's guess."""
-
-    schema: str
-    name: str
-    engine: str
-    columns: tuple[Column, ...]
-    primary_key: tuple[str, ...]
-    rows_estimate: int = 0
-    bytes_estimate: int = 0
-
-    @property
-    def stored(self) -> tuple[Column, ...]:
-        """The columns that hold data of their own: all but generated ones."""
-        return tuple(column for column in self.columns if not column.generated)
-
-    @property
-    def sql(self) -> str:
-        return qualified(self.schema, self.name)
-
-    def column(self, name: str) -> Column | None:
-        """The column of this name; case does not count, as in MySQL."""
-        folded = name.casefold()
-        return next((column for column in self.columns if column.name.casefold() == folded), None)
-
-
-def quote(name: str) -> str:
-    """A name of the catalog's as an identifier in SQL."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def qualified(schema: str, name: str) -> str:
-    return f"{quote(schema)}.{quote(name)}"
-
-
-def column_list(names: Iterable[str]) -> str:
-    return ", ".join(quote(name) for name in names)
 
 
 def table_names(connection: Connection, schema: str) -> list[str]:
@@ -158,11 +47,6 @@ def describe(connection: Connection, schema: str, name: str) -> Table:
     if not found:
         raise TableNotFound(name, table_names(connection, schema))
     return _table(connection, schema, name, *found[0][1:])
-
-
-def describe_owned(connection: Connection, schema: str, name: str) -> Table:
-    """A table of which only the name and the columns matter, without the look-up by name (a shadow's, say)."""
-    return _table(connection, schema, name, "InnoDB", 0, 0)
 
 
 def describe_all(connection: Connection, schema: str, names: Sequence[str] | None = None) -> list[Table]:

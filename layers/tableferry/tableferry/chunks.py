@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tableferry.catalog import Table, quote
 from tableferry.database import Connection, rows
+from tableferry.tables import Table, quote
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _MOST_RANGES = 1000

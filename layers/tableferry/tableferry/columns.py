@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from tableferry.catalog import Column, Table, quote
 from tableferry.errors import NotSupported
+from tableferry.tables import Column, Table, quote
 
 if TYPE_CHECKING:
     import polars as pl

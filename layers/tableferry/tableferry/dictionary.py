@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tableferry import catalog
-from tableferry.catalog import Table
 from tableferry.database import Connection
 from tableferry.models import ColumnView, ForeignKeyView, TableView
+from tableferry.tables import Table
 
 
 def table(connection: Connection, described: Table) -> TableView:

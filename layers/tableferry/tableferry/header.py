@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tableferry.catalog import Column, Table
+from tableferry.tables import Column, Table
 
 
 def header_of(table: Table, fields: Sequence[str | None]) -> tuple[Column, ...] | None:

@@ -15,9 +15,9 @@ from pymysql import err
 from pymysql.connections import MySQLResult
 from pymysql.constants import COMMAND, ER
 
-from tableferry.catalog import quote
 from tableferry.database import Connection, rows
 from tableferry.errors import Conflict
+from tableferry.tables import quote
 
 _PACKET_BYTES = 1024 * 1024
 _LOCAL_INFILE_REQUEST = 0xFB

@@ -11,12 +11,13 @@ from decimal import Decimal
 from typing import Any
 
 from tableferry import ledger
-from tableferry.catalog import Table, describe
+from tableferry.catalog import describe
 from tableferry.csvfile import records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.header import header_of
 from tableferry.rules import Row, Rules
+from tableferry.tables import Table
 from tableferry.values import dump
 from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
 

@@ -16,11 +16,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tableferry.archive import Format
-from tableferry.catalog import ForeignKey, Trigger
 from tableferry.columns import Codec
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.identity import is_id
 from tableferry.store import Store
+from tableferry.tables import ForeignKey, Trigger
 
 VERSION = 1
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pymysql
 
-from tableferry.catalog import ForeignKey, qualified, quote
 from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict
+from tableferry.tables import ForeignKey, qualified, quote
 
 _SHOWN = 10
 _GONE = {1054, 1146}  # no such column, no such table

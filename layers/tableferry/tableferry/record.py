@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.catalog import ForeignKey, Trigger
 from tableferry.errors import ObjectNotFound, RecordNotFound
 from tableferry.identity import is_id
 from tableferry.store import Store
+from tableferry.tables import ForeignKey, Trigger
 
 State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
 

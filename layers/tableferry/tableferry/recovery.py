@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from tableferry import catalog, record
-from tableferry.catalog import quote
+from tableferry import record
 from tableferry.database import Connection, Database, Mode, execute, rows
 from tableferry.errors import Conflict, RecordNotFound
 from tableferry.identity import is_id
@@ -21,8 +20,9 @@ from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
 from tableferry.swap import Move, happened, settle
+from tableferry.tables import OWN_PREFIX, quote
 
-_OLD_PREFIX = f"{catalog.OWN_PREFIX}old_"
+_OLD_PREFIX = f"{OWN_PREFIX}old_"
 
 
 @contextmanager
@@ -125,8 +125,8 @@ def _left_behind(connection: Connection) -> list[str]:
     found = rows(
         connection,
         "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (catalog.OWN_PREFIX.replace("_", r"\_") + "%",),
+        (OWN_PREFIX.replace("_", r"\_") + "%",),
     )
-    names = {str(name).removeprefix(_OLD_PREFIX).removeprefix(catalog.OWN_PREFIX) for (name,) in found}
+    names = {str(name).removeprefix(_OLD_PREFIX).removeprefix(OWN_PREFIX) for (name,) in found}
     parts = (name.partition("_") for name in sorted(names))
     return [restore_id for day, _, rest in parts if is_id(restore_id := f"{day.upper()}-{rest}")]

@@ -6,9 +6,9 @@ import re
 
 import pymysql
 
-from tableferry.catalog import Table
 from tableferry.database import error_code
 from tableferry.errors import Problem
+from tableferry.tables import Table
 
 _CODES = {
     1048: "missing", 1364: "missing", 1062: "duplicate_key", 1586: "duplicate_key", 1216: "missing_parent",

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
-from tableferry.catalog import quote
 from tableferry.database import Connection, Database, execute, rows
 from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, RecordNotFound, TableNotInBackup
 from tableferry.manifest import Manifest
@@ -16,6 +15,7 @@ from tableferry.recovery import abandon, alone, finished, moves_back, moves_fort
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
 from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, outward, swap
+from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
@@ -58,7 +58,7 @@ def plan(source: Manifest, tables: Sequence[str] | None, into: Mapping[str, str]
     if not items:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
     for item in items:
-        if not 0 < len(item.into) <= _LONGEST_NAME or item.into.startswith(catalog.OWN_PREFIX) or "\0" in item.into:
+        if not 0 < len(item.into) <= _LONGEST_NAME or item.into.startswith(OWN_PREFIX) or "\0" in item.into:
             raise InvalidRequest(f"A table cannot be named {item.into!r} here.")
     if len({item.into for item in items}) < len(items):
         raise InvalidRequest("Two tables cannot be restored into the same name.")

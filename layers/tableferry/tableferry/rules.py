@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from tableferry.catalog import Column, Table
+from tableferry.checks import Bad, Check, Value
 from tableferry.errors import Problem
-from tableferry.values import Bad, Check, Value, check_for
+from tableferry.tables import Column, Table
+from tableferry.values import check_for
 
 
 class Default(Enum):

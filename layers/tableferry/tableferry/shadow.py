@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, ddl, loader, orphans, wire
-from tableferry.catalog import ForeignKey, qualified, quote
+from tableferry import ddl, loader, orphans, wire
 from tableferry.columns import select
 from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb
 from tableferry.difference import first_difference
@@ -19,6 +18,7 @@ from tableferry.digest import Digest, digest
 from tableferry.errors import Conflict, DigestMismatch
 from tableferry.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.store import Store
+from tableferry.tables import OWN_PREFIX, ForeignKey, qualified, quote
 from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
@@ -57,7 +57,7 @@ class Place:
     @classmethod
     def of(cls, live: str, restore_id: str) -> Place:
         name = restore_id.lower().replace("-", "_")
-        return cls(live, f"{catalog.OWN_PREFIX}{name}", f"{catalog.OWN_PREFIX}old_{name}")
+        return cls(live, f"{OWN_PREFIX}{name}", f"{OWN_PREFIX}old_{name}")
 
 
 def build(

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import pymysql
 
-from tableferry.catalog import Table
 from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
+from tableferry.tables import Table
 
 _LOCK_WAIT_SECONDS = 3
 _LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.catalog import ForeignKey, Trigger, qualified, quote
 from tableferry.database import Connection, Mode, error_code, execute
 from tableferry.errors import Conflict
+from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
 _LOCK_WAIT_TIMEOUT = 1205
 _LOCK_WAIT_SECONDS = 2

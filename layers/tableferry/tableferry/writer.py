@@ -13,11 +13,12 @@ import pymysql
 from pymysql.converters import escape_string
 
 from tableferry import infile
-from tableferry.catalog import Column, Table, column_list, quote, triggers
+from tableferry.catalog import triggers
 from tableferry.database import Connection, error_code, execute, transaction
 from tableferry.errors import Conflict, NotSupported, Problem
 from tableferry.refusals import is_a_rows_fault, refusal
 from tableferry.rules import Cell, Default, Row
+from tableferry.tables import Column, Table, column_list, quote
 
 T = TypeVar("T")
 
