@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tableferry.csvfile import Record, records
@@ -24,7 +24,7 @@ class Block:
     read: int = 0
     size: int = 0
     good: list[Row] = field(default_factory=list)
-    originals: dict[int, bytes] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
     problems: dict[int, list[Problem]] = field(default_factory=dict)
 
     @property
@@ -36,11 +36,15 @@ class Block:
         row, problems = _checked(rules, record)
         self.read += 1
         self.size += len(record.raw)
-        self.originals[record.line] = record.raw  # a row that is good may yet be refused by the database
+        self.records.append(record)  # a row that is good may yet be refused by the database
         if row is None:
             self.problems[record.line] = problems
         else:
             self.good.append(row)
+
+    def texts(self, lines: Collection[int]) -> dict[int, str]:
+        """The original text of these lines' records; bytes that are no UTF-8 show as U+FFFD."""
+        return {record.line: record.raw.decode("utf-8", "replace") for record in self.records if record.line in lines}
 
 
 def blocks(table: Table, pieces: Iterable[bytes]) -> Iterator[tuple[Rules, Block]]:

@@ -149,10 +149,11 @@ class _Write:
         counts.add(Counts(rejected=len(self.block.problems)))
         if counts.read != self.block.read:
             raise Unaccounted(f"Of {self.block.read} rows {counts.read} are accounted for; the block was rolled back.")
+        texts = self.block.texts(problems)
         rejects = [
             {
                 "line": line,
-                "text": self.block.originals[line].decode("utf-8", "replace"),
+                "text": texts[line],
                 "errors": [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in problems[line]],
             }
             for line in sorted(problems)

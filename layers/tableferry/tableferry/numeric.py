@@ -21,13 +21,12 @@ def integer(column: Column) -> Check:
     least, greatest = (0, 2**bits - 1) if column.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def check(value: object) -> int:
-        if (
-            (
-                isinstance(value, str)
-                and ((len(value) < 20 and value.isascii() and value.isdecimal()) or _INTEGER.fullmatch(value))
-            )
-            or isinstance(value, int)
-            or (isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value())
+        if isinstance(value, str):
+            if not (value.isdecimal() and value.isascii() and len(value) < 20) and not _INTEGER.fullmatch(value):
+                raise Bad("invalid", f"expected a whole number, not {shown(value)}")
+            number = int(value)
+        elif isinstance(value, int) or (
+            isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
         ):
             number = int(value)
         else:

@@ -47,7 +47,8 @@ class Rules:
             return None, [Problem(number, "", "fields", message)]
         if None not in fields and not self.absent:
             try:
-                return Row(number, tuple([check(value) for check, value in zip(self._checks, fields, strict=True)])), []
+                cells = [check(value) for check, value in zip(self._checks, fields)]  # noqa: B905  # counted above
+                return Row(number, tuple(cells)), []
             except Bad:
                 pass
         return self._one_by_one(number, fields)
