@@ -27,7 +27,7 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
 test: setup ## every test
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 lint: setup ## ruff and mypy --strict
 	$(PY) -m ruff check .

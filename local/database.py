@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pymysql
 
-from local.datadir import as_user, initialize, is_mariadb
+from local.datadir import as_user, initialize, is_mariadb, temporary
 from local.process import Child, StartError, accepts, free_port, plain_environment
 from local.setup import find_server
 from local.state import State, write_private
@@ -96,7 +96,15 @@ def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
     first = state.database / "first.sql"
     write_private(first, "".join(f"{statement};\n" for statement in _users(root_password, password)))
     port = free_port()
-    command = [program, "--no-defaults", *as_user(), f"--datadir={data}", f"--port={port}", f"--init-file={first}"]
+    command = [
+        program,
+        "--no-defaults",
+        *as_user(),
+        f"--datadir={data}",
+        temporary(data),
+        f"--port={port}",
+        f"--init-file={first}",
+    ]
     command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS)]
     child = Child("the database", command, log, plain_environment(), inherit, group)
     server = Server(port, root_password, password, child)

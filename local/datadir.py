@@ -24,18 +24,26 @@ def is_mariadb(program: str) -> bool:
 def initialize(program: str, mariadb: bool, data: Path, log: Path) -> None:
     """Make the data folder anew, with a root user that has no password yet. Raises StartError."""
     shutil.rmtree(data, ignore_errors=True)  # what a start that was cut short left
+    own = [f"--datadir={data}", temporary(data), *as_user()]
     if not mariadb:
-        _run([program, "--no-defaults", "--initialize-insecure", f"--datadir={data}", *as_user()], b"", log)
+        _run([program, "--no-defaults", "--initialize-insecure", *own], b"", log)
     elif scripts := _system_tables(program):
         data.mkdir(parents=True)
         sql = b"CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
         sql += b"".join(script.read_bytes() + b"\n" for script in scripts)
         options = ["--bootstrap", "--enforce-storage-engine=", "--max-allowed-packet=8M", "--log-warnings=0"]
-        _run([program, "--no-defaults", *options, f"--datadir={data}", *as_user()], sql, log)
+        _run([program, "--no-defaults", *options, *own], sql, log)
     else:
         install = shutil.which("mariadb-install-db") or "mysql_install_db"
         options = ["--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]
-        _run([install, "--no-defaults", *options, f"--datadir={data}", *as_user()], b"", log)
+        _run([install, "--no-defaults", *options, *own], b"", log)
+
+
+def temporary(data: Path) -> str:
+    """The option for a folder of its own for temporary tables: a server that starts clears those of all the others."""
+    folder = data.with_name(f"{data.name}-tmp")
+    folder.mkdir(parents=True, exist_ok=True)
+    return f"--tmpdir={folder}"
 
 
 def _system_tables(program: str) -> list[Path]:
