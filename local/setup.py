@@ -43,7 +43,7 @@ class Environment:
 
     def make(self) -> None:
         """Create the environment and install into it. The stamp is written last, so that half a one is made again."""
-        print(f"setup: {self.path.relative_to(ROOT)}", flush=True)
+        print(f"setup: {self.path.relative_to(ROOT)}\n", end="", flush=True)  # whole, also beside other threads
         (self.path / ".stamp").unlink(missing_ok=True)
         run([sys.executable, "-m", "venv", str(self.path)])
         pip = [str(self.path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]

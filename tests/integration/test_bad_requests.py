@@ -106,7 +106,7 @@ def test_no_body_at_all_is_a_bad_request() -> None:
         ("text/csv; header=absent", b"10,\xf0\x28\x8c\x28\n"),
         ("application/json", '[[10, "Größe"]]'.encode("latin-1")),
         ("application/json", '[[10, "A"]]'.encode("utf-16")),
-        ("application/json", gzip.compress(b'[[10, "A"]]')),
+        ("application/json", gzip.compress(b'[[10, "A"]]', mtime=0)),
         ("application/json", b'[[10, "\xed\xa0\x80"]]'),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_row_that_is_not_the_one_backed_up_is_seen_even_where_hash_and_size_ar
     signed = verbs.store().get_json(manifest.key(made["id"]))
     signed["manifest"]["tables"][0]["digest"] = "0" * 32
     found = manifest.Manifest.model_validate(signed["manifest"])
-    verbs.store().delete(manifest.key(made["id"]))
+    verbs.remove(manifest.key(made["id"]))
     manifest.write(verbs.store(), found, Settings.from_env().signing_key)
     assert "'jobs'" in post(f"/backups/{made['id']}/verify").problem(409)["detail"]
 
@@ -46,7 +46,7 @@ def test_a_row_that_is_not_the_one_backed_up_is_seen_even_where_hash_and_size_ar
 def test_a_verification_that_failed_keeps_its_problem() -> None:
     made = backup("jobs")
     key = objects(made)[0]["key"]
-    verbs.store().delete(key)
+    verbs.remove(key)
     problem = post(f"/backups/{made['id']}/verify").problem(409)
     assert problem["type"].endswith(":backup-damaged")
     assert key in problem["detail"]

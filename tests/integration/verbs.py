@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import boto3
 from pymysql.cursors import Cursor
 
 from functions.backup.app import handler as backup_handler
@@ -65,6 +66,11 @@ def objects(made: Json, table: str | None = None) -> list[Json]:
 
 def store() -> Store:
     return open_store(Settings.from_env().bucket)
+
+
+def remove(key: str) -> None:
+    """Take an object out of the bucket, which Tableferry itself never does."""
+    boto3.client("s3").delete_object(Bucket=store().bucket, Key=key)
 
 
 def load_sample(database: Database, employees: int = 40) -> None:

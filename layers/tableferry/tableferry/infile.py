@@ -15,7 +15,7 @@ from pymysql import err
 from pymysql.connections import MySQLResult
 from pymysql.constants import COMMAND, ER
 
-from tableferry.database import Connection, rows
+from tableferry.database import Connection
 from tableferry.errors import Conflict
 from tableferry.tables import quote
 
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How many rows were stored, and how many warnings the server has to tell of (see :func:`warnings`)."""
+    """How many rows were stored, and how many warnings the server had for them."""
 
     stored: int
     warnings: int
@@ -71,11 +71,6 @@ def load(connection: Connection, table_sql: str, targets: Sequence[Target], piec
     result: Any = MySQLResult(raw)
     result._read_ok_packet(raw._read_packet())
     return Outcome(stored=int(result.affected_rows), warnings=int(result.warning_count))
-
-
-def warnings(connection: Connection, most: int = 5) -> list[str]:
-    """What the server says of the last statement, a line each; for logs, never for answers."""
-    return [f"{code} {message}" for _, code, message in rows(connection, f"SHOW WARNINGS LIMIT {most}")]
 
 
 def _statement(table_sql: str, targets: Sequence[Target]) -> str:

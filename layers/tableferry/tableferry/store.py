@@ -133,10 +133,6 @@ class Store:
                 for found in page.get("CommonPrefixes", ()):
                     yield found["Prefix"].removeprefix(prefix).rstrip("/")
 
-    def delete(self, key: str) -> None:
-        with _translated(key):
-            self._client.delete_object(Bucket=self.bucket, Key=key)
-
     def presigned_post(self, key: str, content_type: str, largest: int, seconds: int) -> dict[str, Any]:
         """The URL and form fields with which anybody may write this one key.
 
