@@ -362,3 +362,13 @@ def test_progress_is_told_in_chunks_and_rows(loaded: Database, bucket: str) -> N
     assert told[0] == (0, 3, 0)
     assert [done for done, _, _ in told] == [0, 1, 2, 3]
     assert sum(rows for _, _, rows in told) == made.rows == 52
+
+
+def test_a_try_that_comes_back_from_the_dead_cannot_spoil_the_backup_of_another(loaded: Database) -> None:
+    made = backup()
+    verbs.run(loaded, "DELETE FROM hired_employees WHERE id > 5")
+    settings = Settings.from_env()
+    source = Source(settings.database)
+    with pytest.raises(PreconditionFailed):
+        backup_module.backup(source, verbs.store(), made["id"], None, Format.PARQUET, settings.signing_key)
+    assert post(f"/backups/{made['id']}/verify").status == 201

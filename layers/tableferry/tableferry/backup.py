@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import queue
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -74,11 +75,13 @@ def backup(
         DatabaseUnavailable, StoreUnavailable: as they say.
     """
     started = datetime.now(UTC)
+    # A try that was thought dead and comes back must not write over what another one's manifest names.
+    attempt = secrets.token_hex(3)
     with database.connect(Mode.FAITHFUL) as connection, _as_planned():
         sources = plan(connection, database.name, tables)
         with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
             tasks = [
-                Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{number:05d}")
+                Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{attempt}-{number:05d}")
                 for source in sources
                 for number, part in enumerate(source.ranges)
             ]
