@@ -1,10 +1,18 @@
 """What becomes of rows whose key is there: rejected, ignored or updated, and counted exactly."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from functions.insert.app import handler
+from tableferry import writer
+from tableferry.database import Database as Source
+from tableferry.errors import Unaccounted
+from tableferry.insert import Batch, insert
+from tableferry.rules import Row
+from tableferry.settings import database_address
+from tableferry.writer import Counts, OnDuplicate
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.support import Database
 
@@ -119,3 +127,20 @@ def test_a_table_without_transactions_is_refused_and_nothing_is_written(database
 def test_another_word_for_it_is_refused(database: Database) -> None:
     database.run(KEEP)
     assert "on_duplicate" in post([[1, "", ""]], "replace").problem(400)["detail"]
+
+
+def test_a_row_that_is_not_accounted_for_rolls_everything_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE counted (id INT PRIMARY KEY, name VARCHAR(9))")
+    real = writer._Insertion._statement
+
+    def one_lost(insertion: writer._Insertion, rows: Sequence[Row]) -> Counts:
+        counts = real(insertion, rows)
+        counts.inserted -= 1
+        return counts
+
+    monkeypatch.setattr(writer._Insertion, "_statement", one_lost)
+    with pytest.raises(Unaccounted):
+        insert(Source(database_address()), "counted", Batch(b"1,a\n2,b\n", csv=True), OnDuplicate.IGNORE)
+    assert database.rows("SELECT COUNT(*) FROM counted") == [(0,)]

@@ -9,6 +9,11 @@ from typing import Protocol
 
 from tableferry.errors import InvalidRequest
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC = 4
 _PIECE_BYTES = 1024 * 1024
@@ -49,7 +54,7 @@ def _members(start: bytes, source: Iterator[bytes], kind: type[_Gzip | _Zstandar
     while data:
         try:
             yield from decoder.pieces(data)
-        except (zlib.error, _Zstandard.error()) as error:
+        except (zlib.error, zstd.ZstdError) as error:
             raise InvalidRequest("The compressed file is damaged; upload it again.") from error
         if decoder.eof:
             rest = decoder.unused_data
@@ -83,19 +88,7 @@ class _Gzip:
 
 class _Zstandard:
     def __init__(self) -> None:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
         self._decoder = zstd.ZstdDecompressor()
-
-    @staticmethod
-    def error() -> type[Exception]:
-        if sys.version_info >= (3, 14):
-            from compression import zstd
-        else:
-            from backports import zstd
-        return zstd.ZstdError
 
     @property
     def eof(self) -> bool:

@@ -15,7 +15,7 @@ from pymysql.converters import escape_string
 from tableferry import infile
 from tableferry.catalog import triggers
 from tableferry.database import Connection, error_code, execute, transaction
-from tableferry.errors import Conflict, NotSupported, Problem
+from tableferry.errors import Conflict, NotSupported, Problem, Unaccounted
 from tableferry.refusals import is_a_rows_fault, refusal
 from tableferry.rules import Cell, Default, Row
 from tableferry.tables import Column, Table, column_list, quote
@@ -62,6 +62,7 @@ def insert_rows(
 
     Raises:
         NotSupported: the table's engine has no transactions, so that what is refused could not be taken back.
+        Unaccounted: rows given and rows counted differ.
         pymysql.err.MySQLError: what is not the fault of a row: a broken connection, a lock that is not to be had.
     """
     if table.engine.lower() != "innodb":
@@ -80,6 +81,8 @@ def insert_rows(
         for done, problem in insertion.halved(part):
             counts.add(done)
             problems += [problem] if problem else []
+    if counts.read != len(rows):
+        raise Unaccounted(f"Of {len(rows)} rows {counts.read} are accounted for; they were rolled back.")
     return counts, problems
 
 
