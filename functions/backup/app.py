@@ -8,12 +8,11 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from tableferry import api, jobapi, jobs, manifest, views
+from tableferry import api, jobapi, jobs, manifest, proof, views
 from tableferry.archive import Format
 from tableferry.backup import backup
 from tableferry.database import Database
 from tableferry.errors import BackupNotFound, RecordNotFound
-from tableferry.identity import new_id
 from tableferry.jobs import Kind
 from tableferry.models import (
     BackupDetail,
@@ -24,6 +23,7 @@ from tableferry.models import (
     VerificationView,
     VerifyRequest,
 )
+from tableferry.proof import Proof
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 from tableferry.verify import verify
@@ -102,6 +102,7 @@ def _backup(
         settings.signing_key,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
+        lock_days=settings.lock_days,
         progress=progress,
     )
     api.count(rows_backed_up=made.rows, backup_bytes=made.bytes)
@@ -114,16 +115,23 @@ def _verify(
     wanted = manifest.latest(store) if request.backup == "latest" else request.backup
     found = manifest.read(store, wanted, settings.signing_key)
     api.count(rows_verified=found.rows)
-    return views.verification(job_id, found.id, verify(store, found, progress)).model_dump(mode="json")
+    tables = verify(store, found, progress)
+    proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
+    return views.verification(job_id, found.id, tables).model_dump(mode="json")
 
 
-def direct(event: dict[str, Any]) -> dict[str, Any]:
-    """A direct invocation does the work itself: ``{"action": "backup"}`` or ``{"action": "verify"}``, and its request."""
-    kind, request = jobapi.action(event, Kind.BACKUP, Kind.VERIFY)
+def check(_request: dict[str, Any]) -> dict[str, Any]:
+    """How old the newest backup and the newest proven one are, as metrics too; a schedule asks, and alarms listen."""
     settings = Settings.from_env()
-    return perform(
-        kind, settings, open_store(settings.bucket), new_id(datetime.now(UTC)), request, lambda done, of, rows: None
-    )
+    found = proof.ages(open_store(settings.bucket), settings.signing_key, datetime.now(UTC))
+    api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
+    return found.model_dump(mode="json")
 
 
-handler = api.handler(app, objects=jobapi.performer(perform), direct=direct)
+handler = api.handler(
+    app,
+    objects=jobapi.performer(perform),
+    direct=api.actions(
+        backup=jobapi.at_once(Kind.BACKUP, perform), verify=jobapi.at_once(Kind.VERIFY, perform), check=check
+    ),
+)

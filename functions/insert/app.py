@@ -34,7 +34,7 @@ def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | Tab
         return _described(table)
     database = _database()
     with database.connect() as connection:
-        found = catalog.describe_all(connection, database.name)
+        found = catalog.describe_all(connection, database)
         return TableList(tables=[dictionary.table(connection, described) for described in found])
 
 
@@ -47,7 +47,7 @@ def describe_table(table: str) -> TableView:
 def _described(name: str) -> TableView:
     database = _database()
     with database.connect() as connection:
-        return dictionary.table(connection, catalog.describe(connection, database.name, name))
+        return dictionary.table(connection, catalog.describe(connection, database, name))
 
 
 @app.post(

@@ -31,7 +31,7 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     settings = Settings.from_env()
     database = Database(settings.database)
     with database.connect() as connection:
-        table = catalog.describe(connection, database.name, request.table)
+        table = catalog.describe(connection, database, request.table)
     key = f"uploads/{encode_name(table.name)}/{request.filename}"
     target = open_store(settings.bucket).presigned_post(
         key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS
@@ -74,8 +74,13 @@ def _load(settings: Settings, store: Store, key: str, version: str, on_duplicate
     done = load(Database(settings.database), store, uploaded, unquote(table), chosen)
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
-    api.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected, load_bytes=uploaded.size)
+    api.count(
+        rows_in=done.inserted + done.updated,
+        rows_rejected=done.rejected,
+        load_bytes=uploaded.size,
+        loads_failed=int(done.state == "failed"),
+    )
     return done.model_dump(mode="json")
 
 
-handler = api.handler(app, objects=load_object, direct=load_named)
+handler = api.handler(app, objects=load_object, direct=api.actions(load=load_named))

@@ -8,12 +8,14 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from tableferry import api, jobapi, jobs, record, views
+from tableferry import api, jobapi, jobs, proof, record, views
 from tableferry.database import Database
+from tableferry.drill import drill
 from tableferry.errors import RecordNotFound
 from tableferry.identity import new_id
 from tableferry.jobs import Kind
-from tableferry.models import JobView, RestoreList, RestoreRequest, RestoreView
+from tableferry.models import DrillRequest, JobView, RestoreList, RestoreRequest, RestoreView
+from tableferry.proof import Proof
 from tableferry.restore import accept, open_backup, plan, restore, undo
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
@@ -74,7 +76,7 @@ def perform(
         store,
         job_id,
         source,
-        plan(source, wanted.tables, wanted.into),
+        plan(source, wanted.tables, wanted.into, settings.database.served),
         dry_run=wanted.dry_run,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
@@ -84,13 +86,30 @@ def perform(
     return views.restore(done).model_dump(mode="json")
 
 
-def direct(event: dict[str, Any]) -> dict[str, Any]:
-    """A direct invocation does the work itself: ``{"action": "restore"}``, and its request."""
-    kind, request = jobapi.action(event, Kind.RESTORE)
+def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
+    """A drill: a backup's tables built beside, verified and dropped; it raises, and an alarm sounds, if they are not."""
+    wanted = api.parsed(DrillRequest, event)
     settings = Settings.from_env()
-    return perform(
-        kind, settings, open_store(settings.bucket), new_id(datetime.now(UTC)), request, lambda done, of, rows: None
+    store = open_store(settings.bucket)
+    source = open_backup(store, wanted.backup, settings.signing_key, trust=False)
+    now = datetime.now(UTC)
+    drill(
+        Database(settings.database),
+        store,
+        new_id(now),
+        source,
+        plan(source, None, {}, settings.database.served),
+        workers=settings.workers,
+        chunk_bytes=settings.chunk_bytes,
     )
+    done = Proof(backup=source.id, by="drill", at=datetime.now(UTC), rows=source.rows)
+    proof.save(store, done)
+    api.count(rows_drilled=source.rows)
+    return done.model_dump(mode="json")
 
 
-handler = api.handler(app, objects=jobapi.performer(perform), direct=direct)
+handler = api.handler(
+    app,
+    objects=jobapi.performer(perform),
+    direct=api.actions(restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup),
+)

@@ -32,7 +32,8 @@ class Bucket:
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
-    def put_new(self, key: str, body: bytes) -> None:
+    def put_locked(self, key: str, body: bytes, _days: int, **conditions: str) -> None:
+        assert conditions == {"IfNoneMatch": "*"}
         assert key not in self.objects
         self.objects[key] = body
 

@@ -38,7 +38,14 @@ def test_a_url_that_names_no_database_is_refused(url: str) -> None:
 @pytest.mark.parametrize("name", ["BUCKET", "SIGNING_KEY"])
 def test_a_missing_variable_is_named(name: str) -> None:
     with pytest.raises(Misconfigured, match=name):
-        Settings.from_env({key: value for key, value in WHOLE.items() if key != name})
+        Settings.from_env({key: value for key, value in WHOLE.items() if key != name}).signing_key  # noqa: B018
+
+
+def test_the_tables_that_are_served_are_said_with_the_database() -> None:
+    for env in (WHOLE, {"DATABASE_HOST": "h", "DATABASE_NAME": "d"}):
+        assert "jobs" in database_address(env | {"TABLES": "departments, jobs"}).served
+        assert "users" not in database_address(env | {"TABLES": "departments, jobs"}).served
+        assert "users" in database_address(env).served
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many"])

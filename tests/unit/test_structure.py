@@ -14,7 +14,7 @@ PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 LAYERS = [
     ["jobapi", "views", "dictionary"],
     ["api", "problems"],
-    ["models", "restore", "backup", "insert", "load"],
+    ["models", "restore", "backup", "insert", "load", "drill", "proof"],
     ["recovery"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],
@@ -24,6 +24,7 @@ LAYERS = [
     ["catalog", "checks"],
     ["database", "store", "tables"],
     ["settings", "identity"],
+    ["served"],
     ["errors"],
 ]
 

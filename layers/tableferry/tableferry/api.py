@@ -155,6 +155,19 @@ def parsed(model: type[Model], given: Mapping[str, Any]) -> Model:
         raise InvalidRequest(_detail(error.errors())) from error
 
 
+def actions(**known: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
+    """What a direct invocation does: the function whose name its ``action`` is, with the rest of the event."""
+
+    def direct(event: dict[str, Any]) -> Any:
+        request = dict(event)
+        wanted = request.pop("action", None)
+        if wanted not in known:
+            raise InvalidRequest(f"`action` has to be one of {', '.join(known)}.")
+        return known[wanted](request)
+
+    return direct
+
+
 def answer(status: HTTPStatus, body: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """A JSON answer."""
     content = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
@@ -223,6 +236,13 @@ def swagger_page(document: str) -> str:
 
 def _response(model: type[BaseModel]) -> dict[str, Any]:
     return {"description": (model.__doc__ or "").strip(), "content": {"application/json": {"model": model}}}
+
+
+def gauge(**figures: float | None) -> None:
+    """Metrics that are levels, in the unit that their names give; what is not known is left out."""
+    for name, value in figures.items():
+        if value is not None:
+            metrics.add_metric(name=name, unit=MetricUnit.NoUnit, value=value)
 
 
 def count(**figures: int) -> None:

@@ -62,9 +62,12 @@ def backup(
     *,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
+    lock_days: int = 0,
     progress: Progress = lambda done, of, rows: None,
 ) -> Manifest:
     """Write the tables (all, where none are named) as they are at one moment, and their manifest last.
+
+    For ``lock_days`` nobody can delete what was written.
 
     Memory: about six times ``chunk_bytes`` a worker, and a worker holds at least one row.
 
@@ -78,14 +81,14 @@ def backup(
     # A try that was thought dead and comes back must not write over what another one's manifest names.
     attempt = secrets.token_hex(3)
     with database.connect(Mode.FAITHFUL) as connection, _as_planned():
-        sources = plan(connection, database.name, tables)
+        sources = plan(connection, database, tables)
         with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
             tasks = [
                 Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{attempt}-{number:05d}")
                 for source in sources
                 for number, part in enumerate(source.ranges)
             ]
-            entries = _run(snapshot.connections, store, tasks, form, chunk_bytes, progress)
+            entries = _run(snapshot.connections, store, tasks, form, chunk_bytes, lock_days, progress)
         _unchanged(connection, sources)
         server = server_version(connection)
     done = Manifest(
@@ -100,17 +103,17 @@ def backup(
         finished=datetime.now(UTC),
         tables=tuple(_entry(source, tasks, entries) for source in sources),
     )
-    manifest.write(store, done, signing_key)
+    manifest.write(store, done, signing_key, lock_days)
     return done
 
 
-def plan(connection: Connection, schema: str, names: Sequence[str] | None) -> list[Source]:
+def plan(connection: Connection, database: Database, names: Sequence[str] | None) -> list[Source]:
     """What there is to do; reads the catalog only."""
     if names is not None and not names:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
-    tables = catalog.describe_all(connection, schema, names)
+    tables = catalog.describe_all(connection, database, names)
     if not tables:
-        raise Conflict(f"The database {schema!r} has no tables to back up.")
+        raise Conflict(f"The database {database.name!r} has no tables to back up.")
     for table in tables:
         if table.engine.lower() != "innodb":
             raise NotSupported(
@@ -121,16 +124,18 @@ def plan(connection: Connection, schema: str, names: Sequence[str] | None) -> li
         Source(
             table=table,
             columns=codecs(table),
-            definition=catalog.definition(connection, schema, table.name),
-            foreign_keys=tuple(catalog.foreign_keys_of(connection, schema, table.name)),
-            triggers=tuple(catalog.triggers(connection, schema, table.name)),
+            definition=catalog.definition(connection, table.schema, table.name),
+            foreign_keys=tuple(catalog.foreign_keys_of(connection, table.schema, table.name)),
+            triggers=tuple(catalog.triggers(connection, table.schema, table.name)),
             ranges=tuple(chunks.plan(connection, table, _RANGE_BYTES)),
         )
         for table in tables
     ]
 
 
-def back_up_chunk(connection: Connection, store: Store, task: Task, form: Format, chunk_bytes: int) -> ChunkEntry:
+def back_up_chunk(
+    connection: Connection, store: Store, task: Task, form: Format, chunk_bytes: int, lock_days: int
+) -> ChunkEntry:
     """Read one range of keys and write its files; the same task writes the same keys again."""
     table, columns = task.source.table, task.source.columns
     sql = select(table.sql, columns, task.range.where(table.primary_key), chunks.in_key_order(table))
@@ -139,7 +144,7 @@ def back_up_chunk(connection: Connection, store: Store, task: Task, form: Format
     for number, frame in enumerate(wire.frames(connection, sql, columns, chunk_bytes)):
         data = archive.write(frame, columns, form)
         key = f"{task.prefix}-{number:05d}.{form.value}"
-        store.put(key, data, "application/octet-stream")
+        store.put_locked(key, data, lock_days, "application/octet-stream")
         seen += digest(frame, columns)
         objects.append(
             ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
@@ -155,6 +160,7 @@ def _run(
     tasks: Sequence[Task],
     form: Format,
     chunk_bytes: int,
+    lock_days: int,
     progress: Progress,
 ) -> list[ChunkEntry]:
     """Every task, on as many threads as there are connections; the first error stops the rest."""
@@ -165,7 +171,7 @@ def _run(
     def run(task: Task) -> ChunkEntry:
         connection = free.get()
         try:
-            return back_up_chunk(connection, store, task, form, chunk_bytes)
+            return back_up_chunk(connection, store, task, form, chunk_bytes, lock_days)
         finally:
             free.put(connection)
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tableferry.database import Connection, is_mariadb, rows
-from tableferry.errors import TableNotFound
+from tableferry.database import Connection, Database, is_mariadb, rows
+from tableferry.errors import TableNotFound, TableNotServed
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, qualified, quote
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
@@ -28,31 +28,39 @@ def table_names(connection: Connection, schema: str) -> list[str]:
     return [name for (name,) in found if not name.startswith(OWN_PREFIX)]
 
 
-def describe(connection: Connection, schema: str, name: str) -> Table:
+def served_names(connection: Connection, database: Database) -> list[str]:
+    """The base tables of a database that may be read and written, by name."""
+    return [name for name in table_names(connection, database.name) if name in database.served]
+
+
+def describe(connection: Connection, database: Database, name: str) -> Table:
     """One table.
 
     Raises:
-        TableNotFound: the schema has no base table of exactly this name, or it is Tableferry's own.
+        TableNotServed: the setting TABLES leaves it out.
+        TableNotFound: the database has no base table of exactly this name, or it is Tableferry's own.
     """
+    if name not in database.served:
+        raise TableNotServed(name)
     found = [
         row
         for row in rows(
             connection,
             "SELECT table_name, engine, table_rows, data_length FROM information_schema.tables"
             " WHERE table_schema = %s AND table_name = %s AND table_type = 'BASE TABLE'",
-            (schema, name),
+            (database.name, name),
         )
         if row[0] == name and not name.startswith(OWN_PREFIX)
     ]
     if not found:
-        raise TableNotFound(name, table_names(connection, schema))
-    return _table(connection, schema, name, *found[0][1:])
+        raise TableNotFound(name, served_names(connection, database))
+    return _table(connection, database.name, name, *found[0][1:])
 
 
-def describe_all(connection: Connection, schema: str, names: Sequence[str] | None = None) -> list[Table]:
-    """The named tables, or all of the schema's, by name."""
-    wanted = table_names(connection, schema) if names is None else sorted(set(names))
-    return [describe(connection, schema, name) for name in wanted]
+def describe_all(connection: Connection, database: Database, names: Sequence[str] | None = None) -> list[Table]:
+    """The named tables, or all that are served, by name; raises as ``describe`` does."""
+    wanted = served_names(connection, database) if names is None else sorted(set(names))
+    return [describe(connection, database, name) for name in wanted]
 
 
 def definition(connection: Connection, schema: str, name: str) -> str:

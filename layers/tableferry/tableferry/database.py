@@ -15,6 +15,7 @@ import pymysql
 import pymysql.connections
 
 from tableferry.errors import DatabaseUnavailable, MissingPrivilege
+from tableferry.served import Served
 from tableferry.settings import DatabaseAddress
 
 Row = tuple[Any, ...]
@@ -90,6 +91,11 @@ class Database:
     @property
     def name(self) -> str:
         return self.address.name
+
+    @property
+    def served(self) -> Served:
+        """The tables that may be read and written."""
+        return self.address.served
 
     @contextmanager
     def connect(self, mode: Mode = Mode.STRICT) -> Iterator[Connection]:

@@ -66,6 +66,13 @@ class TableNotFound(TableferryError):
         super().__init__(f"There is no table {name!r}. " + (f"There are: {shown}." if known else "There are none."))
 
 
+class TableNotServed(TableferryError):
+    """The table is not among those that this deployment serves; whether there is one is not said."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Table {name!r} is not among those that this deployment serves (its setting TABLES).")
+
+
 class BackupNotFound(TableferryError):
     """The bucket has no backup with this id."""
 

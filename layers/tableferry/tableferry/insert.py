@@ -63,7 +63,7 @@ def insert(
         IdempotencyMismatch: the key was used for another request.
     """
     with database.connect() as connection:
-        table = describe(connection, database.name, name)
+        table = describe(connection, database, name)
         rules, good, bad = _checked(table, batch)
         if idempotency_key is None:
             return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from tableferry import api, jobs, problems, views
-from tableferry.errors import InvalidRequest, TableferryError
+from tableferry.errors import TableferryError
+from tableferry.identity import new_id
 from tableferry.jobs import Job, Kind
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
@@ -55,14 +57,15 @@ def performer(perform: Perform) -> Callable[[str, str], str]:
     return run
 
 
-def action(event: dict[str, Any], *kinds: Kind) -> tuple[Kind, dict[str, Any]]:
-    """Which kind of work a direct invocation asks for, and its request; raises InvalidRequest."""
-    request = dict(event)
-    wanted = request.pop("action", None)
-    for kind in kinds:
-        if wanted == kind.value:
-            return kind, request
-    raise InvalidRequest(f"`action` has to be one of {', '.join(kind.value for kind in kinds)}.")
+def at_once(kind: Kind, perform: Perform) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What a direct invocation does, which has nobody to tell of progress: the work itself."""
+
+    def run(request: dict[str, Any]) -> dict[str, Any]:
+        settings = Settings.from_env()
+        job_id = new_id(datetime.now(UTC))
+        return perform(kind, settings, open_store(settings.bucket), job_id, request, lambda done, of, rows: None)
+
+    return run
 
 
 def _run(settings: Settings, store: Store, job_id: str, kind: Kind, request: dict[str, Any], perform: Perform) -> None:
@@ -73,6 +76,8 @@ def _run(settings: Settings, store: Store, job_id: str, kind: Kind, request: dic
         lambda job_id, request, progress: perform(kind, settings, store, job_id, request, progress),
         problems.problem,
     )
+    if error is not None:
+        api.count(jobs_failed=1)
     if isinstance(error, TableferryError):
         api.logger.warning("job failed", extra={"error": error.name, "detail": str(error)}, exc_info=error)
     elif error is not None:

@@ -46,7 +46,7 @@ def load(database: Database, store: Store, uploaded: Object, table_name: str, on
     )
     try:
         with database.connect() as connection, _rarely_collecting():
-            return _load(connection, database.name, store, uploaded, begun, _chosen(on_duplicate))
+            return _load(connection, database, store, uploaded, begun, _chosen(on_duplicate))
     except TableferryError as error:
         failed = accounts.save(store, _failed(begun, _error(error)))
         if error.transient or isinstance(error, Conflict):
@@ -78,7 +78,12 @@ def _rarely_collecting() -> Iterator[None]:
 
 
 def _load(
-    connection: Connection, schema: str, store: Store, uploaded: Object, begun: Account, on_duplicate: OnDuplicate
+    connection: Connection,
+    database: Database,
+    store: Store,
+    uploaded: Object,
+    begun: Account,
+    on_duplicate: OnDuplicate,
 ) -> Account:
     ledger.prepare(connection)
     entry = f"load/{begun.id}"
@@ -87,7 +92,7 @@ def _load(
         return begun
     if known := ledger.read(connection, entry, _FINAL):
         return accounts.save(store, Account.model_validate(known))
-    table = describe(connection, schema, begun.table)
+    table = describe(connection, database, begun.table)
     accounts.save(store, begun)
     done = set(ledger.parts(connection, entry))
     failure: InvalidRequest | None = None

@@ -106,11 +106,12 @@ class Manifest(Entry):
         return next((table for table in self.tables if table.name == name), None)
 
 
-def write(store: Store, manifest: Manifest, signing_key: bytes) -> None:
-    """Sign the manifest and put it where no manifest is yet; raises PreconditionFailed."""
+def write(store: Store, manifest: Manifest, signing_key: bytes, lock_days: int = 0) -> None:
+    """Sign the manifest and put it, locked for so many days, where no manifest is yet; raises PreconditionFailed."""
     content = manifest.model_dump(mode="json")
     signed = {"manifest": content, "signature": _signature(content, signing_key)}
-    store.put_new(key(manifest.id), json.dumps(signed, ensure_ascii=False, indent=1).encode())
+    body = json.dumps(signed, ensure_ascii=False, indent=1).encode()
+    store.put_locked(key(manifest.id), body, lock_days, IfNoneMatch="*")
 
 
 def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:

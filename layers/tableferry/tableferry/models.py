@@ -105,7 +105,6 @@ class LoadRequest(Request):
 
     key: str
     on_duplicate: OnDuplicate | None = None
-    action: Literal["load"] = "load"
 
 
 class BackupRequest(Request):
@@ -156,6 +155,12 @@ class BackupList(BaseModel):
 
 class VerifyRequest(Request):
     """Which backup to read again."""
+
+    backup: str = "latest"
+
+
+class DrillRequest(Request):
+    """Which backup to build anew, and drop."""
 
     backup: str = "latest"
 

@@ -14,6 +14,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.IdempotencyMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TableNotFound: HTTPStatus.NOT_FOUND,
+    errors.TableNotServed: HTTPStatus.FORBIDDEN,
     errors.BackupNotFound: HTTPStatus.NOT_FOUND,
     errors.RecordNotFound: HTTPStatus.NOT_FOUND,
     errors.TableNotInBackup: HTTPStatus.NOT_FOUND,

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
 from tableferry.database import Connection, Database, execute, rows
-from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, RecordNotFound, TableNotInBackup
+from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, RecordNotFound, TableNotInBackup, TableNotServed
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
 from tableferry.recovery import abandon, alone, finished, moves_back, moves_forth
+from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
 from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, outward, swap
@@ -43,10 +44,13 @@ def open_backup(store: Store, backup_id: str, signing_key: bytes, trust: bool) -
     return found.model_copy(update={"tables": plain})
 
 
-def plan(source: Manifest, tables: Sequence[str] | None, into: Mapping[str, str]) -> list[Item]:
-    """What a restore would do; looks at nothing but the manifest.
+def plan(
+    source: Manifest, tables: Sequence[str] | None, into: Mapping[str, str], served: Served = EVERY_TABLE
+) -> list[Item]:
+    """What a restore would do; looks at nothing but the manifest, and which tables are served.
 
     Raises:
+        TableNotServed: a table, or the name it is to get, is not among those that are.
         TableNotInBackup, InvalidRequest: a table is not there, a name is not possible or given twice.
     """
     known = [entry.name for entry in source.tables]
@@ -58,6 +62,7 @@ def plan(source: Manifest, tables: Sequence[str] | None, into: Mapping[str, str]
     if not items:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
     for item in items:
+        _refuse_unserved(served, item.entry.name, item.into)
         if not 0 < len(item.into) <= _LONGEST_NAME or item.into.startswith(OWN_PREFIX) or "\0" in item.into:
             raise InvalidRequest(f"A table cannot be named {item.into!r} here.")
     if len({item.into for item in items}) < len(items):
@@ -105,6 +110,7 @@ def restore(
                 source,
                 items,
                 place,
+                shadow.foreign_keys(source, items, place),
                 workers=workers,
                 chunk_bytes=chunk_bytes,
                 progress=progress,
@@ -129,6 +135,7 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
     """
     with alone(database, store) as connection:
         found = _settled(connection, store, restore_id, {"done"}, "undone")
+        _refuse_unserved(database.served, *(table.into for table in found.tables))
         place = Place.of(found.database, restore_id)
         note = f"What was restored, and written since, is in the schema {place.shadow} until accept."
         found = found.model_copy(update={"kept": place.shadow, "notes": (*found.notes, note)})
@@ -150,6 +157,12 @@ def accept(database: Database, store: Store, restore_id: str) -> Restore:
         accepted = record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
         recovery.drop(connection, place)
         return accepted
+
+
+def _refuse_unserved(served: Served, *names: str) -> None:
+    for name in names:
+        if name not in served:
+            raise TableNotServed(name)
 
 
 def _begin(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from tableferry.errors import Misconfigured
+from tableferry.served import EVERY_TABLE, Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class DatabaseAddress:
     password: str | None = field(default=None, repr=False)
     secret_arn: str | None = None
     ca_file: str | None = None
+    served: Served = EVERY_TABLE
+    """The tables of it that may be read and written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,12 @@ class Settings:
 
     database: DatabaseAddress
     bucket: str
-    signing_key: bytes = field(repr=False)
+    key: bytes | None = field(default=None, repr=False)
     inline_jobs: bool = False
     workers: int = 2
     chunk_bytes: int = 4 * 1024 * 1024
+    lock_days: int = 0
+    """For so many days nobody can delete a backup's objects (S3 Object Lock); 0 locks none."""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -49,11 +54,19 @@ class Settings:
         return cls(
             database=database_address(env),
             bucket=_required(env, "BUCKET"),
-            signing_key=_required(env, "SIGNING_KEY").encode(),
+            key=env.get("SIGNING_KEY", "").encode() or None,
             inline_jobs=env.get("JOBS", "event") == "inline",
             workers=_positive(env, "WORKERS", 2),
             chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
+            lock_days=_number(env, "OBJECT_LOCK_DAYS", 0),
         )
+
+    @property
+    def signing_key(self) -> bytes:
+        """What manifests are signed with; only the functions that write or read them have it. Raises Misconfigured."""
+        if self.key is None:
+            raise Misconfigured("The environment variable SIGNING_KEY is not set.")
+        return self.key
 
 
 def parse_database_url(url: str) -> DatabaseAddress:
@@ -78,8 +91,9 @@ def parse_database_url(url: str) -> DatabaseAddress:
 def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
     """Where the database is; raises Misconfigured."""
     env = os.environ if env is None else env
+    served = Served.parse(env.get("TABLES", ""))
     if url := env.get("DATABASE_URL"):
-        return parse_database_url(url)
+        return replace(parse_database_url(url), served=served)
     return DatabaseAddress(
         host=_required(env, "DATABASE_HOST"),
         port=_positive(env, "DATABASE_PORT", 3306),
@@ -87,6 +101,7 @@ def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
         user=env.get("DATABASE_USER") or "tableferry",
         secret_arn=env.get("DATABASE_SECRET_ARN") or None,
         ca_file=env.get("DATABASE_CA_FILE") or None,
+        served=served,
     )
 
 
@@ -98,7 +113,13 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 
 def _positive(env: Mapping[str, str], name: str, default: int) -> int:
-    text = env.get(name) or str(default)
-    if not text.isdecimal() or int(text) == 0:
+    if not (found := _number(env, name, default)):
         raise Misconfigured(f"The environment variable {name} has to be a positive number.")
+    return found
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    text = env.get(name) or str(default)
+    if not text.isdecimal():
+        raise Misconfigured(f"The environment variable {name} has to be a number without sign.")
     return int(text)

@@ -67,19 +67,20 @@ def build(
     source: Manifest,
     items: Sequence[Item],
     place: Place,
+    keys: Sequence[ForeignKey],
     *,
     workers: int,
     chunk_bytes: int,
     progress: Progress,
 ) -> None:
-    """Create, fill, check and connect the tables; on an error the schema is left for the caller to drop.
+    """Create, fill and check the tables and give them ``keys``; on an error the schema is left for the caller to drop.
 
     Memory: about six times the largest object of the backup, a worker.
     """
     _create(connection, items, place)
     _fill(database, store, source, items, place, workers, progress)
     _check(connection, store, source, items, place, chunk_bytes)
-    _connect(connection, source, items, place)
+    _connect(connection, items, keys)
 
 
 def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[ForeignKey]:
@@ -172,9 +173,8 @@ def _check(
             )
 
 
-def _connect(connection: Connection, source: Manifest, items: Sequence[Item], place: Place) -> None:
+def _connect(connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey]) -> None:
     """Give the shadows their foreign keys, once no row would be without a parent."""
-    keys = foreign_keys(source, items, place)
     orphans.refuse(connection, keys)
     renamed = {item.into for item in items if item.renamed}
     execute(connection, "SET SESSION foreign_key_checks = 0")

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -61,6 +61,21 @@ class Store:
                 **conditions,
             )
         return answer["ETag"]
+
+    def put_locked(
+        self, key: str, body: bytes, days: int, content_type: str = "application/json", **conditions: Any
+    ) -> str:
+        """Write an object that nobody, not even an administrator, can delete or shorten for so many days; 0 locks it not.
+
+        S3 Object Lock in compliance mode, for which the bucket has to be made:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+        """
+        lock = (
+            {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + timedelta(days=days)}
+            if days
+            else {}
+        )
+        return self.put(key, body, content_type, **conditions, **lock)
 
     def put_file(self, key: str, file: IO[bytes], content_type: str) -> None:
         """Write an object of any size from an open file, in parts if it is large."""

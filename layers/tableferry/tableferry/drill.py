@@ -1,0 +1,90 @@
+"""A restore drill: tables of a backup built anew in a schema of their own, verified, and dropped again.
+
+It proves more than reading the objects again: that this server takes the definitions and gives the same rows back. No
+live table is touched, and no restore waits for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tableferry import shadow
+from tableferry.database import Connection, Database, Mode, execute, rows
+from tableferry.errors import Conflict
+from tableferry.manifest import Manifest
+from tableferry.shadow import Item, Place, Progress
+from tableferry.store import Store
+from tableferry.tables import OWN_PREFIX, quote
+from tableferry.verify import all_there
+
+
+def drill(
+    database: Database,
+    store: Store,
+    drill_id: str,
+    source: Manifest,
+    items: Sequence[Item],
+    *,
+    workers: int = 2,
+    chunk_bytes: int = 4 * 1024 * 1024,
+    progress: Progress = lambda done, of, rows: None,
+) -> None:
+    """Build the tables, hold them against the manifest and drop them, whatever came of it.
+
+    Foreign keys to tables outside the backup are left out: what they point at is of today. Memory: that of a restore.
+
+    Raises:
+        BackupDamaged: an object is missing, shortened or altered.
+        DigestMismatch: what was loaded is not what was backed up; the message names the table and column.
+        Conflict: another drill is going on, or this server does not take a definition.
+        MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
+    """
+    all_there(store, source)
+    with database.connect(Mode.FAITHFUL) as connection, _scratch(connection, database.name, drill_id) as name:
+        place = Place(live=database.name, shadow=name, old=name)
+        keys = [key for key in shadow.foreign_keys(source, items, place) if key.parent_schema == name]
+        shadow.build(
+            database,
+            connection,
+            store,
+            source,
+            items,
+            place,
+            keys,
+            workers=workers,
+            chunk_bytes=chunk_bytes,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
+    """The name of a schema for one drill, which is dropped on leaving; those of drills that died are dropped before."""
+    of_database = hashlib.sha256(live.encode()).hexdigest()[
+        :8
+    ]  # other databases of the server have drills of their own
+    prefix = f"{OWN_PREFIX}drill_{of_database}_"
+    [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
+    if not alone:
+        raise Conflict(f"Another restore drill of the database {live!r} is going on.")
+    name = prefix + drill_id.lower().replace("-", "_")
+    _drop(connection, prefix)
+    try:
+        yield name
+    finally:
+        if connection.open:
+            _drop(connection, prefix)
+
+
+def _drop(connection: Connection, prefix: str) -> None:
+    found = rows(
+        connection,
+        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
+        (prefix.replace("_", r"\_") + "%",),
+    )
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    for (name,) in found:
+        execute(connection, f"DROP DATABASE IF EXISTS {quote(name)}")
+    execute(connection, "SET SESSION foreign_key_checks = 1")
