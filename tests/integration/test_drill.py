@@ -116,7 +116,8 @@ def test_there_is_one_drill_at_a_time_and_a_restore_does_not_wait_for_it(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup()
-    build, met = shadow.build, []
+    build = shadow.build
+    met: list[bool] = []
 
     def meanwhile(*arguments: Any, **options: Any) -> None:
         if not met:

@@ -6,6 +6,9 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
+from tableferry import ledger
+from tableferry.database import Database as Source
+from tableferry.settings import database_address
 from tests.integration.lambdas import request
 from tests.integration.uploads import Uploads
 from tests.integration.verbs import backup, get, load_sample, post, restore, unchanged
@@ -17,6 +20,8 @@ def guarded(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) ->
     """The sample, backed up whole, of which only the jobs and what begins with d are served now."""
     load_sample(database)
     backup()
+    with Source(database_address()).connect() as connection:
+        ledger.prepare(connection)
     monkeypatch.setenv("TABLES", "jobs, d*")
     with unchanged(database):
         yield database
