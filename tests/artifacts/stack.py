@@ -1,0 +1,87 @@
+"""A stack as CloudFormation would make it of the synthesised template and parameters: with its conditions decided."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+_NOTHING = object()
+
+
+class Stack:
+    """The resources that there are with these parameters, every ``Fn::If`` taken and parameters in their places.
+
+    References to other resources stay what they are.
+    """
+
+    def __init__(self, template: Json, **parameters: object) -> None:
+        assert not set(parameters) - set(template["Parameters"]), "the template has no such parameter"
+        self.parameters = {
+            name: _typed(parameters.get(name, declared.get("Default", name)), declared["Type"])
+            for name, declared in template["Parameters"].items()
+        }
+        self._conditions = template["Conditions"]
+        self.resources: dict[str, Json] = {
+            name: self._resolved(resource)
+            for name, resource in template["Resources"].items()
+            if "Condition" not in resource or self.condition(resource["Condition"])
+        }
+
+    def condition(self, name: str) -> bool:
+        return bool(self._resolved(self._conditions[name]))
+
+    def of(self, kind: str) -> dict[str, Json]:
+        """The properties of the resources of a type, by name."""
+        return {name: found["Properties"] for name, found in self.resources.items() if found["Type"] == kind}
+
+    def _resolved(self, value: Any) -> Any:
+        if isinstance(value, list):
+            found = [self._resolved(item) for item in value]
+            return [item for item in found if item is not _NOTHING]
+        if not isinstance(value, Mapping):
+            return value
+        if len(value) == 1:
+            [(function, argument)] = value.items()
+            if (known := getattr(self, "_" + function.replace("Fn::", "").lower(), None)) is not None:
+                return known(argument)
+        kept = {name: self._resolved(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item is not _NOTHING}
+
+    def _ref(self, name: str) -> Any:
+        if name == "AWS::NoValue":
+            return _NOTHING
+        return self.parameters.get(name, {"Ref": name})
+
+    def _if(self, argument: Any) -> Any:
+        condition, yes, no = argument
+        return self._resolved(yes if self.condition(condition) else no)
+
+    def _condition(self, name: str) -> bool:
+        return self.condition(name)
+
+    def _equals(self, argument: Any) -> bool:
+        left, right = (str(self._resolved(item)) for item in argument)
+        return left == right
+
+    def _not(self, argument: Any) -> bool:
+        return not self._resolved(argument[0])
+
+    def _and(self, argument: Any) -> bool:
+        return all(self._resolved(item) for item in argument)
+
+    def _or(self, argument: Any) -> bool:
+        return any(self._resolved(item) for item in argument)
+
+    def _join(self, argument: Any) -> Any:
+        separator, parts = argument[0], self._resolved(argument[1])
+        return separator.join(parts) if all(isinstance(part, str) for part in parts) else {"Fn::Join": argument}
+
+
+def values(value: Any) -> Iterator[Any]:
+    """Everything inside a value, at any depth."""
+    yield value
+    for inner in value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ():
+        yield from values(inner)
+
+
+def _typed(value: object, kind: str) -> object:
+    return str(value).split(",") if kind == "CommaDelimitedList" else value

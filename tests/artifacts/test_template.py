@@ -1,0 +1,453 @@
+"""What the template makes in an account, read from what CloudFormation gets: who gets in, and what each part may do."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from typing import Any
+
+import pytest
+
+from local.openapi import document
+from local.state import ROOT
+from tests.artifacts.stack import Json, Stack, values
+
+SAM_PYTHON = ROOT / ".venvs" / "sam" / "bin" / "python"
+FUNCTIONS = ("Insert", "Load", "Backup", "Restore")
+
+EXISTING: Json = {
+    "DatabaseHost": "db.example",
+    "DatabaseName": "shop",
+    "DatabaseResourceId": "db-ABC",
+    "DatabaseSecurityGroupId": "sg-db",
+    "VpcId": "vpc-1",
+    "SubnetIds": "subnet-1,subnet-2",
+    "S3PrefixListId": "pl-s3",
+}
+DEPLOYMENTS: dict[str, dict[str, object]] = {
+    "least": {"DatabaseHost": "db.example", "DatabaseName": "shop", "DatabaseResourceId": "db-ABC"},
+    "existing": EXISTING,
+    "secret": EXISTING | {"DatabaseSecretArn": "arn:secret", "CreateSecretsEndpoint": "true", "RouteTableIds": "rtb-1"},
+    "new": {
+        "CreateDatabase": "true",
+        "DatabaseName": "shop",
+        "VpcId": "vpc-1",
+        "SubnetIds": "subnet-1,subnet-2",
+        "S3PrefixListId": "pl-s3",
+        "CreateSecretsEndpoint": "true",
+    },
+    "all": EXISTING
+    | {
+        "DatabaseSecretArn": "arn:secret",
+        "DatabaseSecretKeyArn": "arn:secret-key",
+        "SecretsEndpointSecurityGroupId": "sg-secrets",
+        "KmsKeyArn": "arn:key",
+        "ObjectLockDays": 30,
+        "SigningKeyArn": "arn:other",
+        "JwtIssuer": "https://issuer.example",
+        "JwtAudience": "tableferry",
+        "CorsOrigins": "https://app.example",
+        "BackupSchedule": "cron(0 3 * * ? *)",
+        "DrillSchedule": "rate(7 days)",
+        "AlarmTopicArn": "arn:topic",
+        "LoadConcurrency": 4,
+        "Architecture": "arm64",
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def synthesised() -> Json:
+    """The template after SAM's transform, as JSON."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(SAM_PYTHON), "-m", "local.synthesis"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made: Json = json.loads(done.stdout)
+    return made
+
+
+@pytest.fixture(params=DEPLOYMENTS)
+def stack(request: pytest.FixtureRequest, synthesised: Json) -> Stack:
+    """The stack, deployed in each of the ways."""
+    return Stack(synthesised, **DEPLOYMENTS[request.param])
+
+
+def statements(stack: Stack, role: str) -> list[Json]:
+    """Everything that a function's role may do, from its own policies and the one that all share."""
+    own = stack.resources[role]["Properties"]
+    assert own["ManagedPolicyArns"] == [{"Ref": "RuntimePolicy"}]
+    shared = stack.resources["RuntimePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    return [*shared, *(found for policy in own["Policies"] for found in policy["PolicyDocument"]["Statement"])]
+
+
+def objects(stack: Stack, function: str, action: str) -> set[str]:
+    """The prefixes of the bucket in which a function may do this to objects."""
+    found = set()
+    for statement in statements(stack, f"{function}Role"):
+        if statement["Effect"] == "Allow" and action in as_list(statement["Action"]):
+            for resource in as_list(statement["Resource"]):
+                [key] = re.findall(r"\$\{BucketName\}/(.+)$", resource["Fn::Sub"])
+                found.add(key)
+    return found
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+# ---- Nobody gets in ----
+
+
+def test_no_route_is_open(stack: Stack) -> None:
+    """Each route that the API has, by whatever way it came into the template, asks for the one scheme, and it is real."""
+    [api] = stack.of("AWS::ApiGatewayV2::Api").values()
+    scheme = api["Body"]["components"]["securitySchemes"]["Caller"]
+    if stack.condition("HasJwt"):
+        authorizer = scheme["x-amazon-apigateway-authorizer"]
+        assert (scheme["type"], authorizer["type"]) == ("oauth2", "jwt")
+        assert authorizer["jwtConfiguration"] == {"issuer": "https://issuer.example", "audience": ["tableferry"]}
+        assert authorizer["identitySource"] == "$request.header.Authorization"
+    else:
+        assert scheme == {
+            "type": "apiKey",
+            "name": "Authorization",
+            "in": "header",
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        }
+    operations = [
+        (path, method, found) for path, methods in api["Body"]["paths"].items() for method, found in methods.items()
+    ]
+    assert len(operations) >= 18
+    for path, method, found in operations:
+        assert found["security"] == [{"Caller": []}], f"{method} {path} is open"
+        assert "x-amazon-apigateway-integration" in found, f"{method} {path} calls nothing"
+    assert api["FailOnWarnings"] is True
+
+
+def test_the_api_has_the_routes_that_its_document_describes_and_those_two_that_show_it(stack: Stack) -> None:
+    [api] = stack.of("AWS::ApiGatewayV2::Api").values()
+    routes = {(path, method) for path, methods in api["Body"]["paths"].items() for method in methods}
+    described = {
+        (path.replace("<", "{").replace(">", "}"), method)
+        for path, methods in document()["paths"].items()
+        for method in methods
+    }
+    assert routes - described == {("/openapi.json", "get"), ("/docs", "get")}
+    assert not described - routes
+
+
+def test_nothing_but_the_api_can_be_called_from_outside(stack: Stack) -> None:
+    callers = {found["Principal"] for found in stack.of("AWS::Lambda::Permission").values()}
+    assert callers == {"apigateway.amazonaws.com", "s3.amazonaws.com"}
+    for found in stack.of("AWS::Lambda::Permission").values():
+        assert "SourceArn" in found or found["SourceAccount"] == {"Ref": "AWS::AccountId"}
+    assert not stack.of("AWS::Lambda::Url")
+
+
+def test_cors_is_off_unless_it_is_set_and_every_stage_is_throttled(stack: Stack) -> None:
+    [api] = stack.of("AWS::ApiGatewayV2::Api").values()
+    cors = api["Body"].get("x-amazon-apigateway-cors")
+    assert (cors or {}).get("allowOrigins") == (["https://app.example"] if stack.condition("HasCors") else None)
+    for stage in stack.of("AWS::ApiGatewayV2::Stage").values():
+        assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
+        assert stage["AccessLogSettings"]["DestinationArn"] == {"Fn::GetAtt": ["ApiLogs", "Arn"]}
+
+
+# ---- Each function may do its own work and no more ----
+
+WRITES = {
+    "Insert": set(),
+    "Load": {"uploads/*", "rejects/*", "loads/*"},
+    "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*", "verifications/*"},
+    "Restore": {"restores/*", "jobs/restore/*", "jobs/2*", "verifications/*"},
+}
+READS = {
+    "Insert": set(),
+    "Load": {"uploads/*", "loads/*"},
+    "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*"},
+    "Restore": {"backups/*", "restores/*", "jobs/restore/*", "jobs/2*"},
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_reads_and_writes_its_own_prefixes_of_the_bucket(stack: Stack, function: str) -> None:
+    assert objects(stack, function, "s3:PutObject") == WRITES[function]
+    assert objects(stack, function, "s3:GetObject") == READS[function]
+    locks = {"backups/*"} if function == "Backup" and stack.condition("HasObjectLock") else set()
+    assert objects(stack, function, "s3:PutObjectRetention") == locks
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_function_may_delete_an_object_or_do_anything_to_the_bucket(stack: Stack, function: str) -> None:
+    allowed = {
+        action
+        for found in statements(stack, f"{function}Role")
+        if found["Effect"] == "Allow"
+        for action in as_list(found["Action"])
+    }
+    assert {action for action in allowed if action.startswith("s3:")} <= {
+        "s3:GetObject",
+        "s3:GetObjectVersion",
+        "s3:PutObject",
+        "s3:PutObjectRetention",
+        "s3:AbortMultipartUpload",
+        "s3:ListBucket",
+    }
+    assert not [action for action in allowed if "*" in action]
+
+
+STARS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+STARS_IN_A_VPC = {
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+}
+
+
+@pytest.mark.parametrize("role", [f"{name}Role" for name in FUNCTIONS])
+def test_all_resources_are_named_but_where_the_service_has_none(stack: Stack, role: str) -> None:
+    found = statements(stack, role)
+    stars = {
+        action
+        for one in found
+        if one["Effect"] == "Allow" and "*" in as_list(one["Resource"])
+        for action in as_list(one["Action"])
+    }
+    assert stars == STARS | (STARS_IN_A_VPC if stack.condition("InVpc") else set())
+    denied = [one for one in found if one["Effect"] == "Deny"]
+    assert bool(denied) == stack.condition("InVpc")
+
+
+def test_a_login_is_by_secret_or_by_token_never_by_both(stack: Stack) -> None:
+    actions = [action for found in statements(stack, "InsertRole") for action in as_list(found["Action"])]
+    by_secret = "secretsmanager:GetSecretValue" in actions
+    assert by_secret != ("rds-db:connect" in actions)
+    for function in FUNCTIONS:
+        variables = stack.resources[f"{function}Function"]["Properties"]["Environment"]["Variables"]
+        assert bool(variables["DATABASE_SECRET_ARN"]) == by_secret
+        assert "DATABASE_PASSWORD" not in variables
+        assert variables["DATABASE_URL"] == ""
+
+
+def test_only_those_who_sign_and_read_manifests_have_the_key(stack: Stack) -> None:
+    holders = {
+        name
+        for name, found in stack.of("AWS::Lambda::Function").items()
+        if "SIGNING_KEY" in found["Environment"]["Variables"]
+    }
+    assert holders == {"BackupFunction", "RestoreFunction"}
+    for name in holders:
+        key = stack.resources[name]["Properties"]["Environment"]["Variables"]["SIGNING_KEY"]
+        assert key["Fn::Sub"][0] == "{{resolve:secretsmanager:${Secret}}}"  # never in the template itself
+
+
+def test_a_function_reaches_the_database_and_s3_and_nothing_else(stack: Stack) -> None:
+    if not stack.condition("InVpc"):
+        assert not stack.of("AWS::EC2::SecurityGroup")
+        return
+    own = stack.resources["FunctionSecurityGroup"]["Properties"]
+    [to_s3] = own["SecurityGroupEgress"]
+    assert (to_s3["DestinationPrefixListId"], to_s3["FromPort"], to_s3["ToPort"]) == ("pl-s3", 443, 443)
+    assert "SecurityGroupIngress" not in own
+    rules = stack.of("AWS::EC2::SecurityGroupEgress")
+    databases = {"ToDatabase", "ToNewDatabase"} & set(rules)
+    assert len(databases) == 1
+    secrets = {"ToSecretsEndpoint", "ToTheirSecretsEndpoint"} & set(rules)
+    assert set(rules) == databases | secrets
+    assert not secrets or stack.condition("HasSecret")
+    for rule in rules.values():
+        assert "DestinationSecurityGroupId" in rule
+    anywhere = [found for found in values(stack.resources) if found in ("0.0.0.0/0", "::/0")]
+    assert not anywhere
+
+
+# ---- Nothing is lost ----
+
+
+def test_the_bucket_is_private_versioned_encrypted_and_speaks_tls_only(stack: Stack) -> None:
+    bucket = stack.resources["Bucket"]["Properties"]
+    assert stack.resources["Bucket"]["DeletionPolicy"] == "Retain"
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert algorithm == ("aws:kms" if stack.condition("HasKmsKey") else "AES256")
+    [policy] = stack.resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (policy["Effect"], policy["Principal"], policy["Action"]) == ("Deny", "*", "s3:*")
+    assert policy["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_what_is_not_wanted_any_more_goes_and_backups_go_only_if_that_is_set(synthesised: Json) -> None:
+    def rules(**parameters: object) -> dict[str, Json]:
+        bucket = Stack(synthesised, **DEPLOYMENTS["least"], **parameters).resources["Bucket"]["Properties"]
+        return {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+
+    usual = rules()
+    assert usual["Backups"]["ExpirationInDays"] == 35
+    assert usual["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
+    assert usual["Uploads"]["Prefix"], usual["Rejects"]["Prefix"] == ("uploads/", "rejects/")
+    assert "Backups" not in rules(BackupRetentionDays=0)
+    assert not [rule for rule in usual.values() if rule.get("Prefix", "x") in ("", "restores/", "verifications/")]
+
+
+def test_a_backup_can_be_locked_and_the_bucket_is_made_for_it(synthesised: Json) -> None:
+    for days in (0, 30):
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], ObjectLockDays=days)
+        assert stack.resources["Bucket"]["Properties"].get("ObjectLockEnabled", False) is bool(days)
+        variables = stack.resources["BackupFunction"]["Properties"]["Environment"]["Variables"]
+        assert variables["OBJECT_LOCK_DAYS"] == days
+
+
+def test_the_signing_key_outlives_the_stack_as_the_backups_do(synthesised: Json) -> None:
+    made = Stack(synthesised, **DEPLOYMENTS["least"])
+    assert made.resources["SigningKey"]["DeletionPolicy"] == "Retain"
+    assert "SigningKey" not in Stack(synthesised, **DEPLOYMENTS["least"], SigningKeyArn="arn:other").resources
+
+
+def test_a_new_database_is_encrypted_private_kept_and_its_secret_is_rotated_by_rds(synthesised: Json) -> None:
+    stack = Stack(synthesised, **DEPLOYMENTS["new"])
+    [database] = stack.of("AWS::RDS::DBInstance").values()
+    assert (
+        database["StorageEncrypted"] is database["ManageMasterUserPassword"] is database["DeletionProtection"] is True
+    )
+    assert database["EnableIAMDatabaseAuthentication"] is True
+    assert database["PubliclyAccessible"] is False
+    assert "MasterUserPassword" not in database
+    assert len(database["MasterUsername"]) <= 16
+    assert stack.resources["Database"]["DeletionPolicy"] == "Snapshot"
+    [parameters] = stack.of("AWS::RDS::DBParameterGroup").values()
+    assert parameters["Parameters"] == {
+        "local_infile": "1",
+        "log_bin_trust_function_creators": "1",
+        "require_secure_transport": "1",
+    }
+
+
+# ---- What goes wrong is heard ----
+
+
+def test_events_are_tried_again_as_long_as_they_are_wanted_and_then_kept(stack: Stack) -> None:
+    configured = stack.of("AWS::Lambda::EventInvokeConfig")
+    ages = {found["FunctionName"]["Ref"]: found["MaximumEventAgeInSeconds"] for found in configured.values()}
+    assert ages == {"LoadFunction": 21600, "BackupFunction": 600, "RestoreFunction": 600}
+    for found in configured.values():
+        assert found["MaximumRetryAttempts"] == 2
+        assert found["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["DeadLetters", "Arn"]}
+    for function in ("Load", "Backup", "Restore"):
+        assert {"Fn::GetAtt": ["DeadLetters", "Arn"]} in [
+            found["Resource"] for found in statements(stack, f"{function}Role") if found["Action"] == "sqs:SendMessage"
+        ]
+
+
+def test_a_function_logs_to_a_group_of_its_own_which_forgets_and_is_traced(stack: Stack) -> None:
+    for function in FUNCTIONS:
+        properties = stack.resources[f"{function}Function"]["Properties"]
+        assert properties["LoggingConfig"]["LogGroup"] == {"Ref": f"{function}Logs"}
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        logs = [found for found in statements(stack, f"{function}Role") if "logs:PutLogEvents" in found["Action"]]
+        assert [found["Resource"] for found in logs] == [{"Fn::GetAtt": [f"{function}Logs", "Arn"]}]
+    for group in stack.of("AWS::Logs::LogGroup").values():
+        assert group["RetentionInDays"] == 30
+
+
+def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
+    alarms = stack.of("AWS::CloudWatch::Alarm")
+    always = {"ErrorsAlarm", "ThrottlesAlarm", "FailuresAlarm", "RejectsAlarm", "DeadLettersAlarm"}
+    ages = {"BackupAgeAlarm"} if stack.condition("HasBackupSchedule") else set()
+    ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
+    assert set(alarms) == always | ages
+    source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
+    source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").glob("*.py"))
+    for found in alarms.values():
+        assert found.get("AlarmActions", []) == (["arn:topic"] if stack.condition("HasTopic") else [])
+        metrics = [found, *(one["MetricStat"]["Metric"] for one in found.get("Metrics", []) if "MetricStat" in one)]
+        for metric in metrics:
+            if metric.get("Namespace") == {"Fn::Sub": "Tableferry/${AWS::StackName}"}:
+                assert f"{metric['MetricName']}=" in source, f"nothing sends {metric['MetricName']}"
+                [dimension] = metric["Dimensions"]
+                services = {name.lower() for name in FUNCTIONS}
+                assert dimension["Name"] == "service"
+                assert dimension["Value"] in services
+
+
+def test_without_a_check_the_alarm_on_age_sounds(synthesised: Json) -> None:
+    stack = Stack(synthesised, **DEPLOYMENTS["all"])
+    for name in ("BackupAgeAlarm", "VerifiedAgeAlarm"):
+        assert stack.resources[name]["Properties"]["TreatMissingData"] == "breaching"
+
+
+def test_nothing_happens_by_itself_unless_it_is_asked_for(stack: Stack) -> None:
+    schedules = stack.of("AWS::Scheduler::Schedule")
+    expected = {}
+    if stack.condition("HasBackupSchedule"):
+        expected["ScheduledBackup"] = ("backup", "cron(0 3 * * ? *)", "BackupFunction")
+    if stack.condition("HasDrillSchedule"):
+        expected["ScheduledDrill"] = ("drill", "rate(7 days)", "RestoreFunction")
+    if expected:
+        expected["ScheduledCheck"] = ("check", "rate(1 hour)", "BackupFunction")
+    found = {
+        name: (
+            json.loads(schedule["Target"]["Input"])["action"],
+            schedule["ScheduleExpression"],
+            schedule["Target"]["Arn"]["Fn::GetAtt"][0],
+        )
+        for name, schedule in schedules.items()
+    }
+    assert found == expected
+
+
+def test_the_dashboard_is_json(stack: Stack) -> None:
+    [dashboard] = stack.of("AWS::CloudWatch::Dashboard").values()
+    widgets = json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]
+    assert len(widgets) == 6
+    named = set(re.findall(r"\$\{(\w+)\}", dashboard["DashboardBody"]["Fn::Sub"]))
+    assert named <= set(stack.resources)
+
+
+def test_every_reference_is_to_something_that_is_there(stack: Stack) -> None:
+    """A condition that makes a resource has to hold wherever the resource is named."""
+    for found in values(stack.resources):
+        if not isinstance(found, dict) or len(found) != 1:
+            continue
+        [(function, argument)] = found.items()
+        if function == "Ref" and "::" not in argument:
+            assert argument in stack.resources
+        if function == "Fn::GetAtt":
+            assert argument[0] in stack.resources
+
+
+_PARSE = """
+import json, sys
+from samcli.cli.types import CfnParameterOverridesType
+print(json.dumps(CfnParameterOverridesType().convert(json.load(sys.stdin), None, None)))
+"""
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", "local"])
+def test_samconfig_gives_parameters_that_there_are_and_sam_reads_them_whole(synthesised: Json, name: str) -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))[name]
+    [given] = [
+        section["parameters"]["parameter_overrides"]
+        for section in config.values()
+        if "parameter_overrides" in section["parameters"]
+    ]
+    parsed = subprocess.run(
+        [str(SAM_PYTHON), "-c", _PARSE], input=json.dumps(as_list(given)), capture_output=True, text=True, check=True
+    )
+    read = json.loads(parsed.stdout)
+    assert read
+    assert set(read) <= set(synthesised["Parameters"])
+    if name == "prod":
+        assert read["BackupSchedule"] == "cron(0 3 * * ? *)"
+        assert read["DrillSchedule"] == "cron(0 5 ? * SUN *)"
