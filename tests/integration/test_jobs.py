@@ -112,6 +112,22 @@ def test_a_job_whose_function_died_is_seen_to_be_dead_and_done_by_the_next_event
     assert get(f"/backups/{job['id']}").json["state"] == "done"
 
 
+def test_a_job_that_was_dead_before_anybody_began_it_stays_dead(
+    loaded: Database, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore whose event comes hours late would undo what was written since."""
+    monkeypatch.setenv("JOBS", "inline")
+    backup()
+    monkeypatch.setenv("JOBS", "event")
+    job = queued("/restores", {"tables": ["jobs"]})
+    run(loaded, "INSERT INTO jobs VALUES (999, 'since')")
+    before = table(loaded, "jobs")
+    rewrite(job, created=ago(minutes=11))
+    deliver(job, bucket)
+    assert table(loaded, "jobs") == before
+    assert get(f"/restores/{job['id']}").json["state"] == "dead"
+
+
 def test_a_job_that_nobody_takes_is_dead_in_the_end(loaded: Database) -> None:
     job = queued("/restores")
     rewrite(job, created=ago(minutes=9))

@@ -186,6 +186,8 @@ def _take(store: Store, job_id: str) -> _Lease | None:
     job = Job.model_validate_json(text)
     if job.over or (job.lease and job.lease > now):
         return None
+    if job.lease is None and job.seen(now).state == "dead":
+        return None  # its caller was told so, and may have asked for another one since
     taken = job.model_copy(update={"state": "running", "lease": now + LEASE})
     try:
         return _Lease(store, taken, store.replace(_key(job_id), taken.model_dump_json().encode(), etag))
