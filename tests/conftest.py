@@ -11,6 +11,7 @@ import pytest
 
 from local import s3 as emulator
 from local.state import State
+from tests import stack
 from tests.support import Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
@@ -99,3 +100,9 @@ def runtime(tmp_path_factory: pytest.TempPathFactory, settings: dict[str, str]) 
     """The whole local runtime, as `make up` starts it, with a state of its own; ``env`` says where its parts are."""
     with running(State(tmp_path_factory.mktemp("runtime")), settings=settings) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def synthesised() -> stack.Json:
+    """The template as CloudFormation gets it."""
+    return stack.synthesised()

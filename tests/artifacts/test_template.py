@@ -1,7 +1,6 @@
 """What the template makes in an account, read from what CloudFormation gets: who gets in, and what each part may do."""
 
 import json
-import os
 import re
 import subprocess
 import tomllib
@@ -11,9 +10,8 @@ import pytest
 
 from local.openapi import document
 from local.state import ROOT
-from tests.artifacts.stack import Json, Stack, values
+from tests.stack import SAM_PYTHON, Json, Stack, values
 
-SAM_PYTHON = ROOT / ".venvs" / "sam" / "bin" / "python"
 FUNCTIONS = ("Insert", "Load", "Backup", "Restore")
 
 EXISTING: Json = {
@@ -55,23 +53,6 @@ DEPLOYMENTS: dict[str, dict[str, object]] = {
         "Architecture": "arm64",
     },
 }
-
-
-@pytest.fixture(scope="session")
-def synthesised() -> Json:
-    """The template after SAM's transform, as JSON."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [str(SAM_PYTHON), "-m", "local.synthesis"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    made: Json = json.loads(done.stdout)
-    return made
 
 
 @pytest.fixture(params=DEPLOYMENTS)

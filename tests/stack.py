@@ -1,9 +1,15 @@
 """A stack as CloudFormation would make it of the synthesised template and parameters: with its conditions decided."""
 
+import json
+import os
+import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from local.state import ROOT
+
 Json = dict[str, Any]
+SAM_PYTHON = ROOT / ".venvs" / "sam" / "bin" / "python"
 _NOTHING = object()
 
 
@@ -74,6 +80,22 @@ class Stack:
     def _join(self, argument: Any) -> Any:
         separator, parts = argument[0], self._resolved(argument[1])
         return separator.join(parts) if all(isinstance(part, str) for part in parts) else {"Fn::Join": argument}
+
+
+def synthesised() -> Json:
+    """The template after SAM's transform."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(SAM_PYTHON), "-m", "local.synthesis"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    made: Json = json.loads(done.stdout)
+    return made
 
 
 def values(value: Any) -> Iterator[Any]:
