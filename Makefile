@@ -1,11 +1,12 @@
 # `make demo` and `make test` set up what they need. PYTHON is any Python 3.11 or newer.
 PYTHON ?= python3
+ENV ?= dev
 PY := .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint openapi bench build validate clean
+.PHONY: help setup up down status demo test lint openapi bench build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -45,6 +46,12 @@ build: setup ## sam build
 
 validate: setup ## sam validate --lint
 	$(SAM) validate --lint
+
+template: setup ## the template as CloudFormation gets it, as JSON
+	@.venvs/sam/bin/python -m local.synthesis
+
+deploy: build ## sam build and sam deploy, with samconfig.toml's ENV (dev)
+	$(SAM) deploy --config-env $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
 	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis

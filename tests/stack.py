@@ -26,6 +26,7 @@ class Stack:
             for name, declared in template["Parameters"].items()
         }
         self._conditions = template["Conditions"]
+        self._rules = template["Rules"]
         self.resources: dict[str, Json] = {
             name: self._resolved(resource)
             for name, resource in template["Resources"].items()
@@ -34,6 +35,16 @@ class Stack:
 
     def condition(self, name: str) -> bool:
         return bool(self._resolved(self._conditions[name]))
+
+    def refusals(self) -> set[str]:
+        """What CloudFormation says of the parameters before it makes anything: the assertions that do not hold."""
+        return {
+            assertion["AssertDescription"]
+            for rule in self._rules.values()
+            if self._resolved(rule.get("RuleCondition", True))
+            for assertion in rule["Assertions"]
+            if not self._resolved(assertion["Assert"])
+        }
 
     def of(self, kind: str) -> dict[str, Json]:
         """The properties of the resources of a type, by name."""
@@ -47,37 +58,40 @@ class Stack:
             return value
         if len(value) == 1:
             [(function, argument)] = value.items()
-            if (known := getattr(self, "_" + function.replace("Fn::", "").lower(), None)) is not None:
+            if (known := getattr(self, "_fn_" + function.replace("Fn::", "").lower(), None)) is not None:
                 return known(argument)
         kept = {name: self._resolved(item) for name, item in value.items()}
         return {name: item for name, item in kept.items() if item is not _NOTHING}
 
-    def _ref(self, name: str) -> Any:
+    def _fn_ref(self, name: str) -> Any:
         if name == "AWS::NoValue":
             return _NOTHING
         return self.parameters.get(name, {"Ref": name})
 
-    def _if(self, argument: Any) -> Any:
+    def _fn_if(self, argument: Any) -> Any:
         condition, yes, no = argument
         return self._resolved(yes if self.condition(condition) else no)
 
-    def _condition(self, name: str) -> bool:
+    def _fn_condition(self, name: str) -> bool:
         return self.condition(name)
 
-    def _equals(self, argument: Any) -> bool:
+    def _fn_equals(self, argument: Any) -> bool:
         left, right = (str(self._resolved(item)) for item in argument)
         return left == right
 
-    def _not(self, argument: Any) -> bool:
+    def _fn_not(self, argument: Any) -> bool:
         return not self._resolved(argument[0])
 
-    def _and(self, argument: Any) -> bool:
+    def _fn_and(self, argument: Any) -> bool:
         return all(self._resolved(item) for item in argument)
 
-    def _or(self, argument: Any) -> bool:
+    def _fn_or(self, argument: Any) -> bool:
         return any(self._resolved(item) for item in argument)
 
-    def _join(self, argument: Any) -> Any:
+    def _fn_contains(self, argument: Any) -> bool:
+        return self._resolved(argument[1]) in self._resolved(argument[0])
+
+    def _fn_join(self, argument: Any) -> Any:
         separator, parts = argument[0], self._resolved(argument[1])
         return separator.join(parts) if all(isinstance(part, str) for part in parts) else {"Fn::Join": argument}
 

@@ -84,6 +84,32 @@ def as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def test_these_parameters_are_complete(stack: Stack) -> None:
+    assert not stack.refusals()
+
+
+@pytest.mark.parametrize(
+    ("deployment", "given", "told"),
+    [
+        ("least", {"DatabaseName": ""}, "DatabaseName"),
+        ("least", {"DatabaseHost": ""}, "DatabaseHost"),
+        ("least", {"DatabaseResourceId": ""}, "DatabaseResourceId"),
+        ("existing", {"SubnetIds": ""}, "SubnetIds"),
+        ("existing", {"S3PrefixListId": ""}, "S3PrefixListId"),
+        ("existing", {"DatabaseSecurityGroupId": ""}, "DatabaseSecurityGroupId"),
+        ("secret", {"CreateSecretsEndpoint": "false"}, "CreateSecretsEndpoint"),
+        ("new", {"VpcId": "", "SubnetIds": "", "S3PrefixListId": ""}, "VpcId"),
+        ("all", {"JwtAudience": ""}, "JwtAudience"),
+        ("all", {"SecretsEndpointSecurityGroupId": ""}, "SecretsEndpointSecurityGroupId"),
+    ],
+)
+def test_parameters_that_lack_something_are_refused_before_anything_is_made(
+    synthesised: Json, deployment: str, given: Json, told: str
+) -> None:
+    [said] = Stack(synthesised, **DEPLOYMENTS[deployment] | given).refusals()
+    assert told in said
+
+
 # ---- Nobody gets in ----
 
 
@@ -413,6 +439,16 @@ import json, sys
 from samcli.cli.types import CfnParameterOverridesType
 print(json.dumps(CfnParameterOverridesType().convert(json.load(sys.stdin), None, None)))
 """
+
+
+def test_the_documentation_lists_every_resource_and_every_parameter(synthesised: Json) -> None:
+    architecture = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for name, resource in synthesised["Resources"].items():
+        if resource["Type"] != "AWS::Lambda::Permission":  # one a route and trigger
+            assert f"`{name.removesuffix(name[-10:]) if 'Layer' in name else name}`" in architecture, name
+    deploy = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for name in synthesised["Parameters"]:
+        assert f"`{name}`" in deploy, name
 
 
 @pytest.mark.parametrize("name", ["dev", "prod", "local"])
