@@ -28,7 +28,7 @@ def running(state: State) -> dict[str, str] | None:
 def up(state: State, template: Path = TEMPLATE, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Start the runtime unless it runs, and wait for it; return its environment variables. Raises StartError.
 
-    ``settings`` stand in for variables of our own environment: DATABASE_URL, BUCKET, API_PORT.
+    ``settings`` stand in for variables of our own environment: DATABASE_URL, BUCKET, API_PORT, TABLES.
     """
     if is_locked(state.lock) and not is_locked(state.supervisor):
         down(state)  # what a killed supervisor left

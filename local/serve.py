@@ -110,6 +110,7 @@ class Supervisor:
                 "BUCKET": self.bucket,
                 "DATABASE_URL": database_url,
                 "SIGNING_KEY": self.state.secret("signing.key"),
+                "TABLES": os.environ.get("TABLES", ""),
             },
             "aws": {**NO_ACCOUNT, **storage.environment},
             "s3_url": storage.url,

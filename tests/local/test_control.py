@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -49,6 +50,16 @@ def test_up_twice_is_harmless_and_down_leaves_nothing(state: State) -> None:
     assert not any(Path(f"/proc/{process}").exists() for process in alive)
     assert not state.env.exists()
     assert not control.down(state)
+
+
+def test_the_allow_list_of_tables_reaches_the_functions(state: State, elsewhere: dict[str, str]) -> None:
+    with closing(connect(elsewhere["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE jobs (id INT PRIMARY KEY)")
+        cursor.execute("CREATE TABLE secrets (id INT PRIMARY KEY)")
+    with running(state, settings=elsewhere | {"TABLES": "j*"}) as runtime:
+        shown = httpx.get(runtime.env["API_URL"] + "/tables").json()["tables"]
+        assert [table["name"] for table in shown] == ["jobs"]
+        assert httpx.get(runtime.env["API_URL"] + "/tables/secrets").status_code == 403
 
 
 @own_server
