@@ -103,7 +103,7 @@ def answer_of(output: str, log: str = "") -> Any:
 
     ``log`` is SAM's standard error, for the message. Raises FunctionFailed.
     """
-    *_, last = ["", *output.strip().splitlines()]
+    last = output.strip().rpartition("\n")[2]  # not splitlines(): an answer may hold a line separator of Unicode's
     try:
         answer = json.loads(last)
     except ValueError:

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from local.sam_cli import Sam, environment
 from local.state import ROOT, State, acquire, is_locked
 
 BUCKET = "tableferry-local"
+PORTS = ("MYSQL_PORT", "S3_PORT", "API_PORT")
 _PULL_SECONDS = 900
 _API_SECONDS = 180
 _STOP_SECONDS = 30
@@ -32,11 +34,14 @@ class Stack:
     state: State
     project: str
     build_folder: Path
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Which to publish on 127.0.0.1, of MYSQL_PORT, S3_PORT and API_PORT; the others are any that are free."""
 
     @classmethod
     def usual(cls) -> "Stack":
         """What `make sam-up` starts."""
-        return cls(State(State.from_env().folder / "sam"), "tableferry", ROOT / ".aws-sam" / "build")
+        ports = {name: int(os.environ[name]) for name in PORTS if os.environ.get(name)}
+        return cls(State(State.from_env().folder / "sam"), "tableferry", ROOT / ".aws-sam" / "build", ports)
 
     @property
     def sam(self) -> Sam:
@@ -87,7 +92,7 @@ class Stack:
 
     def _start(self, lock: int) -> dict[str, str]:
         self.state.make()
-        ports = {name: int(os.environ.get(name) or free_port()) for name in ("MYSQL_PORT", "S3_PORT", "API_PORT")}
+        ports = {name: self.ports.get(name) or free_port() for name in PORTS}
         self.state.write_runtime({"project": self.project})
         self._compose(ports, "up", "--detach", "--wait", seconds=_PULL_SECONDS)
         self.sam.build(self._log("build"))
