@@ -6,9 +6,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from local import sam_docker
 from local.process import StartError
 from local.sam_cli import FunctionFailed
-from local.sam_stack import Stack
+from local.sam_stack import BUCKET, Stack
+from local.state import State
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print("Starting MySQL, S3 and the API in containers (their first time takes minutes) …", flush=True)
                 _show(stack, stack.up())
             case "down":
-                print("Stopped." if stack.down(options.data) else "Nothing was running.")
+                data = options.data and sam_docker.answers()
+                print("Stopped." if stack.down(data) else "Nothing was running.")
             case "load":
-                print(json.dumps(_load(stack, options.key), indent=2))
+                print(json.dumps(_load(State(options.state) if options.state else stack.state, options.key), indent=2))
     except (StartError, FunctionFailed) as error:
         print(f"Tableferry: {error}", file=sys.stderr)
         return 1
@@ -38,15 +41,13 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--data", action="store_true", help="and remove the database's files")
     load = commands.add_parser("load", help="be S3's event for an upload: generate it, and invoke LoadFunction with it")
     load.add_argument("key", help="uploads/{table}/{file}")
+    load.add_argument("--state", type=Path, help="folder of another stack's state than that of `up`")
     return parser
 
 
-def _load(stack: Stack, key: str) -> object:
-    env = stack.running()
-    if env is None:
-        message = "it does not run: make sam-up"
-        raise StartError(message)
-    return stack.sam.invoke("LoadFunction", stack.sam.s3_put(env["BUCKET"], key))
+def _load(state: State, key: str) -> object:
+    stack = Stack.started(state)
+    return stack.sam.invoke("LoadFunction", stack.sam.s3_put(BUCKET, key))
 
 
 def _show(stack: Stack, env: Mapping[str, str]) -> None:

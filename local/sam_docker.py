@@ -20,9 +20,14 @@ NO_COMPOSE = (
 )
 
 
+def answers() -> bool:
+    """Whether there is a Docker engine."""
+    return bool(_says(["docker", "version", "--format", "{{.Server.Version}}"]))
+
+
 def require() -> list[str]:
     """The command that is Compose here; raises StartError, with what to install, where Docker or Compose is missing."""
-    if not _says(["docker", "version", "--format", "{{.Server.Version}}"]):
+    if not answers():
         raise StartError(NO_ENGINE)
     for command in (["docker", "compose"], ["docker-compose"]):
         if re.match(r"v?[2-9]", _says([*command, "version", "--short"]) or ""):

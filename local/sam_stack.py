@@ -43,6 +43,15 @@ class Stack:
         ports = {name: int(os.environ[name]) for name in PORTS if os.environ.get(name)}
         return cls(State(State.from_env().folder / "sam"), "tableferry", ROOT / ".aws-sam" / "build", ports)
 
+    @classmethod
+    def started(cls, state: State) -> "Stack":
+        """The one that was started with this state; raises StartError if there is none."""
+        runtime = state.read_runtime()
+        if "env" not in runtime or not is_locked(state.lock):
+            message = "it does not run: make sam-up"
+            raise StartError(message)
+        return cls(state, runtime["project"], Path(runtime["build"]))
+
     @property
     def sam(self) -> Sam:
         return Sam(self.build_folder, self.project)
@@ -82,7 +91,7 @@ class Stack:
         runtime = self.state.read_runtime()
         if is_locked(self.state.lock) and "pid" in runtime:
             self._end(runtime["pid"])
-        if "project" not in runtime and not data:
+        if "project" not in runtime and not (data and sam_docker.left_of(self.project)):
             return False
         sam_docker.remove_functions(self.project)
         self._compose({}, "down", "--timeout", "20", *(["--volumes"] if data else []), seconds=120)
@@ -93,16 +102,18 @@ class Stack:
     def _start(self, lock: int) -> dict[str, str]:
         self.state.make()
         ports = {name: self.ports.get(name) or free_port() for name in PORTS}
-        self.state.write_runtime({"project": self.project})
+        runtime: dict[str, object] = {"project": self.project, "build": str(self.build_folder)}
+        self.state.write_runtime(runtime)
         self._compose(ports, "up", "--detach", "--wait", seconds=_PULL_SECONDS)
         self.sam.build(self._log("build"))
         api = Child(
             "the API", self.sam.start_api(ports["API_PORT"]), self._log("api"), environment(), lock, folder=ROOT
         )
-        self.state.write_runtime({"project": self.project, "pid": api.process.pid})
+        runtime["pid"] = api.process.pid
+        self.state.write_runtime(runtime)
         env = _addresses(ports)
         api.wait_until(partial(_answers, env["API_URL"]), _API_SECONDS)
-        self.state.write_runtime({"project": self.project, "pid": api.process.pid, "env": env})
+        self.state.write_runtime({**runtime, "env": env})
         self.state.write_env(env)
         return env
 
