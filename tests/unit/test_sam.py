@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,9 @@ def test_sam_gets_no_key_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "MAKEFLAGS" not in given
 
 
+WITHOUT_COMPOSE = 'case "$1" in version) echo 28.0 ;; compose) exit 1 ;; esac'
+
+
 def program(folder: Path, name: str, script: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
@@ -119,8 +123,8 @@ def test_compose_is_the_plugin_or_the_program(
     [
         (None, None, "apt-get install docker.io"),
         ("exit 1", None, "no Docker engine answers"),
-        ('[ "$1" = version ] && echo 28.0', None, "Docker Compose 2 is missing"),
-        ('[ "$1" = version ] && echo 28.0', "echo 1.29.2", "Docker Compose 2 is missing"),
+        (WITHOUT_COMPOSE, None, "Docker Compose 2 is missing"),
+        (WITHOUT_COMPOSE, "echo 1.29.2", "Docker Compose 2 is missing"),
     ],
 )
 def test_where_docker_is_missing_it_is_said_what_to_install(
@@ -170,6 +174,12 @@ def test_what_compose_and_the_functions_are_told_of_each_other_agrees() -> None:
     env = _addresses(dict.fromkeys(PORTS, 1))
     assert env["DATABASE_URL"] == told["DATABASE_URL"].replace("@mysql:3306", "@127.0.0.1:1")
     assert told["AWS_ENDPOINT_URL_S3"] == "http://s3:4566"
+
+
+def test_the_emulator_in_its_container_is_of_the_release_that_runs_without_one() -> None:
+    pinned = (ROOT / "local" / "requirements" / "s3.txt").read_text(encoding="utf-8")
+    (release,) = re.findall(r"^ministack==(\S+)$", pinned, re.MULTILINE)
+    assert f"image: ministackorg/ministack:{release}\n" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
 
 
 def test_a_stack_that_does_not_run_is_not_taken_for_one_that_does(tmp_path: Path) -> None:
