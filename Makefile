@@ -6,10 +6,10 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint openapi bench build validate template deploy clean
+.PHONY: help setup up down status demo test lint openapi bench sam-up sam-down sam-load sam-test build validate template deploy clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 setup: ## virtual environments, packages and, if there is none, a database server
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("Tableferry needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.13" % ((sys.executable,) + v))'
@@ -41,6 +41,18 @@ openapi: setup ## functions/insert/openapi.json, from the handlers' types
 bench: setup ## speed and memory, as a table in .local/bench.md
 	@$(PY) -m local bench
 
+sam-up: setup ## `sam local` in the background, MySQL and S3 in containers (Docker)
+	@$(PY) -m local.sam up
+
+sam-down: ## stop it, and all its containers
+	@test ! -x $(PY) || $(PY) -m local.sam down
+
+sam-load: setup ## be S3's event there for an upload: make sam-load KEY=uploads/table/file
+	@$(PY) -m local.sam load "$(KEY)"
+
+sam-test: setup ## every test that needs `sam local`: the API, a file's load, every event (Docker)
+	@$(PY) -m pytest tests/sam -o timeout=900 --durations=5
+
 build: setup ## sam build
 	PYTHON=$(abspath $(PY)) $(SAM) build
 
@@ -54,4 +66,5 @@ deploy: build ## sam build and sam deploy, with samconfig.toml's ENV (dev)
 	$(SAM) deploy --config-env $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
+	@test ! -x $(PY) || $(PY) -m local.sam down --data
 	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +47,14 @@ def last_line(output: str) -> Any:
 
 @pytest.mark.usefixtures("mysql")  # the sample's tables, empty
 def test_every_example_of_the_readme_answers_as_it_shows(runtime: Runtime) -> None:
-    shown = examples()
+    answer_as_shown(examples(), runtime.env)
+
+
+def answer_as_shown(shown: Sequence[tuple[str, dict[str, Any] | None]], env: Mapping[str, str]) -> None:
+    """Run the examples in one shell, against the API, S3 and bucket that `env` names, and look at their answers."""
     assert len(shown) > 8
     script = "set -euo pipefail\n" + f"\necho '{_MARK}'\n".join(text for text, _ in shown)
-    environment = {**runtime.env, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    environment = {**env, "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(  # noqa: PLW1510  # the assertion shows what went wrong
         ["bash", "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
     )

@@ -18,6 +18,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
@@ -128,7 +129,8 @@ def _readable(event: Mapping[str, Any]) -> None:
     if not event.get("body"):
         return
     # A form (what curl sends unless told) would pass for one field.
-    media_type = str(event.get("headers", {}).get("content-type", "")).partition(";")[0].strip().lower()
+    headers = APIGatewayProxyEventV2(dict(event)).headers  # found in any case: SAM leaves their names as they were sent
+    media_type = str(headers.get("content-type", "")).partition(";")[0].strip().lower()
     rows = str(event.get("rawPath", "")).endswith("/rows")
     taken = MEDIA_TYPES if rows else MEDIA_TYPES[:1]
     if media_type not in taken:

@@ -1,0 +1,190 @@
+"""What `sam local` is told and what is read from its answers, as far as that needs no Docker."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import sam, sam_cli, sam_docker, sam_events
+from local.process import StartError
+from local.sam_cli import FunctionFailed, answer_of
+from local.sam_stack import BUCKET, PORTS, Stack, _addresses
+from local.state import ROOT, State
+from tests.sam.statements import STATEMENTS
+
+REAL = "20300102T030405Z-0badcafe"
+LOG = "START RequestId: 1\nTask timed out after 900.00 seconds\n"
+
+
+def test_every_event_has_a_statement_and_every_statement_an_event() -> None:
+    assert sorted(STATEMENTS) == sam_events.names(), "tests/sam/statements.py says what is right for each of events/"
+
+
+def test_an_event_is_sent_after_those_whose_ids_it_names() -> None:
+    left: set[str | None] = {None}
+    for name, statement in STATEMENTS.items():
+        assert statement.named in left, name
+        left.add(statement.leaves)
+
+
+@pytest.mark.parametrize("name", sam_events.names())
+def test_the_real_id_and_bucket_stand_wherever_the_examples_did(name: str) -> None:
+    event = sam_events.load(name)
+    example = sam_events.example_id(event)
+    assert (example is not None) == bool(STATEMENTS[name].named or STATEMENTS[name].queued)
+    filled = sam_events.filled(event, "the-bucket", REAL if example else None)
+    text = json.dumps(filled)
+    if example:
+        assert example not in text
+        assert text.count(REAL) == json.dumps(event).count(example) >= 1
+        assert text.replace(REAL, example) == json.dumps(sam_events.filled(event, "the-bucket", example))
+    for record in filled.get("Records", []):
+        assert record["s3"]["bucket"]["name"] == "the-bucket"
+        assert record["s3"]["bucket"]["arn"] == "arn:aws:s3:::the-bucket"
+    if "Records" not in event and not example:
+        assert filled == event
+    assert event == sam_events.load(name), "the event given is left as it was"
+
+
+@pytest.mark.parametrize(("name", "identity"), [("undo", None), ("backups", REAL), ("load-s3", REAL)])
+def test_an_id_too_many_or_too_few_is_an_error(name: str, identity: str | None) -> None:
+    with pytest.raises(ValueError, match="the event names"):
+        sam_events.filled(sam_events.load(name), "the-bucket", identity)
+
+
+@pytest.mark.parametrize(
+    ("output", "answer"),
+    [
+        ('{"statusCode": 200, "body": "[]"}', {"statusCode": 200, "body": "[]"}),
+        ('a line that a function printed\n["20300102T030405Z-0badcafe"]\n', [REAL]),
+        ('{"body": "a\u2028b\x85c"}', {"body": "a\u2028b\x85c"}),
+        ("null", None),
+    ],
+)
+def test_an_answer_is_the_last_line_that_sam_prints(output: str, answer: Any) -> None:
+    assert answer_of(output, LOG) == answer
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ('{"errorMessage": "No file.", "errorType": "ObjectNotFound", "requestId": "1"}', "ObjectNotFound: No file."),
+        ("", "timed out after 900"),
+        ("Error: no such function\n", "no such function"),
+    ],
+)
+def test_an_error_and_no_answer_are_failures_that_say_why(output: str, why: str) -> None:
+    with pytest.raises(FunctionFailed, match=why):
+        answer_of(output, LOG)
+
+
+def test_sam_gets_no_key_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.setenv(name, "somebody's")
+    monkeypatch.setenv("MAKEFLAGS", "--jobs")
+    given = sam_cli.environment()
+    assert {name for name in given if name.startswith("AWS_")} == {
+        "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_DEFAULT_REGION",
+    }  # fmt: skip
+    assert "MAKEFLAGS" not in given
+
+
+WITHOUT_COMPOSE = 'case "$1" in version) echo 28.0 ;; compose) exit 1 ;; esac'
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("docker", "standalone", "found"),
+    [
+        ("echo 2.26.1-4", None, ["docker", "compose"]),
+        ("echo v5.0.1", None, ["docker", "compose"]),
+        ("exit 1", "echo 2.26.1", ["docker-compose"]),
+    ],
+)
+def test_compose_is_the_plugin_or_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, docker: str, standalone: str | None, found: list[str]
+) -> None:
+    program(tmp_path, "docker", f'if [ "$1" = version ]; then echo 28.0; else {docker}; fi')
+    if standalone:
+        program(tmp_path, "docker-compose", standalone)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    assert sam_docker.require() == found
+
+
+@pytest.mark.parametrize(
+    ("docker", "standalone", "says"),
+    [
+        (None, None, "apt-get install docker.io"),
+        ("exit 1", None, "no Docker engine answers"),
+        (WITHOUT_COMPOSE, None, "Docker Compose 2 is missing"),
+        (WITHOUT_COMPOSE, "echo 1.29.2", "Docker Compose 2 is missing"),
+    ],
+)
+def test_where_docker_is_missing_it_is_said_what_to_install(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    docker: str | None,
+    standalone: str | None,
+    says: str,
+) -> None:
+    for name, script in (("docker", docker), ("docker-compose", standalone)):
+        if script:
+            program(tmp_path, name, script)
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    monkeypatch.setenv("TABLEFERRY_STATE", f"{tmp_path / 'state'}")
+    with pytest.raises(StartError, match=says):
+        sam_docker.require()
+    assert sam.main(["up"]) == 1
+    assert says in capsys.readouterr().err
+    assert sam.main(["down"]) == sam.main(["down", "--data"]) == 0, "nothing was started, so nothing needs Docker"
+    assert sam.main(["load", "uploads/jobs/x.csv"]) == 1
+    assert "make sam-up" in capsys.readouterr().err
+
+
+def test_compose_is_told_project_and_ports_and_nothing_of_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "docker", "echo 2.26.1")
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    monkeypatch.setenv("COMPOSE_FILE", "another.yaml")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///run/another.sock")
+    command, environment = sam_docker.compose("mine", {"S3_PORT": 4567}, "up")
+    assert command == ["docker", "compose", "--file", str(ROOT / "compose.yaml"), "up"]
+    ours = {"COMPOSE_PROJECT_NAME": "mine", "S3_PORT": "4567"}
+    assert environment == {name: value for name, value in os.environ.items() if name != "COMPOSE_FILE"} | ours
+
+
+def test_what_compose_and_the_functions_are_told_of_each_other_agrees() -> None:
+    told = json.loads((ROOT / "local" / "sam-env.json").read_text(encoding="utf-8"))["Parameters"]
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    assert told["BUCKET"] == BUCKET
+    assert f"/bucket.py, {BUCKET}]" in compose
+    assert all(f"${{{name}:-" in compose for name in PORTS if name != "API_PORT")
+    for service, port in (("mysql", 3306), ("s3", 4566)):
+        assert f"\n  {service}:" in compose
+        assert f":{port}" in compose
+    env = _addresses(dict.fromkeys(PORTS, 1))
+    assert env["DATABASE_URL"] == told["DATABASE_URL"].replace("@mysql:3306", "@127.0.0.1:1")
+    assert told["AWS_ENDPOINT_URL_S3"] == "http://s3:4566"
+
+
+def test_the_emulator_in_its_container_is_of_the_release_that_runs_without_one() -> None:
+    pinned = (ROOT / "local" / "requirements" / "s3.txt").read_text(encoding="utf-8")
+    (release,) = re.findall(r"^ministack==(\S+)$", pinned, re.MULTILINE)
+    assert f"image: ministackorg/ministack:{release}\n" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
+
+
+def test_a_stack_that_does_not_run_is_not_taken_for_one_that_does(tmp_path: Path) -> None:
+    state = State(tmp_path)
+    state.make()
+    stack = Stack(state, "tableferry-none", tmp_path / "build")
+    state.write_runtime({"project": "tableferry-none", "build": "x", "env": {"API_URL": "http://127.0.0.1:1"}})
+    assert stack.running() is None, "nobody holds its lock"
