@@ -161,6 +161,16 @@ def restore_s3(answer: Any, seen: Seen) -> None:
     restored("done", "hired_employees")(seen.get(f"/restores/{answer[0]}"), seen)
 
 
+def drill(answer: Any, seen: Seen) -> None:
+    assert (answer["by"], answer["rows"]) == ("drill", ROWS)
+    assert seen.count("hired_employees") == EMPLOYEES
+
+
+def check(answer: Any, seen: Seen) -> None:
+    assert answer["verified"] == answer["backup"]  # the newest one was drilled
+    assert 0 <= answer["days_since_verified_backup"] < 0.1
+
+
 INSERT, LOAD, BACKUP, RESTORE = "InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction"
 
 STATEMENTS = {
@@ -192,4 +202,6 @@ STATEMENTS = {
     "restore-into": Statement(RESTORE, restore_into, 201),
     "restore-s3": Statement(RESTORE, restore_s3, queued="restore"),
     "restore-direct": Statement(RESTORE, restored("done", *TABLES)),
+    "drill": Statement(RESTORE, drill),
+    "check": Statement(BACKUP, check),
 }
