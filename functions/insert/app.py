@@ -16,6 +16,7 @@ from tableferry.errors import UnsupportedMediaType
 from tableferry.insert import Batch, insert
 from tableferry.models import RowsResult, TableList, TableView
 from tableferry.settings import database_address
+from tableferry.tables import possible
 from tableferry.writer import OnDuplicate
 
 app = api.resolver()
@@ -47,7 +48,7 @@ def describe_table(table: str) -> TableView:
 def _described(name: str) -> TableView:
     database = _database()
     with database.connect() as connection:
-        return dictionary.table(connection, catalog.describe(connection, database.name, name))
+        return dictionary.table(connection, catalog.describe(connection, database.name, possible(name)))
 
 
 @app.post(

@@ -33,8 +33,8 @@ def create_restore(request: RestoreRequest | None = None) -> Response[RestoreVie
 
 @app.get("/restores", summary="The restores there were", tags=["restores"])
 def list_restores() -> RestoreList:
-    """Newest first."""
-    found = record.every(open_store(Settings.from_env().bucket))
+    """The newest hundred."""
+    found = record.newest(open_store(Settings.from_env().bucket))
     return RestoreList(restores=[views.restore(restored) for restored in found])
 
 

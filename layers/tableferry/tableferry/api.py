@@ -30,7 +30,7 @@ metrics = Metrics()
 
 MEDIA_TYPES = ("application/json", "text/csv")
 PROBLEM = "application/problem+json"
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
+_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -134,11 +134,12 @@ def _readable(event: Mapping[str, Any]) -> None:
     if media_type not in taken:
         other = f", not as {media_type}." if media_type else "."
         raise UnsupportedMediaType(f"Send the body as {' or '.join(taken)}, in UTF-8{other}")
-    if not rows and event.get("isBase64Encoded"):
-        try:
-            base64.b64decode(event["body"]).decode()
-        except ValueError as error:
-            raise InvalidRequest("The body is not JSON in UTF-8.") from error
+    try:
+        given = base64.b64decode(event["body"]) if event.get("isBase64Encoded") else event["body"].encode()
+        if not rows:
+            json.loads(given.decode())  # the router foresees broken JSON, not JSON too deep or with numbers too long
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not JSON in UTF-8.") from error
 
 
 def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -192,7 +193,10 @@ def body_of(app: APIGatewayHttpResolver) -> tuple[bytes, str]:
 def wait_seconds(app: APIGatewayHttpResolver) -> int:
     """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most."""
     found = _WAIT.search(str(app.current_event.headers.get("prefer", "")))
-    return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else _DEFAULT_WAIT_SECONDS
+    if found is None:
+        return _DEFAULT_WAIT_SECONDS
+    digits = found[1].lstrip("0") or "0"
+    return _LONGEST_WAIT_SECONDS if len(digits) > 2 else min(int(digits), _LONGEST_WAIT_SECONDS)
 
 
 def path_name(app: APIGatewayHttpResolver, parameter: str, segment: str) -> str:

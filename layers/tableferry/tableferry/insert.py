@@ -17,7 +17,7 @@ from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.header import header_of
 from tableferry.rules import Row, Rules
-from tableferry.tables import Table
+from tableferry.tables import Table, possible
 from tableferry.values import dump
 from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
 
@@ -63,7 +63,7 @@ def insert(
         IdempotencyMismatch: the key was used for another request.
     """
     with database.connect() as connection:
-        table = describe(connection, database.name, name)
+        table = describe(connection, database.name, possible(name))
         rules, good, bad = _checked(table, batch)
         if idempotency_key is None:
             return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))

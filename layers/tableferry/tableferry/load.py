@@ -23,6 +23,7 @@ from tableferry.decompress import decompressed
 from tableferry.errors import Conflict, InvalidRequest, TableferryError, Unaccounted
 from tableferry.rules import Rules
 from tableferry.store import Object, Store
+from tableferry.tables import possible
 from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
 
 _FINAL = -1
@@ -87,7 +88,7 @@ def _load(
         return begun
     if known := ledger.read(connection, entry, _FINAL):
         return accounts.save(store, Account.model_validate(known))
-    table = describe(connection, schema, begun.table)
+    table = describe(connection, schema, possible(begun.table))
     accounts.save(store, begun)
     done = set(ledger.parts(connection, entry))
     failure: InvalidRequest | None = None

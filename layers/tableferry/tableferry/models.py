@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tableferry.tables import possible
 from tableferry.writer import OnDuplicate
 
-TableName = Annotated[str, Field(min_length=1, max_length=64)]
+TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
 
 
 class Request(BaseModel):
@@ -229,6 +230,6 @@ class RestoreView(BaseModel):
 
 
 class RestoreList(BaseModel):
-    """Restores, newest first."""
+    """The newest hundred restores, newest first."""
 
     restores: list[RestoreView]

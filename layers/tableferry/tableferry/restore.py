@@ -166,6 +166,7 @@ def _begin(
                 f"Table {key.table!r} points at table {key.parent_table!r} (foreign key {key.name!r}), which is not "
                 "there: restore it together with this one."
             )
+    _refuse_other_things(connection, place.live, items)
     going = {(place.live, item.into) for item in items}
     return Restore(
         id=restore_id,
@@ -187,6 +188,22 @@ def _begin(
         ),
         started=datetime.now(UTC),
     )
+
+
+def _refuse_other_things(connection: Connection, schema: str, items: Sequence[Item]) -> None:
+    """A view, a sequence or the like of the name that a table is to get can neither be replaced nor kept."""
+    found = rows(
+        connection,
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_type <> 'BASE TABLE'",
+        (schema,),
+    )
+    taken = {str(name): str(kind).lower() for name, kind in found}
+    for item in items:
+        if item.into in taken:
+            raise Conflict(
+                f"The database has a {taken[item.into]} named {item.into!r}: drop it, or restore `into` another name."
+            )
 
 
 def _exchange(
