@@ -37,7 +37,7 @@ _MESSAGE = {"application/json": {"schema": {"$ref": "#/components/schemas/Gatewa
 _REFUSALS = {
     400: "The request cannot be read; the detail says what is wrong with it.",
     403: "The database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
-    404: "There is nothing of this name or id.",
+    404: "There is nothing of this name or id, or (by API Gateway) nothing at this path.",
     409: "The database or the backup is not in the state that this needs; nothing was changed.",
     413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
     415: "The body is of a type or in an encoding that is not taken.",
@@ -46,7 +46,7 @@ _REFUSALS = {
     500: "A fault of ours; the log has the details, the answer has none.",
     503: "The database or S3 cannot be used now, or (by API Gateway) the function took too long.",
 }
-_BY_GATEWAY = {403, 413, 429, 500, 503}  # what it answers before or in place of a function
+_BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
 _NEEDED_STATE = {  # operations that may find the database or the backup in another state than they need
     ("post", "/backups"),
     ("get", "/backups/{id}"),

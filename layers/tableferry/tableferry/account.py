@@ -68,7 +68,7 @@ def newest(store: Store, key: str | None = None) -> list[Account]:
     """The 100 newest accounts; if an upload's key is given, its own among the 1000 newest."""
     found = sorted(store.list("loads/"), key=lambda item: item.modified, reverse=True)
     read = found[: _SHOWN if key is None else _SEARCHED]
-    accounts = [Account.model_validate_json(store.get(item.key)[0]) for item in read]
+    accounts = [Account.model_validate_json(text) for text in store.present(item.key for item in read)]
     chosen = [account for account in accounts if key is None or account.key == key]
     return sorted(chosen, key=lambda account: account.started, reverse=True)[:_SHOWN]
 

@@ -75,7 +75,7 @@ def find(store: Store, restore_id: str) -> Restore:
 def newest(store: Store) -> list[Restore]:
     """The hundred newest records, newest first."""
     found = sorted((item.key for item in store.list("restores/")), reverse=True)
-    return [Restore.model_validate_json(store.get(item)[0]) for item in found[:_SHOWN]]
+    return [Restore.model_validate_json(text) for text in store.present(found[:_SHOWN])]
 
 
 def key(restore_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,6 +96,15 @@ class Store:
     def get_json(self, key: str) -> Any:
         """A small JSON object, parsed; raises ObjectNotFound."""
         return json.loads(self.get(key)[0])
+
+    def present(self, keys: Iterable[str]) -> Iterator[bytes]:
+        """Small objects of a listing, whole; those that have been taken away since are left out."""
+        for key in keys:
+            try:
+                text, _ = self.get(key)
+            except ObjectNotFound:
+                continue
+            yield text
 
     def stream(self, key: str, version: str = "") -> Iterator[bytes]:
         """An object in pieces of at most 256 KiB; raises ObjectNotFound, and StoreUnavailable if it ends early."""
