@@ -14,7 +14,7 @@ from tableferry.errors import RecordNotFound
 from tableferry.identity import new_id
 from tableferry.jobs import Kind
 from tableferry.models import JobView, RestoreList, RestoreRequest, RestoreView
-from tableferry.restore import accept, open_backup, plan, restore, undo
+from tableferry.restore import accept, on_trust, open_backup, plan, restore, undo
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 
@@ -69,17 +69,18 @@ def perform(
     """Do what a job asks for."""
     wanted = api.parsed(RestoreRequest, request)
     source = open_backup(store, wanted.backup, settings.signing_key, wanted.trust)
-    done = restore(
-        Database(settings.database),
-        store,
-        job_id,
-        source,
-        plan(source, wanted.tables, wanted.into),
-        dry_run=wanted.dry_run,
-        workers=settings.workers,
-        chunk_bytes=settings.chunk_bytes,
-        progress=progress,
-    )
+    with on_trust(wanted.trust):
+        done = restore(
+            Database(settings.database),
+            store,
+            job_id,
+            source,
+            plan(source, wanted.tables, wanted.into),
+            dry_run=wanted.dry_run,
+            workers=settings.workers,
+            chunk_bytes=settings.chunk_bytes,
+            progress=progress,
+        )
     api.count(rows_restored=0 if wanted.dry_run else sum(table.rows for table in done.tables))
     return views.restore(done).model_dump(mode="json")
 

@@ -16,7 +16,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
@@ -51,6 +51,7 @@ def resolver() -> APIGatewayHttpResolver:
 
     app.exception_handler(TableferryError)(_known)
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(RequestUnsupportedContentType)(_unsupported)
     app.exception_handler(Answered)(_answered)
     app.exception_handler(Exception)(_unforeseen)
     app.not_found(_unrouted)
@@ -70,6 +71,11 @@ def _invalid(error: RequestValidationError) -> Response[str]:
     if any(found["loc"][0] == "response" for found in error.errors()):
         return _unforeseen(error)  # the request was good, our answer is not
     return problem(problems.made(HTTPStatus.BAD_REQUEST, "invalid-request", _detail(error.errors())))
+
+
+def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
+    """Of a request without a body, whose type nobody looked at before."""
+    return _known(UnsupportedMediaType(f"Send the body as {MEDIA_TYPES[0]}, in UTF-8."))
 
 
 def _unforeseen(error: Exception) -> Response[str]:
