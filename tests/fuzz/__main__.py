@@ -26,7 +26,7 @@ def main() -> int:
     clean_environment()
     shutil.rmtree(FOLDER, ignore_errors=True)
     with running(State(FOLDER), settings=settings) as runtime:
-        good = run.report(run.run(seeded(runtime), wanted, seed), wanted, console)
+        good = run.report(run.run(seeded(runtime), wanted, seed, console), wanted, console)
     console.print(f"{time.monotonic() - begun:.0f} s in all. {'Well.' if good else 'NOT well.'}")
     return 0 if good else 1
 

@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -49,7 +49,9 @@ def routes(world: World) -> list[str]:
     return [f"{method.upper()} {path}" for path, found in served["paths"].items() for method in found]
 
 
-def run(world: World, wanted: int, seed_: int, processes: int = PROCESSES) -> list[Outcome]:
+def run(
+    world: World, wanted: int, seed_: int, console: Console | None = None, processes: int = PROCESSES
+) -> list[Outcome]:
     """Send so many cases to every route; what came of each, in the order of the document."""
     names = routes(world)
     chained = {name for chain in CHAINS for name in chain}
@@ -57,7 +59,12 @@ def run(world: World, wanted: int, seed_: int, processes: int = PROCESSES) -> li
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         done = [pool.submit(chain, world, task, wanted, seed_) for task in tasks]
-        found = {outcome.route: outcome for future in done for outcome in future.result()}
+        found = {}
+        for future in as_completed(done):
+            for outcome in future.result():
+                found[outcome.route] = outcome
+                if console:
+                    console.print(f"{outcome.route}: {outcome.cases:,} cases in {outcome.seconds:.0f} s", markup=False)
     return [found[name] for name in names]
 
 

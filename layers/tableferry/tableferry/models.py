@@ -88,7 +88,7 @@ class UploadRequest(Request):
     """Where a file is to go; the name ends in .csv, .csv.gz or .csv.zst."""
 
     table: TableName
-    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f]+\.csv(\.gz|\.zst)?$")
+    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.csv(\.gz|\.zst)?$")
     content_type: str = Field("text/csv", max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$")
 
 

@@ -172,8 +172,8 @@ def open_store(bucket: str) -> Store:
 
 
 def encode_name(name: str) -> str:
-    """A table's name as one segment of a key: percent-encoded, slashes and all."""
-    return quote(name, safe="")
+    """A table's name as one segment of a key: percent-encoded, slashes and all, and never one that means a folder."""
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
 
 
 @contextmanager
