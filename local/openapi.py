@@ -32,10 +32,37 @@ _ROWS = {
         "text/csv": {"schema": {"type": "string"}},
     },
 }
-_PROBLEM = {
-    "description": "RFC 9457 problem details: the detail says what to do.",
-    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}},
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
+_MESSAGE = {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}}
+_REFUSALS = {
+    400: "The request cannot be read; the detail says what is wrong with it.",
+    403: "The database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
+    404: "There is nothing of this name or id, or (by API Gateway) nothing at this path.",
+    409: "The database or the backup is not in the state that this needs; nothing was changed.",
+    413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
+    415: "The body is of a type or in an encoding that is not taken.",
+    422: "No row went in, or the Idempotency-Key was used for another request.",
+    429: "Too many requests at once (by API Gateway).",
+    500: "A fault of ours; the log has the details, the answer has none.",
+    503: "The database or S3 cannot be used now, or (by API Gateway) the function took too long.",
 }
+_BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
+_NEEDED_STATE = {  # operations that may find the database or the backup in another state than they need
+    ("post", "/backups"),
+    ("get", "/backups/{id}"),
+    ("post", "/backups/{id}/verify"),
+    ("post", "/restores"),
+    ("post", "/restores/{id}/undo"),
+    ("post", "/restores/{id}/accept"),
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: answer within so many seconds (20 unless it says, 25 at most), with 202 if the job goes on.",
+    "schema": {"type": "string"},
+    "example": "wait=5",
+}
+_LOCATION = {"description": "Where the job can be looked at.", "schema": {"type": "string"}}
 
 
 def document() -> dict[str, Any]:
@@ -49,13 +76,46 @@ def document() -> dict[str, Any]:
         whole["paths"] |= found["paths"]
         whole["components"]["schemas"] |= found["components"]["schemas"]
     whole["components"]["schemas"] |= _problem_schemas()
-    for operations in whole["paths"].values():
-        for operation in operations.values():
-            operation["responses"].pop("422", None) if "x-body" not in operation else None
-            operation["responses"]["default"] = _PROBLEM
-            if operation.pop("x-body", None) == "rows":
-                operation["requestBody"] = _ROWS
+    whole["components"]["responses"] = {
+        f"Refused{status}": {
+            "description": description,
+            "content": {**_PROBLEM, **(_MESSAGE if status in _BY_GATEWAY else {})},
+        }
+        for status, description in _REFUSALS.items()
+    }
+    for path, operations in whole["paths"].items():
+        for method, operation in operations.items():
+            _complete(method, path, operation)
     return whole
+
+
+def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
+    """What the types do not say: how a body of rows looks, headers, and every status there is with what comes of it."""
+    responses = operation["responses"]
+    rows = operation.pop("x-body", None) == "rows"
+    if rows:
+        operation["requestBody"] = _ROWS
+    else:
+        responses.pop("422", None)  # what the framework would answer to what is 400 here
+    if "202" in responses:
+        operation["parameters"] = [*operation.get("parameters", ()), _PREFER]
+        responses["202"]["headers"] = {"Location": _LOCATION}
+    for status in sorted(_refusals(method, path, operation)):
+        if known := responses.get(str(status)):  # 422, with the rows' own account
+            known["content"] |= _PROBLEM
+        else:
+            responses[str(status)] = {"$ref": f"#/components/responses/Refused{status}"}
+
+
+def _refusals(method: str, path: str, operation: dict[str, Any]) -> set[int]:
+    found = {403, 429, 500, 503}
+    if operation.get("parameters") or "requestBody" in operation:
+        found |= {400} if path == "/loads" else {400, 404}
+    if method == "post":  # a body is looked at wherever one is sent
+        found |= {400, 413, 415}
+    if (method, path) in _NEEDED_STATE:
+        found.add(409)
+    return found | ({422} if path.endswith("/rows") else set())
 
 
 def text() -> str:
@@ -83,7 +143,13 @@ def _problem_schemas() -> dict[str, Any]:
 
     schema = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
     inner: dict[str, Any] = schema.pop("$defs", {})
-    return {**inner, "ProblemDetails": schema}
+    message = {
+        "description": "What API Gateway answers by itself.",
+        "type": "object",
+        "required": ["message"],
+        "properties": {"message": {"type": "string"}},
+    }
+    return {**inner, "ProblemDetails": schema, "GatewayMessage": message}
 
 
 if __name__ == "__main__":

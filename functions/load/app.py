@@ -41,7 +41,7 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
 
 @app.get("/loads", summary="What became of the uploads", tags=["loads"])
 def list_loads(key: Annotated[str | None, Query()] = None) -> LoadList:
-    """The newest hundred, or those of one upload's key."""
+    """The newest hundred, or those of one upload's key among the newest thousand."""
     return LoadList(loads=account.newest(open_store(Settings.from_env().bucket), key))
 
 

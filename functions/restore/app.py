@@ -16,7 +16,7 @@ from tableferry.identity import new_id
 from tableferry.jobs import Kind
 from tableferry.models import DrillRequest, JobView, RestoreList, RestoreRequest, RestoreView
 from tableferry.proof import Proof
-from tableferry.restore import accept, open_backup, plan, restore, undo
+from tableferry.restore import accept, on_trust, open_backup, plan, restore, undo
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 
@@ -35,8 +35,8 @@ def create_restore(request: RestoreRequest | None = None) -> Response[RestoreVie
 
 @app.get("/restores", summary="The restores there were", tags=["restores"])
 def list_restores() -> RestoreList:
-    """Newest first."""
-    found = record.every(open_store(Settings.from_env().bucket))
+    """The newest hundred."""
+    found = record.newest(open_store(Settings.from_env().bucket))
     return RestoreList(restores=[views.restore(restored) for restored in found])
 
 
@@ -71,17 +71,18 @@ def perform(
     """Do what a job asks for."""
     wanted = api.parsed(RestoreRequest, request)
     source = open_backup(store, wanted.backup, settings.signing_key, wanted.trust)
-    done = restore(
-        Database(settings.database),
-        store,
-        job_id,
-        source,
-        plan(source, wanted.tables, wanted.into, settings.database.served),
-        dry_run=wanted.dry_run,
-        workers=settings.workers,
-        chunk_bytes=settings.chunk_bytes,
-        progress=progress,
-    )
+    with on_trust(wanted.trust):
+        done = restore(
+            Database(settings.database),
+            store,
+            job_id,
+            source,
+            plan(source, wanted.tables, wanted.into, settings.database.served),
+            dry_run=wanted.dry_run,
+            workers=settings.workers,
+            chunk_bytes=settings.chunk_bytes,
+            progress=progress,
+        )
     api.count(rows_restored=0 if wanted.dry_run else sum(table.rows for table in done.tables))
     return views.restore(done).model_dump(mode="json")
 

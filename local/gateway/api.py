@@ -64,6 +64,12 @@ class HttpApi(LocalApigwService):  # type: ignore[misc]
             return _plain(own.status, own.message)
         return answer
 
+    def _get_current_route(self, flask_request: Any) -> Any:
+        try:
+            return super()._get_current_route(flask_request)
+        except KeyError:  # HEAD, which Flask answers wherever there is a GET
+            raise _Answer(404, "Not Found") from None
+
     def _generate_lambda_event(self, flask_request: Any, route: Any, method: str, endpoint: str) -> dict[str, Any]:
         if route.event_type != Route.HTTP or route.payload_format_version not in {None, "2.0"}:
             other: dict[str, Any] = super()._generate_lambda_event(flask_request, route, method, endpoint)

@@ -23,5 +23,14 @@ def test_every_route_of_the_template_is_in_it() -> None:
 
 def test_every_reference_leads_somewhere() -> None:
     document = openapi.document()
-    wanted = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
-    assert wanted <= set(document["components"]["schemas"])
+    for kind in ("schemas", "responses"):
+        wanted = set(re.findall(rf"#/components/{kind}/(\w+)", json.dumps(document)))
+        assert wanted
+        assert wanted <= set(document["components"][kind])
+
+
+def test_every_status_is_described_by_itself() -> None:
+    for path, operations in openapi.document()["paths"].items():
+        for method, operation in operations.items():
+            assert "default" not in operation["responses"], (method, path)  # it would make any answer a right one
+            assert {"403", "500", "503"} < set(operation["responses"]), (method, path)

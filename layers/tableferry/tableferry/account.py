@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -12,6 +13,8 @@ from tableferry.errors import ObjectNotFound, RecordNotFound
 from tableferry.store import Object, Store, encode_name
 
 _SHOWN = 100
+_SEARCHED = 1000  # a request reads no more accounts than it has time for
+_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Account(BaseModel):
@@ -54,7 +57,7 @@ def save(store: Store, account: Account) -> Account:
 def find(store: Store, account_id: str) -> Account:
     """The account of a load; raises RecordNotFound."""
     try:
-        if not account_id.isalnum():
+        if not _ID.fullmatch(account_id):
             raise ObjectNotFound(account_id)
         return Account.model_validate_json(store.get(f"loads/{account_id}.json")[0])
     except ObjectNotFound as error:
@@ -62,11 +65,10 @@ def find(store: Store, account_id: str) -> Account:
 
 
 def newest(store: Store, key: str | None = None) -> list[Account]:
-    """The 100 newest accounts, of one upload's key if one is given."""
+    """The 100 newest accounts; if an upload's key is given, its own among the 1000 newest."""
     found = sorted(store.list("loads/"), key=lambda item: item.modified, reverse=True)
-    if key is None:
-        found = found[:_SHOWN]
-    accounts = [Account.model_validate_json(store.get(item.key)[0]) for item in found]
+    read = found[: _SHOWN if key is None else _SEARCHED]
+    accounts = [Account.model_validate_json(text) for text in store.present(item.key for item in read)]
     chosen = [account for account in accounts if key is None or account.key == key]
     return sorted(chosen, key=lambda account: account.started, reverse=True)[:_SHOWN]
 

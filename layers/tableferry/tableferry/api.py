@@ -16,7 +16,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -31,7 +31,7 @@ metrics = Metrics()
 
 MEDIA_TYPES = ("application/json", "text/csv")
 PROBLEM = "application/problem+json"
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
+_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -52,6 +52,7 @@ def resolver() -> APIGatewayHttpResolver:
 
     app.exception_handler(TableferryError)(_known)
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(RequestUnsupportedContentType)(_unsupported)
     app.exception_handler(Answered)(_answered)
     app.exception_handler(Exception)(_unforeseen)
     app.not_found(_unrouted)
@@ -71,6 +72,11 @@ def _invalid(error: RequestValidationError) -> Response[str]:
     if any(found["loc"][0] == "response" for found in error.errors()):
         return _unforeseen(error)  # the request was good, our answer is not
     return problem(problems.made(HTTPStatus.BAD_REQUEST, "invalid-request", _detail(error.errors())))
+
+
+def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
+    """Of a request without a body, whose type nobody looked at before."""
+    return _known(UnsupportedMediaType(f"Send the body as {MEDIA_TYPES[0]}, in UTF-8."))
 
 
 def _unforeseen(error: Exception) -> Response[str]:
@@ -136,11 +142,12 @@ def _readable(event: Mapping[str, Any]) -> None:
     if media_type not in taken:
         other = f", not as {media_type}." if media_type else "."
         raise UnsupportedMediaType(f"Send the body as {' or '.join(taken)}, in UTF-8{other}")
-    if not rows and event.get("isBase64Encoded"):
-        try:
-            base64.b64decode(event["body"]).decode()
-        except ValueError as error:
-            raise InvalidRequest("The body is not JSON in UTF-8.") from error
+    try:
+        given = base64.b64decode(event["body"]) if event.get("isBase64Encoded") else event["body"].encode()
+        if not rows:
+            json.loads(given.decode())  # the router foresees broken JSON, not JSON too deep or with numbers too long
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequest("The body is not JSON in UTF-8.") from error
 
 
 def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -207,7 +214,10 @@ def body_of(app: APIGatewayHttpResolver) -> tuple[bytes, str]:
 def wait_seconds(app: APIGatewayHttpResolver) -> int:
     """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most."""
     found = _WAIT.search(str(app.current_event.headers.get("prefer", "")))
-    return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else _DEFAULT_WAIT_SECONDS
+    if found is None:
+        return _DEFAULT_WAIT_SECONDS
+    digits = found[1].lstrip("0") or "0"
+    return _LONGEST_WAIT_SECONDS if len(digits) > 2 else min(int(digits), _LONGEST_WAIT_SECONDS)
 
 
 def path_name(app: APIGatewayHttpResolver, parameter: str, segment: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tableferry.database import Connection, Database, is_mariadb, rows
 from tableferry.errors import TableNotFound, TableNotServed
-from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, qualified, quote
+from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
 
@@ -37,10 +37,11 @@ def describe(connection: Connection, database: Database, name: str) -> Table:
     """One table.
 
     Raises:
+        InvalidRequest: no table can be named so.
         TableNotServed: the setting TABLES leaves it out.
         TableNotFound: the database has no base table of exactly this name, or it is Tableferry's own.
     """
-    if name not in database.served:
+    if possible(name) not in database.served:
         raise TableNotServed(name)
     found = [
         row

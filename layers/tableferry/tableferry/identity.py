@@ -6,7 +6,7 @@ import re
 import secrets
 from datetime import datetime
 
-_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 
 
 def new_id(now: datetime) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tableferry.tables import possible
 from tableferry.writer import OnDuplicate
 
-TableName = Annotated[str, Field(min_length=1, max_length=64)]
+TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
 
 
 class Request(BaseModel):
@@ -87,7 +88,7 @@ class UploadRequest(Request):
     """Where a file is to go; the name ends in .csv, .csv.gz or .csv.zst."""
 
     table: TableName
-    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f]+\.csv(\.gz|\.zst)?$")
+    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.csv(\.gz|\.zst)?$")
     content_type: str = Field("text/csv", max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$")
 
 
@@ -234,6 +235,6 @@ class RestoreView(BaseModel):
 
 
 class RestoreList(BaseModel):
-    """Restores, newest first."""
+    """The newest hundred restores, newest first."""
 
     restores: list[RestoreView]

@@ -12,6 +12,8 @@ from tableferry.identity import is_id
 from tableferry.store import Store
 from tableferry.tables import ForeignKey, Trigger
 
+_SHOWN = 100
+
 State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
 
 
@@ -70,10 +72,10 @@ def find(store: Store, restore_id: str) -> Restore:
         raise RecordNotFound(f"There is no restore {restore_id!r}.") from error
 
 
-def every(store: Store) -> list[Restore]:
-    """All records, newest first."""
+def newest(store: Store) -> list[Restore]:
+    """The hundred newest records, newest first."""
     found = sorted((item.key for item in store.list("restores/")), reverse=True)
-    return [Restore.model_validate_json(store.get(item)[0]) for item in found]
+    return [Restore.model_validate_json(text) for text in store.present(found[:_SHOWN])]
 
 
 def key(restore_id: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
 
+_DIGITS, _KEPT_OF_NAME = 12, 48
 _DOES_NOT_FIT = {
     1005,
     1072,
@@ -173,6 +175,12 @@ def _check(
             )
 
 
+def _named(key: ForeignKey) -> ForeignKey:
+    """The foreign key of a table beside the one that has its name; the server's own way ends at 64 characters."""
+    digest_of = hashlib.sha256(f"{key.table}\0{key.name}".encode()).hexdigest()[:_DIGITS]
+    return replace(key, name=f"{key.table[:_KEPT_OF_NAME]}_{digest_of}")
+
+
 def _connect(connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey]) -> None:
     """Give the shadows their foreign keys, once no row would be without a parent."""
     orphans.refuse(connection, keys)
@@ -180,7 +188,7 @@ def _connect(connection: Connection, items: Sequence[Item], keys: Sequence[Forei
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
         try:
-            execute(connection, ddl.add_foreign_key(key, keep_name=key.table not in renamed))
+            execute(connection, ddl.add_foreign_key(_named(key) if key.table in renamed else key))
         except pymysql.err.MySQLError as error:
             if error_code(error) not in _DOES_NOT_FIT:
                 raise

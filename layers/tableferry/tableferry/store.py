@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -112,6 +112,15 @@ class Store:
         """A small JSON object, parsed; raises ObjectNotFound."""
         return json.loads(self.get(key)[0])
 
+    def present(self, keys: Iterable[str]) -> Iterator[bytes]:
+        """Small objects of a listing, whole; those that have been taken away since are left out."""
+        for key in keys:
+            try:
+                text, _ = self.get(key)
+            except ObjectNotFound:
+                continue
+            yield text
+
     def stream(self, key: str, version: str = "") -> Iterator[bytes]:
         """An object in pieces of at most 256 KiB; raises ObjectNotFound, and StoreUnavailable if it ends early."""
         which = {"VersionId": version} if version else {}
@@ -178,8 +187,8 @@ def open_store(bucket: str) -> Store:
 
 
 def encode_name(name: str) -> str:
-    """A table's name as one segment of a key: percent-encoded, slashes and all."""
-    return quote(name, safe="")
+    """A table's name as one segment of a key: percent-encoded, slashes and all, and never one that means a folder."""
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tableferry.errors import InvalidRequest
+
 OWN_PREFIX = "tableferry_"
 """Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
 
@@ -104,6 +106,16 @@ class Table:
         """The column of this name; case does not count, as in MySQL."""
         folded = name.casefold()
         return next((column for column in self.columns if column.name.casefold() == folded), None)
+
+
+def possible(name: str) -> str:
+    """A name that came from outside, if a server could have a table of it; raises InvalidRequest.
+
+    Names hold characters of the Basic Multilingual Plane; to compare them with others is an error to the server.
+    """
+    if any(character > "\uffff" for character in name):
+        raise InvalidRequest(f"No table can be named {name!r}: MySQL's names have no characters beyond U+FFFF.")
+    return name
 
 
 def quote(name: str) -> str:

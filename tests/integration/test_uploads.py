@@ -1,0 +1,147 @@
+"""Presigned POSTs: one key, ten minutes, one type, a size; and no file's name that leads out of its table's folder.
+
+The emulator holds a POST to its policy (key, type, size, time), and takes any signature: that nobody can write a policy
+of his own is S3's to see to.
+"""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from functions.load.app import handler as loads
+from tableferry.store import open_store
+from tests.integration.lambdas import Json, request
+from tests.support import Database
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+FIVE_GB = 5 * 1024**3
+LINES = b"4,Robots\n"
+
+
+def asked(filename: str = "a.csv", table: str = "departments", **more: str) -> Json:
+    answer = request(loads, "POST", "/uploads", body={"table": table, "filename": filename, **more})
+    assert answer.status == 201, answer.text
+    return dict(answer.json)
+
+
+def policy_of(target: Json) -> Json:
+    return dict(json.loads(base64.b64decode(target["fields"]["policy"])))
+
+
+def sent(target: Json, body: bytes = LINES, **fields: str) -> httpx.Response:
+    """What S3 says to the form, with fields of one's own in place of its."""
+    return httpx.post(target["url"], data={**target["fields"], **fields}, files={"file": ("a.csv", body)}, timeout=30)
+
+
+def keys(client: "S3Client", bucket: str) -> list[str]:
+    return [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
+
+
+@pytest.mark.usefixtures("sample")
+def test_the_policy_binds_bucket_key_type_size_and_ten_minutes(bucket: str, s3_client: "S3Client") -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
+    target = asked(content_type="text/x-csv")
+    policy = policy_of(target)
+    conditions: list[Any] = policy["conditions"]
+    for bound in (
+        {"bucket": bucket},
+        {"key": "uploads/departments/a.csv"},
+        {"Content-Type": "text/x-csv"},
+        ["content-length-range", 1, FIVE_GB],
+    ):
+        assert bound in conditions
+    assert not [one for one in conditions if isinstance(one, list) and one[0] != "content-length-range"]  # no prefixes
+    ends = datetime.fromisoformat(policy["expiration"])
+    assert timedelta(seconds=599) <= ends - before <= timedelta(seconds=615)
+    assert target["expires_in"] == 600
+    assert sent(target).status_code in (200, 201, 204)
+    assert keys(s3_client, bucket) == ["uploads/departments/a.csv"]
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"key": "uploads/jobs/a.csv"},
+        {"key": "uploads/departments/b.csv"},
+        {"key": "backups/x/manifest.json"},
+        {"key": "uploads/departments/b${filename}"},
+        {"Content-Type": "text/html"},
+    ],
+)
+def test_another_key_or_type_is_refused(bucket: str, s3_client: "S3Client", fields: dict[str, str]) -> None:
+    answer = sent(asked(), **fields)
+    assert answer.status_code in (400, 403), answer.text
+    assert keys(s3_client, bucket) == []
+
+
+@pytest.mark.usefixtures("sample")
+def test_a_file_without_a_byte_or_beyond_the_bound_is_refused(bucket: str, s3_client: "S3Client") -> None:
+    assert sent(asked(), b"").status_code in (400, 403)
+    # What a POST is bound to, with a bound that a test can pass.
+    small = {**open_store(bucket).presigned_post("uploads/departments/a.csv", "text/csv", len(LINES), 600)}
+    assert sent(small, LINES + b"x").status_code in (400, 403)
+    assert keys(s3_client, bucket) == []
+    assert sent(small).status_code in (200, 201, 204)
+
+
+def test_after_its_time_it_is_refused(bucket: str, s3_client: "S3Client") -> None:
+    late = open_store(bucket).presigned_post("uploads/departments/a.csv", "text/csv", 100, -1)
+    answer = sent(late)
+    assert answer.status_code in (400, 403), answer.text
+    assert keys(s3_client, bucket) == []
+
+
+signs = [
+    "..",
+    ".",
+    "/",
+    "\\",
+    "%2e",
+    "%2F",
+    "%00",
+    "\0",
+    "\n",
+    "\x7f",
+    "\x85",
+    "é",
+    "😀",
+    "a",
+    " ",
+    "?",
+    "#",
+    "${filename}",
+]
+odd = st.lists(st.sampled_from(signs), max_size=6).map("".join)
+
+
+@pytest.mark.usefixtures("sample")
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=odd)
+def test_no_files_name_leads_out_of_its_tables_folder(bucket: str, name: str) -> None:
+    answer = request(loads, "POST", "/uploads", body={"table": "departments", "filename": f"{name}.csv"})
+    assert answer.status in (201, 400), answer.text
+    if answer.status == 201:
+        key = answer.json["key"]
+        folder, _, filename = key.rpartition("/")
+        assert folder == "uploads/departments"
+        assert filename == f"{name}.csv"
+        assert not set(filename) & {"/", "\0", "\n", "\x7f", "\x85"}
+        assert {"key": key} in policy_of(answer.json)["conditions"]
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "%2e%2e", "../jobs", "x\\..\\y", "é"])
+def test_a_tables_name_is_one_segment_of_the_key(database: Database, bucket: str, name: str) -> None:
+    database.run(f"CREATE TABLE `{name}` (id INT)")
+    key = asked(table=name)["key"]
+    assert key.count("/") == 2
+    assert key.startswith("uploads/")
+    assert ".." not in key.split("/")
