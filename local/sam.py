@@ -16,8 +16,8 @@ from local.state import State
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     options = _parser().parse_args(arguments)
-    stack = Stack.usual()
     try:
+        stack = Stack.usual()
         match options.command:
             case "up":
                 print("Starting MySQL, S3 and the API in containers (their first time takes minutes) …", flush=True)

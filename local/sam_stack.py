@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from local import sam_docker
-from local.process import Child, StartError, free_port, tail
+from local.process import Child, StartError, accepts, free_port, tail
 from local.s3 import REGION
 from local.sam_cli import Sam, environment
 from local.state import ROOT, State, acquire, is_locked
@@ -39,8 +39,12 @@ class Stack:
 
     @classmethod
     def usual(cls) -> "Stack":
-        """What `make sam-up` starts."""
-        ports = {name: int(os.environ[name]) for name in PORTS if os.environ.get(name)}
+        """What `make sam-up` starts; raises StartError if the environment names a port that is none."""
+        given = {name: os.environ[name] for name in PORTS if os.environ.get(name)}
+        if wrong := [f"{name}={value}" for name, value in given.items() if not value.isdecimal()]:
+            message = f"{', '.join(wrong)}: a port is a number"
+            raise StartError(message)
+        ports = {name: int(value) for name, value in given.items()}
         return cls(State(State.from_env().folder / "sam"), "tableferry", ROOT / ".aws-sam" / "build", ports)
 
     @classmethod
@@ -102,6 +106,9 @@ class Stack:
     def _start(self, lock: int) -> dict[str, str]:
         self.state.make()
         ports = {name: self.ports.get(name) or free_port() for name in PORTS}
+        if accepts(ports["API_PORT"]):  # else the answers of whoever listens there would be taken for ours
+            message = f"something listens on port {ports['API_PORT']} already; give the API another with API_PORT"
+            raise StartError(message)
         runtime: dict[str, object] = {"project": self.project, "build": str(self.build_folder)}
         self.state.write_runtime(runtime)
         self._compose(ports, "up", "--detach", "--wait", seconds=_PULL_SECONDS)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from local import sam, sam_cli, sam_docker, sam_events
 from local.process import StartError
 from local.sam_cli import FunctionFailed, answer_of
 from local.sam_stack import BUCKET, PORTS, Stack, _addresses
-from local.state import ROOT, State
+from local.state import ROOT, State, is_locked
 from tests.sam.statements import STATEMENTS
 
 REAL = "20300102T030405Z-0badcafe"
@@ -188,3 +189,23 @@ def test_a_stack_that_does_not_run_is_not_taken_for_one_that_does(tmp_path: Path
     stack = Stack(state, "tableferry-none", tmp_path / "build")
     state.write_runtime({"project": "tableferry-none", "build": "x", "env": {"API_URL": "http://127.0.0.1:1"}})
     assert stack.running() is None, "nobody holds its lock"
+
+
+def test_a_port_that_is_taken_or_none_is_named_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(tmp_path, "docker", f'echo "$@" >> {tmp_path}/asked; echo 2.26.1')
+    monkeypatch.setenv("PATH", f"{tmp_path}")
+    monkeypatch.setenv("TABLEFERRY_STATE", f"{tmp_path / 'state'}")
+    monkeypatch.setenv("API_PORT", "eighty")
+    assert sam.main(["up"]) == 1
+    assert "API_PORT=eighty: a port is a number" in capsys.readouterr().err
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = str(listener.getsockname()[1])
+        monkeypatch.setenv("API_PORT", port)
+        assert sam.main(["up"]) == 1
+    assert f"something listens on port {port} already" in capsys.readouterr().err
+    asked = (tmp_path / "asked").read_text().split()
+    assert "version" in asked
+    assert "up" not in asked
+    assert not is_locked(State(tmp_path / "state" / "sam").lock)
