@@ -1,11 +1,12 @@
 # `make demo` and `make test` set up what they need. PYTHON is any Python 3.11 or newer.
 PYTHON ?= python3
+CASES ?= 2000
 PY := .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint openapi bench build validate clean
+.PHONY: help setup up down status demo test fuzz lint openapi bench build validate clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 
 test: setup ## every test
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
+	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz
 
 lint: setup ## ruff and mypy --strict
 	$(PY) -m ruff check .

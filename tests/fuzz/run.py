@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from rich.console import Console
 from rich.table import Table
+from schemathesis.core.result import Ok
 
 from tests.fuzz import answers, cases
 from tests.fuzz.world import World
@@ -71,7 +72,8 @@ def run(
 def chain(world: World, names: Sequence[str], wanted: int, seed_: int) -> list[Outcome]:
     """Routes one after the other."""
     schema = schemathesis.openapi.from_dict(_document(world))
-    operations = {f"{one.ok().method.upper()} {one.ok().path}": one.ok() for one in schema.get_all_operations()}
+    found = [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
+    operations = {f"{one.method.upper()} {one.path}": one for one in found}
     return [_route(world, name, operations[name], wanted, seed_) for name in names]
 
 

@@ -219,9 +219,7 @@ def _begin(
     )
 
 
-def _refuse_taken_names(
-    connection: Connection, schema: str, keys: Sequence[ForeignKey], items: Sequence[Item]
-) -> None:
+def _refuse_taken_names(connection: Connection, schema: str, keys: Sequence[ForeignKey], items: Sequence[Item]) -> None:
     """A foreign key's name, which a schema can have only once, may belong to a table that stays."""
     found = rows(
         connection,
