@@ -1,12 +1,13 @@
 # `make demo` and `make test` set up what they need. PYTHON is any Python 3.11 or newer.
 PYTHON ?= python3
 ENV ?= dev
+CASES ?= 2000
 PY := .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint openapi bench sam-up sam-down sam-load sam-test build validate template deploy clean
+.PHONY: help setup up down status demo test fuzz lint openapi bench sam-up sam-down sam-load sam-test build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -29,6 +30,9 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 
 test: setup ## every test
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
+	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz
 
 lint: setup ## ruff and mypy --strict
 	$(PY) -m ruff check .

@@ -1,6 +1,7 @@
 """What an answer has to be: no fault of the server's, as the document says, and without what nobody may read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import requests
 from schemathesis import Case
@@ -32,7 +33,7 @@ _SQL = (
 )
 
 
-def faults(case: Case, answer: "requests.Response", text: str, sent: str, secrets: Sequence[str]) -> list[str]:
+def faults(case: Case[Any], answer: "requests.Response", text: str, sent: str, secrets: Sequence[str]) -> list[str]:
     """What is wrong with an answer, one line each; nothing for a good one. ``sent`` is all of the request's text."""
     found = [f"a leak: {leak}" for leak in leaks(text, sent, secrets, problem=answer.status_code >= 400)]
     try:

@@ -74,7 +74,7 @@ class World:
         made = self._post("/restores", {"backup": self.ids["backup"], "tables": ["one", "child"]})
         return str(made["id"])
 
-    def _post(self, path: str, body: object = None) -> dict[str, Any]:
+    def _post(self, path: str, body: Any = None) -> dict[str, Any]:
         answer = requests.post(self.env["API_URL"] + path, json=body, timeout=60)
         # Another process may be restoring at this moment; then this case goes with what there is.
         return answer.json() if answer.status_code in {200, 201} else {"id": self.ids["restore"]}
@@ -87,7 +87,7 @@ def seeded(runtime: Runtime) -> World:
     world = World(env, (runtime.state.folder / "signing.key").read_text(), {})
     http = env["API_URL"]
 
-    def made(path: str, body: object = None) -> str:
+    def made(path: str, body: Any = None) -> str:
         answer = requests.post(http + path, json=body, timeout=60)
         assert answer.status_code == 201, answer.text
         return cast("str", answer.json()["id"])

@@ -10,15 +10,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from functions.backup.app import handler as backups
 from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as loads
+from functions.restore.app import handler as restores
 from tableferry import manifest
 from tableferry.tables import quote
 from tableferry.values import dump
 from tests.integration import verbs
-from tests.integration.lambdas import Json, counts, request, segment
+from tests.integration.lambdas import counts, request, segment
 from tests.integration.uploads import Uploads
-from tests.integration.verbs import backup, cursor, post, restore, rows
+from tests.integration.verbs import backup, post, restore, rows
 from tests.support import Database, Server
 
 if TYPE_CHECKING:
@@ -36,10 +38,10 @@ ODD_NAMES = [name for name in ODD_NAMES if not name.endswith(" ")]  # which no s
 fragments = st.sampled_from(
     [
         "'", '"', "`", "''", "``", "\\", "\\'", ";", "--", "-- ", "#", "/*", "*/", "/*!50000 ", "%", "%s", "%(x)s", "{}", "{0}",
-        "\0", "\n", "\r\n", "\x1a", ",", "(", ")", "@v0", "NULL", "DEFAULT", "0x27", "x'", "’", "＇", "ʼ", "\u00bf'", "\u2028", "é", "名", "😀",
+        "\0", "\n", "\r\n", "\x1a", ",", "(", ")", "@v0", "NULL", "DEFAULT", "0x27", "x'", "\u2019", "\uff07", "\u02bc", "\u00bf'", "\u2028", "é", "名", "😀",
         "t", "id", "name", "canary", "`canary`", " OR 1=1", " OR '1'='1", "; DROP TABLE canary; ", "'; DROP TABLE canary; -- ",
         "`; DROP TABLE canary; -- ", "') ; DELETE FROM canary; -- ", "1); UPDATE canary SET name = 'x'; -- ",
-        f" UNION SELECT SLEEP({SLEEPS})", f"' AND SLEEP({SLEEPS}) -- ", f"`, SLEEP({SLEEPS}), `", f"BENCHMARK(1000000000, MD5(1))",
+        f" UNION SELECT SLEEP({SLEEPS})", f"' AND SLEEP({SLEEPS}) -- ", f"`, SLEEP({SLEEPS}), `", "BENCHMARK(1000000000, MD5(1))",
         " INTO OUTFILE '/tmp/x'", "LOAD_FILE('/etc/passwd')", "information_schema.tables", "tableferry_ledger", "../", "mysql.user",
     ]
 )  # fmt: skip
@@ -178,7 +180,7 @@ def test_columns_names_and_values_of_any_type_are_stored_or_refused(live: Databa
             {"body": dump({"rows": given_rows}).encode(), "query": {"on_duplicate": "update"}},
             {"body": f"{header}\n{header}\n".encode(), "headers": CSV},
         ):
-            answer = request(rows_handler, "POST", "/tables/kinds/rows", **options)  # type: ignore[arg-type]
+            answer = request(rows_handler, "POST", "/tables/kinds/rows", **options)
             assert answer.status in (201, 207, 400, 422), answer.text
         # Half a character, which JSON can write and UTF-8 cannot, is no value.
         half = request(rows_handler, "POST", "/tables/t/rows", body=b'[{"name": "\\ud83d"}]')
@@ -203,7 +205,7 @@ def test_what_else_a_request_carries_is_data(live: Database, text: str) -> None:
             request(loads, "GET", "/loads", query={"key": text}),
             request(loads, "GET", f"/loads/{segment(text)}"),
             *(
-                request(verbs.restore_handler if "restores" in path else verbs.backup_handler, method, path)
+                request(restores if "restores" in path else backups, method, path)
                 for path, method in (
                     (f"/backups/{segment(text)}", "GET"),
                     (f"/backups/{segment(text)}/verify", "POST"),
@@ -266,7 +268,7 @@ def test_tables_and_columns_of_hostile_names_are_carried_like_any_other(
         assert counts(Uploads(s3_client, bucket).load(body, table=name)) == (3, 1, 0, 2, 0)
         before = verbs.table(live, name)
         made = backup(name)
-        request(verbs.backup_handler, "GET", f"/backups/{made['id']}")
+        request(backups, "GET", f"/backups/{made['id']}")
         assert post(f"/backups/{made['id']}/verify").status == 201
         verbs.run(live, f"DELETE FROM {table} WHERE id = 1")
         damaged = verbs.table(live, name)

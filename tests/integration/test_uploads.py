@@ -78,7 +78,7 @@ def test_the_policy_binds_bucket_key_type_size_and_ten_minutes(bucket: str, s3_c
     ],
 )
 def test_another_key_or_type_is_refused(bucket: str, s3_client: "S3Client", fields: dict[str, str]) -> None:
-    answer = sent(asked(), **fields)
+    answer = sent(asked(), LINES, **fields)
     assert answer.status_code in (400, 403), answer.text
     assert keys(s3_client, bucket) == []
 

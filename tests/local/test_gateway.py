@@ -108,3 +108,8 @@ def test_a_warm_request_adds_little(http: httpx.Client) -> None:
 
     times = [once() for _ in range(60)]
     assert median(times[10:]) < 0.05  # 4 ms on an idle machine
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT"])
+def test_a_method_that_no_route_has_is_not_found(http: httpx.Client, method: str) -> None:
+    assert http.request(method, "/echo/a").status_code == 404

@@ -16,7 +16,15 @@ def test_ids_sort_by_the_millisecond() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "latest", "../x", "20261122T071500Z-1A2B3C4D", "20261122T071500Z-1a2b3c4d/..", "20261122T071500Z-1a2b3c4d\n"],
+    [
+        "",
+        "latest",
+        "../x",
+        "20261122T071500Z-1A2B3C4D",
+        "20261122T071500Z-1a2b3c4d/..",
+        "20261122T071500Z-1a2b3c4d\n",
+        "\u0662\u0660261122T071500Z-1a2b3c4d",
+    ],
 )
 def test_anything_else_is_no_id(text: str) -> None:
     assert not is_id(text)

@@ -15,7 +15,7 @@ LAYERS = [
     ["jobapi", "views", "dictionary"],
     ["api", "problems"],
     ["models", "restore", "backup", "insert", "load", "drill", "proof"],
-    ["recovery"],
+    ["recovery", "preflight"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
-from tableferry.database import Connection, Database, execute, rows
+from tableferry import catalog, ddl, manifest, orphans, preflight, record, recovery, shadow
+from tableferry.database import Connection, Database, execute
 from tableferry.errors import (
     BackupDamaged,
     Conflict,
@@ -25,7 +25,7 @@ from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
 from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, outward, swap
-from tableferry.tables import OWN_PREFIX, ForeignKey, quote
+from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
@@ -198,18 +198,7 @@ def _begin(
 ) -> Restore:
     """Preflight, and the record of what is about to happen."""
     live = set(catalog.table_names(connection, place.live))
-    [(local_infile,)] = rows(connection, "SELECT @@GLOBAL.local_infile")
-    if not local_infile:
-        raise Conflict("The server has local_infile off: set it to 1 in the parameter group.")
-    keys = shadow.foreign_keys(source, items, place)
-    _refuse_taken_names(connection, place.live, keys, items)
-    for key in keys:
-        if key.parent_schema == place.live and key.parent_table not in live:
-            raise Conflict(
-                f"Table {key.table!r} points at table {key.parent_table!r} (foreign key {key.name!r}), which is not "
-                "there: restore it together with this one."
-            )
-    _refuse_other_things(connection, place.live, items)
+    preflight.refuse(connection, source, items, place, live)
     going = {(place.live, item.into) for item in items}
     return Restore(
         id=restore_id,
@@ -231,41 +220,6 @@ def _begin(
         ),
         started=datetime.now(UTC),
     )
-
-
-def _refuse_taken_names(connection: Connection, schema: str, keys: Sequence[ForeignKey], items: Sequence[Item]) -> None:
-    """A foreign key's name, which a schema can have only once, may belong to a table that stays."""
-    found = rows(
-        connection,
-        "SELECT constraint_name, table_name FROM information_schema.table_constraints WHERE constraint_schema = %s"
-        " AND constraint_type = 'FOREIGN KEY'",
-        (schema,),
-    )
-    going = {item.into for item in items}
-    taken = {str(name): str(table) for name, table in found if table not in going}
-    renamed = {item.into for item in items if item.renamed}
-    for key in keys:
-        if key.table not in renamed and key.name in taken:
-            raise Conflict(
-                f"Foreign key {key.name!r} of table {key.table!r} cannot come back: table {taken[key.name]!r} has one "
-                "of that name. Rename it, or restore `into` another name."
-            )
-
-
-def _refuse_other_things(connection: Connection, schema: str, items: Sequence[Item]) -> None:
-    """A view, a sequence or the like of the name that a table is to get can neither be replaced nor kept."""
-    found = rows(
-        connection,
-        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
-        " AND table_type <> 'BASE TABLE'",
-        (schema,),
-    )
-    taken = {str(name): str(kind).lower() for name, kind in found}
-    for item in items:
-        if item.into in taken:
-            raise Conflict(
-                f"The database has a {taken[item.into]} named {item.into!r}: drop it, or restore `into` another name."
-            )
 
 
 def _exchange(
