@@ -5,7 +5,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test lint openapi bench build validate clean
+.PHONY: help setup up down status demo test lint openapi bench lock audit build validate clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -40,7 +40,11 @@ openapi: setup ## functions/insert/openapi.json, from the handlers' types
 bench: setup ## speed and memory, as a table in .local/bench.md
 	@$(PY) -m local bench
 
-build: setup ## sam build
+lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything
+	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) local/lock.py $(if $(UPGRADE),--upgrade)
+
+build: setup ## sam build, for ARCHITECTURE=x86_64 or arm64
 	PYTHON=$(abspath $(PY)) $(SAM) build
 
 validate: setup ## sam validate --lint
