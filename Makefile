@@ -42,10 +42,14 @@ bench: setup ## speed and memory, as a table in .local/bench.md
 
 lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything
 	@$(PYTHON) local/setup.py tools
-	@$(PYTHON) local/lock.py $(if $(UPGRADE),--upgrade)
+	@$(PYTHON) -m local.lock $(if $(UPGRADE),--upgrade)
 
-build: setup ## sam build, for ARCHITECTURE=x86_64 or arm64
-	PYTHON=$(abspath $(PY)) $(SAM) build
+audit: ## known vulnerabilities of all that is in the lock files; needs the network
+	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.audit $(AUDIT)
+
+build: setup ## sam build; ARCHITECTURE=arm64 for that processor
+	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
 validate: setup ## sam validate --lint
 	$(SAM) validate --lint
