@@ -7,7 +7,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test fuzz lint openapi bench sam-up sam-down sam-load sam-test build validate template deploy clean
+.PHONY: help setup up down status demo test fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -57,8 +57,16 @@ sam-load: setup ## be S3's event there for an upload: make sam-load KEY=uploads/
 sam-test: setup ## every test that needs `sam local`: the API, a file's load, every event (Docker)
 	@$(PY) -m pytest tests/sam -o timeout=900 --durations=5
 
-build: setup ## sam build
-	PYTHON=$(abspath $(PY)) $(SAM) build
+lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything
+	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.lock $(if $(UPGRADE),--upgrade)
+
+audit: ## known vulnerabilities of all that is in the lock files; needs the network
+	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.audit $(AUDIT)
+
+build: setup ## sam build; ARCHITECTURE=arm64 for that processor
+	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
 validate: setup ## sam validate --lint
 	$(SAM) validate --lint

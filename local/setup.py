@@ -1,6 +1,7 @@
 """Makes what the project needs to run, once: three virtual environments and, if there is none, a database server.
 
-Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library.
+Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library. What is
+installed is what the locks say, to the hash. ``make lock`` and ``make audit`` ask for a fourth environment, `tools`.
 """
 
 import hashlib
@@ -24,16 +25,16 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment: where it is, what pip installs into it, and the files that say so."""
+    """A virtual environment: where it is, the lock that pip installs into it, and whether the project goes in too."""
 
     path: Path
-    install: tuple[str, ...]
-    sources: tuple[Path, ...]
+    lock: Path
+    project: bool = False
 
     def fingerprint(self) -> str:
         """A digest of everything the environment is made from; a change of it means: install again."""
         digest = hashlib.sha256(f"{sys.version}\n{self.path}".encode())
-        for source in self.sources:
+        for source in (self.lock, ROOT / "pyproject.toml", LAYER_LIST) if self.project else (self.lock,):
             digest.update(source.read_bytes())
         return digest.hexdigest()
 
@@ -45,23 +46,28 @@ class Environment:
         """Create the environment and install into it. The stamp is written last, so that half a one is made again."""
         print(f"setup: {self.path.relative_to(ROOT)}\n", end="", flush=True)  # whole, also beside other threads
         (self.path / ".stamp").unlink(missing_ok=True)
-        run([sys.executable, "-m", "venv", str(self.path)])
+        # Emptied first where there is one: what an older lock had, and this one has not, must not stay.
+        run([sys.executable, "-m", "venv", "--clear", str(self.path)])
         pip = [str(self.path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, *self.install])
+        run([*pip, "--require-hashes", "--no-deps", *WHEELS, "-r", str(self.lock)])
+        if self.project:
+            # Built by what the lock has just installed, so that nothing is downloaded for it.
+            run([*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
         (self.path / ".stamp").write_text(self.fingerprint())
 
 
+# Installing a wheel runs nothing and fetches nothing else. awslambdaric has wheels for Linux alone: elsewhere it is
+# built from its source, which is hashed too, by a setuptools that is not.
+WHEELS = ("--only-binary=:all:",) if sys.platform == "linux" else ()
+LAYER_LIST = ROOT / "layers" / "tableferry" / "requirements.txt"
 REQUIREMENTS = ROOT / "local" / "requirements"
 ENVIRONMENTS = (
-    Environment(
-        ROOT / ".venv",
-        ("--editable", f"{ROOT}[dev]"),
-        (ROOT / "pyproject.toml", ROOT / "layers" / "tableferry" / "requirements.txt"),
-    ),
+    Environment(ROOT / ".venv", REQUIREMENTS / "dev.lock", project=True),
     # Tools whose pins collide with each other and with ours.
-    Environment(ROOT / ".venvs" / "sam", ("-r", str(REQUIREMENTS / "sam.txt")), (REQUIREMENTS / "sam.txt",)),
-    Environment(ROOT / ".venvs" / "s3", ("-r", str(REQUIREMENTS / "s3.txt")), (REQUIREMENTS / "s3.txt",)),
+    Environment(ROOT / ".venvs" / "sam", REQUIREMENTS / "sam.lock"),
+    Environment(ROOT / ".venvs" / "s3", REQUIREMENTS / "s3.lock"),
 )
+TOOLS = Environment(ROOT / ".venvs" / "tools", REQUIREMENTS / "tools.lock")
 
 
 def run(command: Sequence[str], **environment: str) -> None:
@@ -125,18 +131,20 @@ def ensure_venv_module() -> None:
         apt_install(version, f"Python's venv module is not whole here. Install it: apt-get install {version}")
 
 
-def main() -> int:
-    """Set everything up; return the exit status."""
+def main(arguments: Sequence[str]) -> int:
+    """Set everything up, or with the argument `tools` those alone; return the exit status."""
     if sys.version_info < OLDEST:
         print(f"Tableferry needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
         return 1
     try:
-        missing = [environment for environment in ENVIRONMENTS if not environment.is_ready()]
+        wanted = (TOOLS,) if "tools" in arguments else ENVIRONMENTS
+        missing = [environment for environment in wanted if not environment.is_ready()]
         if missing:
             ensure_venv_module()
             with ThreadPoolExecutor(len(missing)) as pool:
                 list(pool.map(Environment.make, missing))
-        ensure_server()
+        if wanted is ENVIRONMENTS:
+            ensure_server()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -144,4 +152,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

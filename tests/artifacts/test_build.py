@@ -2,19 +2,26 @@
 
 import ast
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from local.lock import LOCKS
 from local.state import ROOT
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction")
+MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's word for it, and Linux's
+ELF_MACHINES = {"x86_64": 62, "aarch64": 183}  # e_machine, in elf.h
 LIMIT = 250_000_000  # bytes that a function and its layers may unzip to
 
 # The standard library of this Python, and of newer ones where the code asks for the version first.
@@ -24,27 +31,55 @@ STANDARD = sys.stdlib_module_names | {"compression"}
 LAMBDA = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
 
 
-def sam(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1", "PYTHON": sys.executable}
-    environment.pop("MAKEFLAGS", None)
+def without(*names: str) -> dict[str, str]:
+    """The environment, less these variables and what a make above us says to the one below."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", *names)}
+
+
+def run(*command: str | Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**without("PYTHON"), "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": "us-east-1", **variables}
+    arguments = [str(part) for part in command]
     return subprocess.run(
-        [str(SAM), *arguments],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+        arguments, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
 
 
+def has_pip(python: str) -> bool:
+    return run(python, "-m", "pip", "--version").returncode == 0
+
+
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build in a folder of its own, so that the person's `.aws-sam` stays as it is."""
-    folder = tmp_path_factory.mktemp("aws-sam") / "build"
-    done = sam("build", "--build-dir", str(folder))
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where builds go: not to `.aws-sam`, which is the person's."""
+    return tmp_path_factory.mktemp("aws-sam")
+
+
+@pytest.fixture(scope="module", params=["x86_64", "arm64"])
+def architecture(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def build(folder: Path, architecture: str) -> Path:
+    """The default one as the documentation has it, the other one by make."""
+    target = folder / architecture
+    if architecture == "x86_64":
+        # With the machine's own python3, of whatever version. Only where that has no pip, with ours.
+        variables = {} if has_pip("python3") else {"PYTHON": sys.executable}
+        done = run(SAM, "build", "--build-dir", target, **variables)
+    else:
+        # `-o setup`: the environment that this test runs in is not to be made again under it.
+        done = run("make", "-o", "setup", "build", f"ARCHITECTURE={architecture}", f"BUILD=--build-dir {target}")
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+    return target
+
+
+@pytest.fixture
+def runnable(build: Path, architecture: str) -> Path:
+    """The build that this machine can run."""
+    if (sys.platform, MACHINES[architecture]) != ("linux", platform.machine()):
+        pytest.skip(f"this machine does not run Linux programs for {architecture}")
+    return build
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +117,15 @@ def modules(file: Path) -> Iterator[str]:
 
 
 def test_the_template_is_valid() -> None:
-    done = sam("validate", "--lint")
+    done = run(SAM, "validate", "--lint")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_handler_is_imported_from_the_build_alone(
-    build: Path, python313: str, lambda_packages: Path, function: str
+    runnable: Path, python313: str, lambda_packages: Path, function: str
 ) -> None:
-    path = [build / function, build / "TableferryLayer" / "python", lambda_packages]
+    path = [runnable / function, runnable / "TableferryLayer" / "python", lambda_packages]
     done = subprocess.run(
         # -S: without site-packages, where an editable install would hide what the build lacks.
         [python313, "-S", "-c", "import app, sys; assert callable(app.handler); print('polars' in sys.modules)"],
@@ -102,7 +137,7 @@ def test_a_handler_is_imported_from_the_build_alone(
             "AWS_LAMBDA_FUNCTION_NAME": function,
             "PYTHONDONTWRITEBYTECODE": "1",
         },
-        cwd=build / function,
+        cwd=runnable / function,
         capture_output=True,
         text=True,
         check=False,
@@ -127,22 +162,109 @@ def test_everything_imported_is_in_the_build_or_in_lambda(build: Path, function:
                 assert list(package.glob(f"{below[0]}*")), f"{file.name} imports {name}, which is not there"
 
 
-def test_native_code_is_for_lambda(build: Path) -> None:
-    found = list((build / "TableferryLayer").rglob("*.so"))
+def test_native_code_is_for_lambda(build: Path, architecture: str) -> None:
+    machine = MACHINES[architecture]
+    found = list((build / "TableferryLayer").rglob("*.so*"))
     assert found
     for library in found:
-        assert re.search(r"\.(cpython-313-x86_64-linux-gnu|abi3)\.so$", library.name), library.name
-        assert library.read_bytes()[:20].endswith(b"\x3e\x00"), f"{library.name} is not for x86-64"
+        assert re.search(rf"\.(cpython-313-{machine}-linux-gnu|abi3)\.so$", library.name), library.name
+        head = library.read_bytes()[:20]
+        assert head[:6] == b"\x7fELF\x02\x01", f"{library.name} is no 64-bit ELF file"
+        assert int.from_bytes(head[18:20], "little") == ELF_MACHINES[machine], f"{library.name} is not for {machine}"
+
+
+def test_the_layer_has_what_its_lock_says_and_nothing_else(build: Path) -> None:
+    python = build / "TableferryLayer" / "python"
+    (locked,) = [lock for lock in LOCKS if lock.path.startswith("layers/")]
+    lines = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / locked.path).read_text(encoding="utf-8"), re.MULTILINE)
+    found = list(metadata.distributions(path=[str(python)]))
+    assert {canonicalize_name(each.name): each.version for each in found} == dict(lines)
+    own = {Path(str(file)).parts[0] for each in found for file in each.files or ()} | {"tableferry"}
+    assert {path.name for path in python.iterdir()} == own - {"..", "bin", "__pycache__"}
+
+
+def test_what_a_package_of_the_layer_needs_is_in_the_layer_or_in_lambda(build: Path, architecture: str) -> None:
+    there = {"python_version": "3.13", "python_full_version": "3.13.0", "implementation_name": "cpython"}
+    there |= {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": MACHINES[architecture]}
+    found = list(metadata.distributions(path=[str(build / "TableferryLayer" / "python")]))
+    versions = {canonicalize_name(each.name): each.version for each in found}
+    needs = [Requirement(line) for each in found for line in each.requires or []]
+    for need in [each for each in needs if each.marker is None or each.marker.evaluate({**there, "extra": ""})]:
+        name = canonicalize_name(need.name)
+        assert name in LAMBDA or need.specifier.contains(versions[name]), need
 
 
 def test_no_test_or_local_code_is_in_the_build(build: Path) -> None:
     layer = {path.name for path in (build / "TableferryLayer" / "python").iterdir()}
-    assert not layer & {"local", "tests", "functions", "sources", "pytest", "boto3", "rich"}
-    assert not list(build.rglob("__pycache__"))
+    assert not layer & {"local", "tests", "functions", "sources", "pytest", "boto3", "rich", "bin"}
+    assert not [path for path in build.rglob("*") if path.name in ("__pycache__", "tests", "test", ".git", ".venv")]
 
 
-def test_a_function_with_its_layer_is_small_enough(build: Path) -> None:
-    size = sum(path.stat().st_size for path in (build / "TableferryLayer").rglob("*") if path.is_file())
+def test_no_built_file_names_the_machine_that_built_it(build: Path) -> None:
+    for path in build.rglob("*"):
+        if path.is_file() and path.suffix != ".so" and path.parent != build:
+            assert str(ROOT).encode() not in path.read_bytes(), path
+
+
+def size(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_function_with_its_layer_is_small_enough(build: Path, record_property: Callable[[str, object], None]) -> None:
+    layer = size(build / "TableferryLayer")
+    assert layer > 1_000_000
     for function in FUNCTIONS:
-        own = sum(path.stat().st_size for path in (build / function).rglob("*") if path.is_file())
-        assert size + own < LIMIT
+        whole = layer + size(build / function)
+        record_property(function, whole)
+        assert whole < LIMIT, f"{function} and its layer: {whole:,} bytes"
+
+
+def test_functions_and_layer_are_for_one_architecture() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert re.findall(r"\w*Architectures?: (?!$)(.*)", template) == [
+        "[!Ref Architecture]",
+        "!Ref Architecture",
+        "[!Ref Architecture]",
+    ]
+    assert "ContextPath: !Sub layers/tableferry/${Architecture}" in template
+
+
+def test_an_architecture_that_lambda_has_not_is_refused(folder: Path) -> None:
+    wrong = ["--parameter-overrides", "Architecture=riscv64"]
+    done = run(SAM, "build", "TableferryLayer", "--build-dir", folder / "wrong", *wrong)
+    assert done.returncode != 0
+    assert "layers/tableferry/riscv64/Makefile" in done.stderr
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    """A copy of the layer's folder without the package, to build in as SAM CLI does."""
+    return shutil.copytree(ROOT / "layers" / "tableferry", tmp_path / "layer")
+
+
+def make_layer(layer: Path, makefile: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    wanted = ("--makefile", makefile, "build-TableferryLayer", f"ARTIFACTS_DIR={layer.parent / 'artifacts'}")
+    return run("make", "-C", layer, *wanted, **variables)
+
+
+def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path) -> None:
+    (layer / "requirements.lock").write_text(f"typing-inspection==0.4.2 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
+    done = make_layer(layer, "x86_64/Makefile", PYTHON=sys.executable)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not (layer.parent / "artifacts" / "python" / "tableferry").exists()
+
+
+def test_a_python_without_pip_is_told_what_to_do(layer: Path) -> None:
+    bare = layer.parent / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
+    done = make_layer(layer, "x86_64/Makefile", PYTHON=str(bare / "bin" / "python"))
+    assert done.returncode != 0
+    assert "python3-pip" in done.stderr and "make build" in done.stderr
+
+
+def test_a_layer_for_no_architecture_is_not_built(layer: Path) -> None:
+    done = make_layer(layer, "Makefile")
+    assert done.returncode != 0
+    assert "ContextPath: !Sub layers/tableferry/${Architecture}" in done.stderr
