@@ -68,13 +68,17 @@ audit: ## known vulnerabilities of all that is in the lock files; needs the netw
 build: setup ## sam build; ARCHITECTURE=arm64 for that processor
 	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
-validate: setup ## sam validate --lint
+validate: setup ## the template by sam validate, cfn-lint and checkov
+	@$(PYTHON) local/setup.py tools
 	$(SAM) validate --lint
+	.venvs/sam/bin/cfn-lint template.yaml
+	.venvs/tools/bin/checkov --config-file .checkov.yaml
 
 template: setup ## the template as CloudFormation gets it, as JSON
 	@.venvs/sam/bin/python -m local.synthesis
 
-deploy: build ## sam build and sam deploy, with samconfig.toml's ENV (dev)
+deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev)
+	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
