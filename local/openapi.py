@@ -124,8 +124,10 @@ def text() -> str:
 
 
 def _of(name: str) -> dict[str, Any]:
-    spec = importlib.util.spec_from_file_location(f"handler_{name}", ROOT / "functions" / name / "app.py")
-    assert spec is not None and spec.loader is not None
+    path = ROOT / "functions" / name / "app.py"
+    spec = importlib.util.spec_from_file_location(f"handler_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module of Python")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     made: dict[str, Any] = json.loads(

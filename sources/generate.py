@@ -100,7 +100,7 @@ def employees(count: int = EMPLOYEES, incomplete: float = INCOMPLETE, seed: int 
 
     The number of incomplete rows is exact (rounded), and the fields take turns at missing.
     """
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311 - invented people, the same for the same seed; nothing secret
     wanting, made = round(count * incomplete), 0
     job_count = len(GRADED_JOBS) * len(GRADES) + len(OTHER_JOBS)
     for number in range(1, count + 1):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from local import audit
+from local.lock import LOCKS
 
 # As pip-audit 2.10 writes it.
 CLEAN: dict[str, Any] = {"dependencies": [{"name": "polars", "version": "2.1.0", "vulns": []}], "fixes": []}
@@ -28,7 +29,7 @@ Answers = list[dict[str, Any] | str]
 
 def run(answers: Answers, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     """Audit with these answers, one a lock; clean for the other locks."""
-    given = dict(zip((lock.path for lock in audit.LOCKS), answers, strict=False))
+    given = dict(zip((lock.path for lock in LOCKS), answers, strict=False))
     monkeypatch.setattr(audit, "ask", lambda lock: given.get(lock, CLEAN))
     return audit.main(arguments)
 
@@ -45,7 +46,7 @@ def test_all_looked_up_and_nothing_known_passes(
 def test_what_could_not_be_asked_is_never_called_clean(
     answer: dict[str, Any] | str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers: Answers = [answer] * len(audit.LOCKS)
+    answers: Answers = [answer] * len(LOCKS)
     assert run(answers, monkeypatch) == audit.UNKNOWN
     assert run(answers, monkeypatch, "--unreachable-passes") == 0
     shown = capsys.readouterr().out

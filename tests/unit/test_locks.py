@@ -83,12 +83,10 @@ def test_what_is_installed_is_what_the_lock_says() -> None:
         for requirement, _ in entries(DEVELOPMENT)
         if requirement.marker is None or requirement.marker.evaluate()
     }
-    installed = {
-        canonicalize_name(found.name): found.version for found in metadata.distributions() if found.name != "tableferry"
-    }
-    for own in ("pip", "setuptools"):  # what a new environment has before anything is installed
-        installed.pop(own, None)
-    assert installed == locked
+    # Besides the project, what a new environment has before anything is installed.
+    own = {"tableferry", "pip", "setuptools"} - set(locked)
+    installed = {canonicalize_name(found.name): found.version for found in metadata.distributions()}
+    assert {name: there for name, there in installed.items() if name not in own} == locked
 
 
 def test_what_is_installed_needs_nothing_that_the_lock_lacks() -> None:
