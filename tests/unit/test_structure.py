@@ -23,6 +23,8 @@ LAYERS = [
     ["columns", "numeric", "temporal"],
     ["catalog", "checks"],
     ["database", "store", "tables"],
+    ["driver"],
+    ["login", "tls"],
     ["settings", "identity"],
     ["errors"],
 ]
