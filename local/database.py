@@ -6,6 +6,7 @@ Loopback only, on a free port, with random passwords made once. Two users: `root
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -73,8 +74,11 @@ class Server:
         self.child.stop(seconds=30)
 
 
-def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
-    """Start the server, making its data first if there is none; return when it answers. Raises StartError."""
+def start(state: State, inherit: int | None = None, group: int = 0, options: Sequence[str] = ()) -> Server:
+    """Start the server, making its data first if there is none; return when it answers. Raises StartError.
+
+    ``options`` come after ours, and so prevail.
+    """
     program = find_server()
     if program is None:
         message = "no mysqld or mariadbd is on this machine; `make setup` installs one, or DATABASE_URL names another"
@@ -105,7 +109,7 @@ def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
         f"--port={port}",
         f"--init-file={first}",
     ]
-    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS)]
+    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS), *options]
     child = Child("the database", command, log, plain_environment(), inherit, group)
     server = Server(port, root_password, password, child)
     child.wait_until(lambda: accepts(port) and _answers(server), seconds=60)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pymysql
+import pytest
 
 from local import control
 from local import database as embedded
+from local.setup import find_server
 from local.state import State
 from tableferry.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
 
@@ -154,6 +156,9 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+embedded_only = pytest.mark.skipif(find_server() is None, reason="needs a database server on this machine")
 
 
 def clean_environment() -> dict[str, str]:
