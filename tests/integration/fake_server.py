@@ -22,13 +22,14 @@ class FakeServer:
     """What it does, and what it was sent.
 
     ``certificate`` makes it offer TLS. ``switch_to`` is the way to log in that it asks for; with ``full_login`` it does
-    as if it did not know the user yet, and hands out a key to hide the password with. To a statement that begins
+    as if it did not know the user yet, and hands out a key to hide the password with. It refuses as many logins as ``refusals`` says. To a statement that begins
     with ``trap`` it answers that it wants ``file``.
     """
 
     certificate: Certificate | None = None
     switch_to: bytes | None = None
     full_login: bool = False
+    refusals: int = 0
     trap: bytes | None = None
     file: str = "/proc/self/environ"
     port: int = 0
@@ -82,6 +83,10 @@ class FakeServer:
             if self.full_login:
                 _send(connection, number + 1, b"\x01-----BEGIN PUBLIC KEY-----")
                 number, payload = self._read(connection)
+        if self.refusals:
+            self.refusals -= 1
+            _send(connection, number + 1, b"\xff" + struct.pack("<H", 1045) + b"#28000Access denied")
+            return
         _send(connection, number + 1, _OK)
         while True:
             number, payload = self._read(connection)

@@ -1,9 +1,7 @@
 """Whom a connection believes to be the database, with a real server that has certificates, and a fake one that listens."""
 
-import contextlib
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,25 +15,10 @@ from tableferry.errors import DatabaseUnavailable
 from tableferry.settings import DatabaseAddress
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
+from tests.integration.tls_server import TlsServer, running
 from tests.support import embedded_only
 
 PASSWORD = "a password that must not be seen"
-
-
-@dataclass
-class TlsServer:
-    """A server of our own, whose certificate can be changed while it runs."""
-
-    server: embedded.Server
-    shown: Certificate
-    address: DatabaseAddress
-
-    def show(self, certificate: Certificate) -> None:
-        shutil.copy(certificate.certificate, self.shown.certificate)
-        shutil.copy(certificate.key, self.shown.key)
-        with contextlib.closing(self.server.connect()) as connection, connection.cursor() as cursor:
-            mariadb = "MariaDB" in str(connection.get_server_info())  # type: ignore[no-untyped-call]
-            cursor.execute("FLUSH SSL" if mariadb else "ALTER INSTANCE RELOAD TLS")
 
 
 @pytest.fixture(scope="module")
@@ -52,21 +35,8 @@ def good(authority: Authority) -> Certificate:
 def tls_server(
     tmp_path_factory: pytest.TempPathFactory, authority: Authority, good: Certificate
 ) -> Iterator[TlsServer]:
-    folder = tmp_path_factory.mktemp("tls")
-    shown = Certificate(folder / "shown.pem", folder / "shown.key")
-    shutil.copy(good.certificate, shown.certificate)
-    shutil.copy(good.key, shown.key)
-    server = embedded.start(
-        State(folder / "state"), options=[f"--ssl-cert={shown.certificate}", f"--ssl-key={shown.key}"]
-    )
-    try:
-        embedded.create_database(server, "shop")
-        address = DatabaseAddress(
-            "127.0.0.1", server.port, "shop", embedded.USER, server.password, ca_file=str(authority.file), verified=True
-        )
-        yield TlsServer(server, shown, address)
-    finally:
-        server.stop()
+    with running(tmp_path_factory.mktemp("tls"), authority, good) as started:
+        yield started
 
 
 @pytest.fixture
@@ -85,12 +55,16 @@ def test_the_right_authority_and_name_are_believed_and_the_connection_is_encrypt
 def test_a_server_that_does_not_prove_who_it_is_gets_no_login(
     tls_server: TlsServer, authority: Authority, other: Authority, good: Certificate, case: str
 ) -> None:
-    shown, message = {
-        "another authority": (lambda: other.sign("theirs", "IP:127.0.0.1"), "not signed by an authority of DATABASE_CA"),
-        "another name": (lambda: authority.sign("elsewhere", "DNS:db.example.org"), "is for another name"),
-        "expired": (lambda: authority.sign("old", "IP:127.0.0.1", days=0), "not valid today"),
-    }[case]
-    certificate = shown()
+    match case:
+        case "another authority":
+            certificate, message = (
+                other.sign("theirs", "IP:127.0.0.1"),
+                "not signed by an authority of DATABASE_CA_FILE",
+            )
+        case "another name":
+            certificate, message = authority.sign("elsewhere", "DNS:db.example.org"), "is for another name"
+        case _:
+            certificate, message = authority.sign("old", "IP:127.0.0.1", days=0), "not valid today"
     tls_server.show(certificate)
     try:
         with pytest.raises(DatabaseUnavailable, match=message) as raised, Database(tls_server.address).connect():
@@ -110,7 +84,9 @@ def test_a_server_that_does_not_prove_who_it_is_gets_no_login(
 def test_a_server_without_tls_gets_no_login_where_it_has_to_prove_who_it_is(
     authority: Authority, tmp_path: Path
 ) -> None:
-    server = embedded.start(State(tmp_path / "state"), options=["--skip-ssl" if is_mariadb(find_server() or "") else "--tls-version="])
+    server = embedded.start(
+        State(tmp_path / "state"), options=["--skip-ssl" if is_mariadb(find_server() or "") else "--tls-version="]
+    )
     try:
         embedded.create_database(server, "shop")
         address = DatabaseAddress("127.0.0.1", server.port, "shop", embedded.USER, server.password)
