@@ -22,6 +22,7 @@ LAYERS = [
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "ddl"],
     ["columns", "numeric", "temporal"],
     ["catalog", "checks"],
+    ["privileges"],
     ["database", "store", "tables"],
     ["driver"],
     ["login", "tls"],

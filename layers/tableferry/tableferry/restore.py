@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, ddl, manifest, orphans, record, recovery, shadow
-from tableferry.database import Connection, Database, execute, rows
+from tableferry import catalog, ddl, manifest, orphans, privileges, record, recovery, shadow
+from tableferry.database import Connection, Database, execute, is_mariadb, rows
 from tableferry.errors import BackupDamaged, Conflict, InvalidRequest, RecordNotFound, TableNotInBackup
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
@@ -200,7 +200,11 @@ def _exchange(
     """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
     following = followers(connection, moves)
     orphans.refuse(connection, as_if_swapped(following, moves))
-    orphans.refuse(connection, [replace(key, schema=move.coming) for move in moves for key in move.keys])
+    own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
+    orphans.refuse(connection, own)
+    if not is_mariadb(connection):  # which does not ask for it
+        for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
+            privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
     under_way = record.save(store, found.model_copy(update={"state": during, "following": tuple(following)}))
     try:
         notes = swap(connection, moves, backwards(connection, moves), following)
