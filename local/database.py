@@ -137,8 +137,11 @@ def grants(database: str, user: str) -> list[str]:
     return [one.replace("`database`", name).replace("'tableferry'@'%'", user) for one in statements]
 
 
-def check(url: str) -> None:
-    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in."""
+def check(url: str, ca_file: str = "") -> None:
+    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in.
+
+    With a file of certificates, it has to prove to them first that it is that server.
+    """
     parts = urlsplit(url)
     try:
         pymysql.connect(
@@ -148,8 +151,10 @@ def check(url: str) -> None:
             password=unquote(parts.password or ""),
             database=unquote(parts.path.lstrip("/")) or None,
             connect_timeout=10,
+            ssl_ca=ca_file or None,
+            ssl_verify_identity=True if ca_file else None,
         ).close()
-    except (pymysql.err.Error, ValueError) as error:
+    except (pymysql.err.Error, OSError, ValueError) as error:
         message = f"the database at {parts.hostname} that DATABASE_URL names does not let us in: {error}"
         raise StartError(message) from error
 

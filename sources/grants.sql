@@ -1,5 +1,6 @@
 -- What Tableferry's database user may do. Put your names in place of `database` (in which _ is written \_) and
--- 'tableferry'@'%'. Everything but the last two lines is needed; each of those says what is lost without it.
+-- 'tableferry'@'%'. The last two are not needed; each says what is lost without it. MySQL's partial_revokes has to be
+-- off, as it is by default, or % in a name is no wildcard.
 
 -- Your tables, and the ledger of what has been loaded, which is made there. SELECT, INSERT and UPDATE are for rows;
 -- DELETE for the ledger's own; CREATE for the ledger and for tables that a restore brings in; ALTER, DROP and REFERENCES

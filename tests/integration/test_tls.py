@@ -8,6 +8,7 @@ import pytest
 
 from local import database as embedded
 from local.datadir import is_mariadb
+from local.process import StartError
 from local.setup import find_server
 from local.state import State
 from tableferry.database import Database, rows
@@ -100,6 +101,18 @@ def test_a_server_without_tls_gets_no_login_where_it_has_to_prove_who_it_is(
                 pass
     finally:
         server.stop()
+
+
+@embedded_only
+def test_the_local_runtime_lets_a_server_prove_who_it_is_before_it_logs_in(
+    tls_server: TlsServer, authority: Authority, other: Authority, tmp_path: Path
+) -> None:
+    url = tls_server.server.url_of("shop")
+    embedded.check(url)
+    embedded.check(url, str(authority.file))
+    for file, why in ((other.file, "certificate verify failed"), (tmp_path / "absent.pem", "No such file")):
+        with pytest.raises(StartError, match=why):
+            embedded.check(url, str(file))
 
 
 def test_without_tls_nothing_is_sent_to_a_server_in_the_cloud() -> None:
