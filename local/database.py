@@ -1,11 +1,12 @@
 """A private MySQL-compatible server: whichever of mysqld and mariadbd the machine has, with its data in the state's folder.
 
 Loopback only, on a free port, with random passwords made once. Two users: `root`, for tests that make databases, and
-`tableferry`, with the rights that the documentation asks for and no others.
+`tableferry`, with the rights of `sources/grants.sql`, which the documentation asks for, and no others.
 """
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -14,8 +15,9 @@ import pymysql
 from local.datadir import as_user, initialize, is_mariadb, temporary
 from local.process import Child, StartError, accepts, free_port, plain_environment
 from local.setup import find_server
-from local.state import State, write_private
+from local.state import ROOT, State, write_private
 
+GRANTS = ROOT / "sources" / "grants.sql"
 DATABASE = "tableferry"
 USER = "tableferry"
 
@@ -73,8 +75,11 @@ class Server:
         self.child.stop(seconds=30)
 
 
-def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
-    """Start the server, making its data first if there is none; return when it answers. Raises StartError."""
+def start(state: State, inherit: int | None = None, group: int = 0, options: Sequence[str] = ()) -> Server:
+    """Start the server, making its data first if there is none; return when it answers. Raises StartError.
+
+    ``options`` come after ours, and so prevail.
+    """
     program = find_server()
     if program is None:
         message = "no mysqld or mariadbd is on this machine; `make setup` installs one, or DATABASE_URL names another"
@@ -105,7 +110,7 @@ def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
         f"--port={port}",
         f"--init-file={first}",
     ]
-    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS)]
+    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS), *options]
     child = Child("the database", command, log, plain_environment(), inherit, group)
     server = Server(port, root_password, password, child)
     child.wait_until(lambda: accepts(port) and _answers(server), seconds=60)
@@ -115,18 +120,28 @@ def start(state: State, inherit: int | None = None, group: int = 0) -> Server:
 def create_database(server: Server, name: str, schema: str = "") -> None:
     """Create a database that the plain user may use, and run the schema's statements in it if it holds no tables."""
     quoted = "`" + name.replace("`", "``") + "`"
-    grantee = "`" + name.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
     with contextlib.closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted}")
-        cursor.execute(f"GRANT ALL ON {grantee}.* TO '{USER}'@'127.0.0.1'")
+        for statement in grants(name, f"'{USER}'@'127.0.0.1'"):
+            cursor.execute(statement)
         connection.select_db(name)
         if schema and not cursor.execute("SHOW TABLES"):
             for statement in split_statements(schema):
                 cursor.execute(statement)
 
 
-def check(url: str) -> None:
-    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in."""
+def grants(database: str, user: str) -> list[str]:
+    """The statements of `sources/grants.sql`, for a database and a user such as `'tableferry'@'127.0.0.1'`."""
+    name = "`" + database.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
+    statements = split_statements(GRANTS.read_text(encoding="utf-8"))
+    return [one.replace("`database`", name).replace("'tableferry'@'%'", user) for one in statements]
+
+
+def check(url: str, ca_file: str = "") -> None:
+    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in.
+
+    With a file of certificates, it has to prove to them first that it is that server.
+    """
     parts = urlsplit(url)
     try:
         pymysql.connect(
@@ -136,8 +151,10 @@ def check(url: str) -> None:
             password=unquote(parts.password or ""),
             database=unquote(parts.path.lstrip("/")) or None,
             connect_timeout=10,
+            ssl_ca=ca_file or None,
+            ssl_verify_identity=True if ca_file else None,
         ).close()
-    except (pymysql.err.Error, ValueError) as error:
+    except (pymysql.err.Error, OSError, ValueError) as error:
         message = f"the database at {parts.hostname} that DATABASE_URL names does not let us in: {error}"
         raise StartError(message) from error
 
@@ -159,8 +176,7 @@ def _users(root_password: str, password: str) -> list[str]:
         f"ALTER USER 'root'@'localhost' IDENTIFIED BY '{secrets.token_urlsafe(32)}'",
         f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY '{password}'",
         f"ALTER USER {user} IDENTIFIED BY '{password}'",
-        rf"GRANT ALL ON `{USER}\_%`.* TO {user}",  # the shadow schemas of restores
-        f"GRANT REPLICATION CLIENT ON *.* TO {user}",  # to read the binary log's position
+        f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {user}",  # what it may do, create_database says
     ]
 
 

@@ -42,8 +42,8 @@ class S3:
         self.child.stop(seconds=5)
 
 
-def start(state: State, inherit: int | None = None, group: int = 0) -> S3:
-    """Start the emulator; return when it answers. Raises StartError."""
+def start(state: State, inherit: int | None = None, group: int = 0, services: str = "s3,sqs") -> S3:
+    """Start the emulator; return when it answers. Raises StartError. ``services`` are those of AWS that it plays."""
     if not PYTHON.exists():
         message = "the S3 emulator is not installed: run `make setup`"
         raise StartError(message)
@@ -55,7 +55,7 @@ def start(state: State, inherit: int | None = None, group: int = 0) -> S3:
         MINISTACK_HOST="127.0.0.1",
         AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
         MINISTACK_REGION=REGION,
-        SERVICES="s3,sqs",
+        SERVICES=services,
         SFTP_ENABLED="0",
         IOT_MTLS_ENABLED="0",
         LOG_LEVEL="WARNING",

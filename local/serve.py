@@ -69,13 +69,19 @@ class Supervisor:
     def _database(self) -> str:
         given = os.environ.get("DATABASE_URL")
         if given:
-            database.check(given)
+            database.check(given, self._ca_file)
             return given
         server = database.start(self.state, self.lock, self.group)
         self._started(server.child)
         schema = ROOT / "sources" / "schema.sql"
         database.create_database(server, database.DATABASE, schema.read_text(encoding="utf-8"))
         return server.url_of(database.DATABASE)
+
+    @property
+    def _ca_file(self) -> str:
+        """What the server that DATABASE_URL names has to prove itself to; the embedded one need not."""
+        file = os.environ.get("DATABASE_CA_FILE") if os.environ.get("DATABASE_URL") else None
+        return str(Path(file).resolve()) if file else ""
 
     @property
     def _config(self) -> Path:
@@ -109,6 +115,7 @@ class Supervisor:
             "variables": {
                 "BUCKET": self.bucket,
                 "DATABASE_URL": database_url,
+                "DATABASE_CA_FILE": self._ca_file,
                 "SIGNING_KEY": self.state.secret("signing.key"),
                 "TABLES": os.environ.get("TABLES", ""),
             },

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pymysql
+import pytest
 
 from local import control
 from local import database as embedded
+from local.setup import find_server
 from local.state import State
 from tableferry.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
 
@@ -61,7 +63,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Server:
-    """The server of this test session: our own, or what DATABASE_URL names. ``url`` may create databases."""
+    """The server of this test session: our own, or what DATABASE_URL names. ``url`` may create databases and users."""
 
     url: str
     own: embedded.Server | None = None
@@ -76,13 +78,21 @@ class Server:
             url = self.own.url_of(name)
         else:
             self._run(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
-            url = urlsplit(self.url)._replace(path=f"/{quote(name)}").geturl()
+            for statement in [
+                f"CREATE USER '{name}'@'%' IDENTIFIED BY '{name}'",
+                *embedded.grants(name, f"'{name}'@'%'"),
+            ]:
+                self._run(statement)
+            place = urlsplit(self.url)
+            url = f"mysql://{name}:{name}@{place.hostname}:{place.port or 3306}/{name}"
         try:
             yield Database(name, url, urlsplit(self.url)._replace(path=f"/{name}").geturl())
         finally:
             shadows = {made for made in self._schemas() - before if made.startswith("tableferry_")}
             for schema in [name, *(shadows if self.own else ())]:
                 self._run(f"DROP DATABASE IF EXISTS `{schema}`")
+            if not self.own:
+                self._run(f"DROP USER '{name}'@'%'")
 
     def _schemas(self) -> set[str]:
         with contextlib.closing(connect(self.url)) as connection, connection.cursor() as cursor:
@@ -154,6 +164,9 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+embedded_only = pytest.mark.skipif(find_server() is None, reason="needs a database server on this machine")
 
 
 def clean_environment() -> dict[str, str]:

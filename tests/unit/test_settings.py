@@ -24,6 +24,34 @@ def test_without_a_url_the_login_is_a_secret_or_a_token() -> None:
     assert (found.password, found.secret_arn, found.port, found.user) == (None, "arn", 3306, "tableferry")
 
 
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("db.c1.eu-south-2.rds.amazonaws.com", "eu-south-2"),
+        ("DB.cluster-ro-c1.US-EAST-1.RDS.amazonaws.com", "us-east-1"),
+        ("db.example.org", "eu-west-1"),
+        ("db.c1.eu-south-2.rds.amazonaws.com.example.org", "eu-west-1"),
+    ],
+)
+def test_a_host_in_the_cloud_is_verified_against_its_own_region(host: str, region: str) -> None:
+    found = database_address({"DATABASE_HOST": host, "DATABASE_NAME": "d", "AWS_REGION": "eu-west-1"})
+    assert (found.verified, found.region, found.ca_file) == (True, region, None)
+
+
+def test_a_url_is_verified_where_a_file_of_authorities_is_named() -> None:
+    found = database_address({"DATABASE_URL": "mysql://u:p@h/d", "DATABASE_CA_FILE": "/ca.pem"})
+    assert (found.verified, found.ca_file) == (False, "/ca.pem")
+    assert database_address({"DATABASE_URL": "mysql://u:p@h/d"}).ca_file is None
+
+
+@pytest.mark.parametrize("name", ["mysql", "sys", "information_schema", "PERFORMANCE_SCHEMA"])
+def test_the_servers_own_schemas_are_not_taken_for_a_database(name: str) -> None:
+    with pytest.raises(Misconfigured, match=f"DATABASE_NAME names '{name}'"):
+        database_address({"DATABASE_HOST": "h", "DATABASE_NAME": name})
+    with pytest.raises(Misconfigured, match="DATABASE_URL"):
+        database_address({"DATABASE_URL": f"mysql://u:p@h/{name}"})
+
+
 def test_no_secret_is_shown() -> None:
     shown = repr(Settings.from_env(WHOLE | {"DATABASE_URL": "mysql://u:hush@h/d", "SIGNING_KEY": "hush"}))
     assert "hush" not in shown

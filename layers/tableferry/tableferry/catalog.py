@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from tableferry.database import Connection, Database, is_mariadb, rows
 from tableferry.errors import TableNotFound, TableNotServed
+from tableferry.privileges import see_triggers
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
@@ -70,13 +71,15 @@ def definition(connection: Connection, schema: str, name: str) -> str:
 
 
 def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
-    """A table's triggers in the order in which they fire."""
+    """A table's triggers in the order in which they fire; raises MissingPrivilege if there could be some unseen."""
     names = rows(
         connection,
         "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s"
         " AND event_object_table = %s ORDER BY event_manipulation, action_timing, action_order",
         (schema, table),
     )
+    if not names:
+        see_triggers(connection, schema, table)
     found = []
     for (name,) in names:
         _, sql_mode, text, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]

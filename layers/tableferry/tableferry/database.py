@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import ssl
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pymysql
-import pymysql.connections
 
+from tableferry import driver
 from tableferry.errors import DatabaseUnavailable, MissingPrivilege
+from tableferry.login import login, refused
 from tableferry.served import Served
 from tableferry.settings import DatabaseAddress
 
+Connection = driver.Connection
 Row = tuple[Any, ...]
 
 # Refused logins, unknown databases, too many connections, shutdowns, servers that are read-only (a replica, in a
@@ -44,7 +44,11 @@ _UNAVAILABLE = {
     2055,
 }
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
-_CONNECT_TIMEOUT_SECONDS = 5
+_LOGIN_REFUSED = {1045, 1698}
+
+# What the server says of a statement that is refused; nothing else of its message is passed on.
+_REFUSED_COMMAND = re.compile(r"([A-Z ]+) command denied to user .* for (?:table|column) ")
+_REFUSED_WITHOUT = re.compile(r"you need \(at least one of\) the ([A-Z_, ]+) privilege")
 
 
 class Mode(StrEnum):
@@ -55,31 +59,6 @@ class Mode(StrEnum):
 
     FAITHFUL = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
     """Rows that were in a table before: everything a table can hold goes in; the digest says whether it did."""
-
-
-if TYPE_CHECKING:
-    _Driver = pymysql.connections.Connection[Any]
-else:
-    _Driver = pymysql.connections.Connection  # cannot be subscripted at run time
-
-
-class Connection(_Driver):
-    """The driver's connection, without the certificates of the whole world: reading those takes longer than a query."""
-
-    def _create_ssl_ctx(self, options: dict[str, Any]) -> ssl.SSLContext:
-        return _tls(options.get("ca"))
-
-
-@lru_cache
-def _tls(ca_file: str | None) -> ssl.SSLContext:
-    """TLS against the certificates in a file, host name and all; without one, encrypted and no more."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if ca_file:
-        context.load_verify_locations(ca_file)
-    else:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +93,17 @@ class Database:
                     connection.close()
 
     def _open(self, mode: Mode) -> Connection:
-        user, password = _login(self.address)
-        return Connection(
-            host=self.address.host,
-            port=self.address.port,
-            user=user,
-            password=password,
-            database=self.address.name,
-            charset="utf8mb4",
-            autocommit=True,
-            local_infile=True,
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            ssl_ca=self.address.ca_file,
-            init_command=(
-                f"SET SESSION sql_mode = '{mode.value}', time_zone = '+00:00', net_write_timeout = 3600, "
-                "net_read_timeout = 3600, wait_timeout = 3600, sql_quote_show_create = 1"
-            ),
+        session = (
+            f"SET SESSION sql_mode = '{mode.value}', time_zone = '+00:00', net_write_timeout = 3600, "
+            "net_read_timeout = 3600, wait_timeout = 3600, sql_quote_show_create = 1"
         )
+        used = login(self.address)
+        try:
+            return driver.log_in(self.address, used, session)
+        except pymysql.err.OperationalError as error:
+            if error_code(error) not in _LOGIN_REFUSED or not refused(self.address, used):
+                raise
+        return driver.log_in(self.address, login(self.address), session)  # rotated, or too old by now
 
 
 @contextmanager
@@ -147,11 +120,19 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             ) from error
         if code in _DENIED:
             raise MissingPrivilege(
-                f"The database user may not do this (error {code}). Tableferry needs SELECT, INSERT, UPDATE, CREATE, "
-                f"DROP, ALTER, INDEX, REFERENCES, TRIGGER and LOCK TABLES on the database and "
-                r"GRANT ALL ON `tableferry\_%`.*."
+                f"The database user lacks {_missing(error)} (error {code}). What Tableferry needs is in "
+                "sources/grants.sql, statement by statement."
             ) from error
         raise
+
+
+def _missing(error: Exception) -> str:
+    """The privilege that the server's message is about, as far as it says."""
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    found = _REFUSED_COMMAND.match(text) or _REFUSED_WITHOUT.search(text)
+    return (
+        f"the privilege {found[1].strip()}" if found else "a privilege on this database or on the schemas of restores"
+    )
 
 
 @contextmanager
@@ -193,18 +174,3 @@ def is_mariadb(connection: Connection) -> bool:
 def error_code(error: BaseException) -> int:
     """The server's number for an error of the driver's, 0 where there is none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0
-
-
-def _login(address: DatabaseAddress) -> tuple[str, str]:
-    if address.password is not None:
-        return address.user, address.password
-    import boto3  # only a deployment in the cloud comes here; elsewhere it would cost the cold start
-
-    if address.secret_arn:
-        answer = boto3.client("secretsmanager").get_secret_value(SecretId=address.secret_arn)
-        secret = json.loads(answer["SecretString"])
-        return secret.get("username", address.user), secret["password"]
-    token = boto3.client("rds").generate_db_auth_token(
-        DBHostname=address.host, Port=address.port, DBUsername=address.user
-    )
-    return address.user, token

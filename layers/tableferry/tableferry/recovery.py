@@ -113,10 +113,11 @@ def drop(connection: Connection, place: Place) -> None:
 def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:
     """Whether the database's lock is this connection's now, or was the holder's already.
 
-    The names of such locks are of the whole server, and 64 characters at most.
+    The names of such locks are of the whole server, and 64 characters at most. Where no holder is known a second is
+    waited: the server may not have noticed yet that the connection which had it is closed.
     """
     name = "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
-    [(got, used_by)] = rows(connection, "SELECT GET_LOCK(%s, 0), IS_USED_LOCK(%s)", (name, name))
+    [(got, used_by)] = rows(connection, "SELECT GET_LOCK(%s, %s), IS_USED_LOCK(%s)", (name, 0 if holder else 1, name))
     return got == 1 or (holder != 0 and used_by == holder)
 
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, ddl, manifest, orphans, preflight, record, recovery, shadow
-from tableferry.database import Connection, Database, execute
+from tableferry import catalog, ddl, manifest, orphans, preflight, privileges, record, recovery, shadow
+from tableferry.database import Connection, Database, execute, is_mariadb
 from tableferry.errors import (
     BackupDamaged,
     Conflict,
@@ -233,7 +233,11 @@ def _exchange(
     """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
     following = followers(connection, moves)
     orphans.refuse(connection, as_if_swapped(following, moves))
-    orphans.refuse(connection, [replace(key, schema=move.coming) for move in moves for key in move.keys])
+    own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
+    orphans.refuse(connection, own)
+    if not is_mariadb(connection):  # which does not ask for it
+        for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
+            privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
     under_way = record.save(store, found.model_copy(update={"state": during, "following": tuple(following)}))
     try:
         notes = swap(connection, moves, backwards(connection, moves), following)

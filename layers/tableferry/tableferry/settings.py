@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
@@ -10,10 +11,17 @@ from urllib.parse import unquote, urlsplit
 from tableferry.errors import Misconfigured
 from tableferry.served import EVERY_TABLE, Served
 
+_SYSTEM_SCHEMAS = {"mysql", "sys", "information_schema", "performance_schema"}
+_RDS_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\.rds\.amazonaws\.com\.?$", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class DatabaseAddress:
-    """Where the database is and how to log in; exactly one of password, secret and IAM token is used, in this order."""
+    """Where the database is and how to log in; exactly one of password, secret and IAM token is used, in this order.
+
+    A server that has to be ``verified`` proves who it is, to the certificates of ``ca_file`` or of RDS in the
+    ``region``, before anything secret is sent. One with a ``ca_file`` always has to.
+    """
 
     host: str
     port: int
@@ -22,6 +30,8 @@ class DatabaseAddress:
     password: str | None = field(default=None, repr=False)
     secret_arn: str | None = None
     ca_file: str | None = None
+    verified: bool = False
+    region: str | None = None
     served: Served = EVERY_TABLE
     """The tables of it that may be read and written."""
 
@@ -69,7 +79,7 @@ class Settings:
         return self.key
 
 
-def parse_database_url(url: str) -> DatabaseAddress:
+def parse_database_url(url: str, ca_file: str | None = None) -> DatabaseAddress:
     """Take ``mysql://user:password@host:port/database`` apart; each part is percent-decoded."""
     parts = urlsplit(url)
     try:
@@ -82,9 +92,10 @@ def parse_database_url(url: str) -> DatabaseAddress:
     return DatabaseAddress(
         host=unquote(parts.hostname),
         port=port,
-        name=name,
+        name=_not_the_servers_own("DATABASE_URL", name),
         user=unquote(parts.username or "root"),
         password=unquote(parts.password or ""),
+        ca_file=ca_file,
     )
 
 
@@ -92,17 +103,30 @@ def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
     """Where the database is; raises Misconfigured."""
     env = os.environ if env is None else env
     served = Served.parse(env.get("TABLES", ""))
+    ca_file = env.get("DATABASE_CA_FILE") or None
     if url := env.get("DATABASE_URL"):
-        return replace(parse_database_url(url), served=served)
+        return replace(parse_database_url(url, ca_file), served=served)
+    host = _required(env, "DATABASE_HOST")
+    named = _RDS_HOST.search(host)  # the database's region need not be the function's
     return DatabaseAddress(
-        host=_required(env, "DATABASE_HOST"),
+        host=host,
         port=_positive(env, "DATABASE_PORT", 3306),
-        name=_required(env, "DATABASE_NAME"),
+        name=_not_the_servers_own("DATABASE_NAME", _required(env, "DATABASE_NAME")),
         user=env.get("DATABASE_USER") or "tableferry",
         secret_arn=env.get("DATABASE_SECRET_ARN") or None,
-        ca_file=env.get("DATABASE_CA_FILE") or None,
+        ca_file=ca_file,
+        verified=True,
+        region=named[1].lower() if named else env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
         served=served,
     )
+
+
+def _not_the_servers_own(variable: str, name: str) -> str:
+    if name.lower() in _SYSTEM_SCHEMAS:
+        raise Misconfigured(
+            f"{variable} names {name!r}, which is the server's own: name the database with your tables."
+        )
+    return name
 
 
 def _required(env: Mapping[str, str], name: str) -> str:

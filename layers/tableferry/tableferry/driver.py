@@ -1,0 +1,94 @@
+"""The driver's connection, made safe: to whom it speaks, what it sends, and what it never sends."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+import pymysql.connections
+from pymysql.constants import CLIENT, CR
+
+from tableferry import tls
+from tableferry.errors import DatabaseUnavailable
+from tableferry.login import Login
+from tableferry.settings import DatabaseAddress
+
+_CONNECT_TIMEOUT_SECONDS = 5
+_SENT_AS_IT_IS = {b"mysql_clear_password", b"dialog"}
+
+if TYPE_CHECKING:
+    _Driver = pymysql.connections.Connection[Any]
+else:
+    _Driver = pymysql.connections.Connection  # cannot be subscripted at run time
+
+
+class Connection(_Driver):
+    """The driver's connection, less what would let a server, or whoever sits before it, have more than it should."""
+
+    def _create_ssl_ctx(self, options: dict[str, Any] | ssl.SSLContext) -> ssl.SSLContext:
+        # Asked for without a context where encrypted will do. The driver's own would first read the certificates of the
+        # whole world, which takes longer than a query.
+        return options if isinstance(options, ssl.SSLContext) else tls.unverified()
+
+    def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
+        drivers: Any = super()
+        raw: Any = self  # the stubs leave out the protocol's own parts
+        if plugin_name in _SENT_AS_IT_IS and not raw._secure:
+            raise DatabaseUnavailable(
+                "The database server asks for the password as it is, on a connection that is not encrypted; it was not "
+                "sent. Turn TLS on at the server."
+            )
+        return drivers._process_auth(plugin_name, auth_packet, handler)
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        drivers: Any = super()
+        raw: Any = self
+        try:
+            return int(drivers._read_query_result(unbuffered))
+        except RuntimeError as error:  # what the driver makes of a request for a file that it was not told to answer
+            raw._force_close()
+            raise DatabaseUnavailable(
+                "The database server asked for a file of this function in answer to a statement that loads none; it "
+                "was not sent. No MySQL server does that: look who is at the address."
+            ) from error
+
+
+def log_in(address: DatabaseAddress, used: Login, init_command: str) -> Connection:
+    """A connection in utf8mb4 and autocommit.
+
+    Raises:
+        DatabaseUnavailable: the server does not prove who it is, or would have the password unencrypted.
+        Misconfigured: the certificates to hold it against cannot be had.
+        pymysql.err.MySQLError: it cannot be reached, or refuses.
+    """
+    try:
+        return Connection(
+            host=address.host,
+            port=address.port,
+            user=used.user,
+            password=used.password.encode(),  # else the driver takes it for Latin-1
+            database=address.name,
+            charset="utf8mb4",
+            autocommit=True,
+            # Files may be asked for, and only `infile` answers, from memory.
+            client_flag=CLIENT.LOCAL_FILES,
+            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            ssl=tls.context(address),
+            init_command=init_command,
+        )
+    except pymysql.err.OperationalError as error:
+        cause = getattr(error, "original_exception", None)
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            raise DatabaseUnavailable(tls.problem(cause, address)) from error
+        if error.args[:1] == (CR.CR_SSL_CONNECTION_ERROR,):
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} offers no TLS; it was not logged in "
+                "to, and no password was sent. Turn TLS on at the server."
+            ) from error
+        raise
+    except RuntimeError as error:  # the driver lacks the packages to send the password encrypted by itself
+        raise DatabaseUnavailable(
+            f"The database server {address.host}:{address.port} takes this user's password over TLS only; "
+            "it was not sent. Turn TLS on at the server."
+        ) from error

@@ -1,0 +1,69 @@
+"""What the database user may do: asked where lacking a privilege shows as less, and not as an error."""
+
+from __future__ import annotations
+
+import re
+
+from tableferry.database import Connection, rows
+from tableferry.errors import MissingPrivilege
+from tableferry.tables import quote
+
+_NAME = r"(\*|`(?:[^`]|``)*`)"
+_LINE = re.compile(rf"(GRANT|REVOKE) (.+?) ON {_NAME}\.{_NAME} (?:TO|FROM) ")
+_ONE = re.compile(r"(?:\([^)]*\)|[^,(])+")
+
+
+def need(connection: Connection, privilege: str, schema: str, table: str) -> None:
+    """Raise MissingPrivilege before anything is begun that could not be finished, nor taken back, without a privilege."""
+    if not may(connection, privilege, schema, table):
+        raise MissingPrivilege(
+            f"The database user lacks the privilege {privilege} on table {table!r}. What Tableferry needs is in "
+            "sources/grants.sql, statement by statement."
+        )
+
+
+def see_triggers(connection: Connection, schema: str, table: str) -> None:
+    """Raise MissingPrivilege if the table could have triggers that this user is not shown."""
+    if not may(connection, "TRIGGER", schema, table):
+        raise MissingPrivilege(
+            f"The database user lacks the privilege TRIGGER on table {table!r}, and so would not be shown its triggers. "
+            "What Tableferry needs is in sources/grants.sql, statement by statement."
+        )
+
+
+def may(connection: Connection, privilege: str, schema: str, table: str) -> bool:
+    """Whether SHOW GRANTS, which shows those of the roles in force too, has a privilege for a table."""
+    everywhere, here = False, False
+    on_schemas: dict[int, bool] = {}
+    for (line,) in rows(connection, "SHOW GRANTS"):
+        found = _LINE.match(str(line))
+        if found is None or not _covers(found[3], schema):
+            continue
+        has = bool({privilege, "ALL PRIVILEGES"} & {one.strip() for one in _ONE.findall(found[2])})
+        if has and found[1] == "REVOKE":  # MySQL's partial revokes
+            return False
+        if found[4] == quote(table):
+            here |= has
+        elif found[3] == "*":
+            everywhere |= has
+        elif found[4] == "*":
+            closeness = _closeness(found[3])
+            on_schemas[closeness] = on_schemas.get(closeness, False) or has
+    # Of the grants on schemas, the server looks at the closest one only.
+    return everywhere or here or (bool(on_schemas) and on_schemas[max(on_schemas)])
+
+
+def _closeness(pattern: str) -> int:
+    """How much of a name a pattern says before its first wildcard; a name without any says all."""
+    plain = re.sub(r"\\.", "x", pattern)
+    return min((at for mark in "_%" if (at := plain.find(mark)) >= 0), default=len(plain) + 1)
+
+
+def _covers(pattern: str, schema: str) -> bool:
+    """Whether a schema's name in a grant, in which _ and % are wildcards and \\ takes that from them, is of this one."""
+    if pattern in ("*", quote(schema)):
+        return True
+    parts = re.findall(r"\\?.", pattern[1:-1].replace("``", "`"), re.DOTALL)
+    wildcards = {"_": ".", "%": ".*"}
+    expression = "".join(wildcards.get(part) or re.escape(part[-1]) for part in parts)
+    return re.fullmatch(expression, schema, re.DOTALL) is not None

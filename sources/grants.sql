@@ -1,0 +1,17 @@
+-- What Tableferry's database user may do. Put your names in place of `database` (in which _ is written \_) and
+-- 'tableferry'@'%'. The last two are not needed; each says what is lost without it. MySQL's partial_revokes has to be
+-- off, as it is by default, or % in a name is no wildcard.
+
+-- Your tables, and the ledger of what has been loaded, which is made there. SELECT, INSERT and UPDATE are for rows;
+-- DELETE for the ledger's own; CREATE for the ledger and for tables that a restore brings in; ALTER, DROP and REFERENCES
+-- for those that it exchanges, with their foreign keys; TRIGGER to see triggers, and to make them again.
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER ON `database`.* TO 'tableferry'@'%';
+
+-- The schemas in which a restore builds tables, reads them back, and keeps the old ones until it is accepted.
+GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES ON `tableferry\_%`.* TO 'tableferry'@'%';
+
+-- Without it a backup reads on one connection in place of several.
+GRANT LOCK TABLES ON `database`.* TO 'tableferry'@'%';
+
+-- Without it a backup does not name its position in the binary log.
+GRANT REPLICATION CLIENT ON *.* TO 'tableferry'@'%';

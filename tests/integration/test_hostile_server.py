@@ -1,0 +1,58 @@
+"""A server that asks for a file of ours, which `LOAD DATA LOCAL` lets it do, in answer to anything."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tableferry import infile, ledger, wire
+from tableferry.columns import codec
+from tableferry.database import Connection, Database, execute, rows, transaction
+from tableferry.errors import DatabaseUnavailable
+from tableferry.settings import DatabaseAddress
+from tableferry.tables import Column
+from tests.integration.fake_server import FakeServer
+
+COLUMN = Column("c", "int", "int", nullable=True)
+
+ASKED: dict[str, tuple[bytes, Callable[[Connection], object]]] = {
+    "a statement": (b"DELETE", lambda connection: execute(connection, "DELETE FROM t")),
+    "a query": (b"SELECT", lambda connection: rows(connection, "SELECT 1")),
+    "a streamed query": (b"SELECT", lambda connection: list(wire.frames(connection, "SELECT 1", [codec(COLUMN)], 99))),
+    "the ledger": (b"INSERT", lambda connection: ledger.write(connection, "id", 0, {})),
+    "a transaction": (b"BEGIN", lambda connection: transaction(connection).__enter__()),
+    "the session's settings": (b"SET SESSION", lambda connection: None),
+    "the character set": (b"SET NAMES", lambda connection: rows(connection, "SELECT 1")),
+}
+
+
+@pytest.mark.parametrize("case", ASKED)
+def test_a_server_that_asks_for_a_file_gets_none(case: str, tmp_path: Path) -> None:
+    trap, ask = ASKED[case]
+    wanted = tmp_path / "environ"
+    wanted.write_text("AWS_SECRET_ACCESS_KEY=hush")
+    with FakeServer(trap=trap, file=str(wanted)).running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
+        with pytest.raises(Exception), Database(address).connect() as connection:  # noqa: B017
+            ask(connection)
+    assert any(statement.startswith(trap) for statement in fake.statements)
+    assert b"hush" not in b"".join(fake.packets)
+
+
+def test_the_error_says_what_the_server_did() -> None:
+    with FakeServer(trap=b"DELETE").running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
+        with (
+            pytest.raises(DatabaseUnavailable, match="asked for a file of this function"),
+            Database(address).connect() as connection,
+        ):
+            execute(connection, "DELETE FROM t")
+    assert fake.answers_to_trap == []
+
+
+def test_a_load_sends_its_rows_and_not_the_file_that_the_server_names() -> None:
+    with FakeServer(trap=b"LOAD DATA").running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
+        with Database(address).connect() as connection:
+            infile.load(connection, "`t`", [infile.Target("c")], [b"1\n", b"2\n"])
+    assert fake.answers_to_trap == [b"1\n", b"2\n", b""]
