@@ -22,14 +22,16 @@ class FakeServer:
     """What it does, and what it was sent.
 
     ``certificate`` makes it offer TLS. ``switch_to`` is the way to log in that it asks for; with ``full_login`` it does
-    as if it did not know the user yet, and hands out a key to hide the password with. It refuses as many logins as ``refusals`` says. To a statement that begins
-    with ``trap`` it answers that it wants ``file``.
+    as if it did not know the user yet, and hands out a key to hide the password with. It refuses as many logins as
+    ``refusals`` says. To a statement that begins with ``trap`` it answers that it wants ``file``. With ``silent`` it takes
+    connections and says nothing.
     """
 
     certificate: Certificate | None = None
     switch_to: bytes | None = None
     full_login: bool = False
     refusals: int = 0
+    silent: bool = False
     trap: bytes | None = None
     file: str = "/proc/self/environ"
     port: int = 0
@@ -64,6 +66,8 @@ class FakeServer:
                 self._session(connection)
 
     def _session(self, connection: socket.socket) -> None:
+        if self.silent:
+            connection.recv(1)
         flags = _PROTOCOL_41 | _DATABASE | _SECURE | _PLUGINS | _LENGTHS | (_SSL if self.certificate else 0)
         greeting = b"\x0a8.4.0-fake\x00" + struct.pack("<I", 1) + b"saltsalt\x00" + struct.pack("<H", flags & 0xFFFF)
         greeting += struct.pack("<BHHB", 45, 2, flags >> 16, 21) + bytes(10) + b"saltsaltsalt\x00"

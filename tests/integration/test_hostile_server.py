@@ -1,17 +1,20 @@
 """A server that asks for a file of ours, which `LOAD DATA LOCAL` lets it do, in answer to anything."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tableferry import infile, ledger, wire
+from tableferry import driver, infile, ledger, wire
 from tableferry.columns import codec
 from tableferry.database import Connection, Database, execute, rows, transaction
 from tableferry.errors import DatabaseUnavailable
-from tableferry.settings import DatabaseAddress
+from tableferry.settings import DatabaseAddress, database_address
 from tableferry.tables import Column
 from tests.integration.fake_server import FakeServer
+from tests.support import Database as OurDatabase
 
 COLUMN = Column("c", "int", "int", nullable=True)
 
@@ -56,3 +59,20 @@ def test_a_load_sends_its_rows_and_not_the_file_that_the_server_names() -> None:
         with Database(address).connect() as connection:
             infile.load(connection, "`t`", [infile.Target("c")], [b"1\n", b"2\n"])
     assert fake.answers_to_trap == [b"1\n", b"2\n", b""]
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "_LOGIN_SECONDS", 1)
+    with FakeServer(silent=True).running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
+        started = time.monotonic()
+        with pytest.raises(DatabaseUnavailable), Database(address).connect():
+            pass
+        assert time.monotonic() - started < 4
+
+
+def test_once_logged_in_an_answer_may_take_its_time(database: OurDatabase) -> None:
+    with Database(database_address()).connect() as connection:
+        raw: Any = connection
+        assert raw._read_timeout is None
+        assert rows(connection, "SELECT SLEEP(0.1)") == [(0,)]

@@ -15,6 +15,7 @@ from tableferry.login import Login
 from tableferry.settings import DatabaseAddress
 
 _CONNECT_TIMEOUT_SECONDS = 5
+_LOGIN_SECONDS = 10  # for each answer of the server until the login is done; a query may take what it takes
 _SENT_AS_IT_IS = {b"mysql_clear_password", b"dialog"}
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def log_in(address: DatabaseAddress, used: Login, init_command: str) -> Connecti
         pymysql.err.MySQLError: it cannot be reached, or refuses.
     """
     try:
-        return Connection(
+        connection = Connection(
             host=address.host,
             port=address.port,
             user=used.user,
@@ -74,9 +75,13 @@ def log_in(address: DatabaseAddress, used: Login, init_command: str) -> Connecti
             # Files may be asked for, and only `infile` answers, from memory.
             client_flag=CLIENT.LOCAL_FILES,
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
+            read_timeout=_LOGIN_SECONDS,
             ssl=tls.context(address),
             init_command=init_command,
         )
+        raw: Any = connection
+        raw._read_timeout = None
+        return connection
     except pymysql.err.OperationalError as error:
         cause = getattr(error, "original_exception", None)
         if isinstance(cause, ssl.SSLCertVerificationError):
