@@ -86,7 +86,8 @@ def test_what_is_installed_is_what_the_lock_says() -> None:
     # Besides the project, what a new environment has before anything is installed.
     own = {"tableferry", "pip", "setuptools"} - set(locked)
     installed = {canonicalize_name(found.name): found.version for found in metadata.distributions()}
-    assert {name: there for name, there in installed.items() if name not in own} == locked
+    found = {name: there for name, there in installed.items() if name not in own}
+    assert found == locked, "the environment is of another lock: make setup"
 
 
 def test_what_is_installed_needs_nothing_that_the_lock_lacks() -> None:
