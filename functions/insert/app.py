@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
-from tableferry import api, catalog, dictionary
+from tableferry import api, body, catalog, dictionary
 from tableferry.database import Database
 from tableferry.errors import UnsupportedMediaType
 from tableferry.insert import Batch, insert
@@ -64,10 +64,10 @@ def insert_rows(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
 ) -> Response[RowsResult]:
     """Good rows go in, each other one is reported with row, column, code and message."""
-    body, media_type = api.body_of(app)
+    content, media_type = body.raw(app)
     if media_type not in _TYPES:
         raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
-    batch = Batch(body, csv=_TYPES[media_type])
+    batch = Batch(content, csv=_TYPES[media_type])
     done = insert(_database(), name or api.path_name(app, "table", table), batch, on_duplicate, idempotency_key)
     for problem in done.errors:
         api.logger.warning("row rejected", extra={"table": done.table, "problem": asdict(problem)})

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 LAYERS = [
     ["jobapi", "views", "dictionary"],
     ["api", "problems"],
+    ["body"],
     ["models", "restore", "backup", "insert", "load", "drill", "proof"],
     ["recovery", "preflight"],
     ["shadow", "swap", "record", "jobs", "account"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
@@ -18,18 +17,16 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
-from tableferry import problems
+from tableferry import body, problems
 from tableferry.errors import InvalidRequest, TableferryError, UnsupportedMediaType
 from tableferry.models import JobView
 
 logger = Logger()
 metrics = Metrics()
 
-MEDIA_TYPES = ("application/json", "text/csv")
 PROBLEM = "application/problem+json"
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
@@ -76,7 +73,7 @@ def _invalid(error: RequestValidationError) -> Response[str]:
 
 def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
     """Of a request without a body, whose type nobody looked at before."""
-    return _known(UnsupportedMediaType(f"Send the body as {MEDIA_TYPES[0]}, in UTF-8."))
+    return _known(UnsupportedMediaType(f"Send the body as {body.MEDIA_TYPES[0]}, in UTF-8."))
 
 
 def _unforeseen(error: Exception) -> Response[str]:
@@ -119,7 +116,7 @@ def _routable(event: dict[str, Any]) -> dict[str, Any]:
 def _unread_body(event: Mapping[str, Any]) -> dict[str, Any] | None:
     """The answer to a body that cannot be read, before a route would fail on it."""
     try:
-        _readable(event)
+        body.refuse_unreadable(event)
     except TableferryError as error:
         details = problems.problem(error)
         return {
@@ -129,25 +126,6 @@ def _unread_body(event: Mapping[str, Any]) -> dict[str, Any] | None:
             "isBase64Encoded": False,
         }
     return None
-
-
-def _readable(event: Mapping[str, Any]) -> None:
-    if not event.get("body"):
-        return
-    # A form (what curl sends unless told) would pass for one field.
-    headers = APIGatewayProxyEventV2(dict(event)).headers  # found in any case: SAM leaves their names as they were sent
-    media_type = str(headers.get("content-type", "")).partition(";")[0].strip().lower()
-    rows = str(event.get("rawPath", "")).endswith("/rows")
-    taken = MEDIA_TYPES if rows else MEDIA_TYPES[:1]
-    if media_type not in taken:
-        other = f", not as {media_type}." if media_type else "."
-        raise UnsupportedMediaType(f"Send the body as {' or '.join(taken)}, in UTF-8{other}")
-    try:
-        given = base64.b64decode(event["body"]) if event.get("isBase64Encoded") else event["body"].encode()
-        if not rows:
-            json.loads(given.decode())  # the router foresees broken JSON, not JSON too deep or with numbers too long
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest("The body is not JSON in UTF-8.") from error
 
 
 def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -177,38 +155,15 @@ def actions(**known: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any
     return direct
 
 
-def answer(status: HTTPStatus, body: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
+def answer(status: HTTPStatus, given: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """A JSON answer."""
-    content = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+    content = given.model_dump(mode="json") if isinstance(given, BaseModel) else given
     return Response(status.value, "application/json", content, headers=dict(headers or {}))
 
 
 def problem(details: Mapping[str, Any]) -> Response[str]:
     """An answer that says what went wrong."""
     return Response(details["status"], PROBLEM, json.dumps(details, ensure_ascii=False))
-
-
-def body_of(app: APIGatewayHttpResolver) -> tuple[bytes, str]:
-    """Body and media type of the request.
-
-    Raises:
-        UnsupportedMediaType: it has no type, is compressed, or is not in UTF-8.
-    """
-    event = app.current_event
-    given = str(event.headers.get("content-type", ""))
-    media_type, *parameters = given.lower().split(";")
-    charsets = [
-        value.strip(' "')
-        for name, _, value in (part.partition("=") for part in parameters)
-        if name.strip() == "charset"
-    ]
-    if not set(charsets) <= {"utf-8", "utf8", "us-ascii"}:
-        raise UnsupportedMediaType(f"Send the body in UTF-8, not as {given!r}.")
-    if event.headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedMediaType("Send the body uncompressed; a large file goes by POST /uploads.")
-    text = event.body or ""
-    data = base64.b64decode(text) if event.is_base64_encoded else text.encode()
-    return data, media_type.strip()
 
 
 def wait_seconds(app: APIGatewayHttpResolver) -> int:
