@@ -16,9 +16,10 @@ from tableferry.identity import new_id
 from tableferry.jobs import Kind
 from tableferry.models import DrillRequest, JobView, RestoreList, RestoreRequest, RestoreView
 from tableferry.proof import Proof
-from tableferry.restore import accept, on_trust, open_backup, plan, restore, undo
+from tableferry.restore import accept, plan, restore, undo
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
+from tableferry.trust import on_trust, open_backup
 
 app = api.resolver()
 

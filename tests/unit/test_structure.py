@@ -15,7 +15,7 @@ LAYERS = [
     ["jobapi", "views", "dictionary"],
     ["api", "problems"],
     ["body"],
-    ["models", "restore", "backup", "insert", "load", "drill", "proof"],
+    ["models", "restore", "backup", "insert", "load", "drill", "proof", "trust"],
     ["recovery", "preflight"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],

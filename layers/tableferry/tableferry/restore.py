@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, ddl, manifest, orphans, preflight, privileges, record, recovery, shadow
+from tableferry import catalog, orphans, preflight, privileges, record, recovery, shadow
 from tableferry.database import Connection, Database, execute, is_mariadb
 from tableferry.errors import (
-    BackupDamaged,
     Conflict,
     InvalidRequest,
     RecordNotFound,
-    TableferryError,
     TableNotInBackup,
     TableNotServed,
 )
@@ -29,47 +26,6 @@ from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
-
-
-def open_backup(store: Store, backup_id: str, signing_key: bytes, trust: bool) -> Manifest:
-    """The manifest that a restore works from: of ``latest`` or of an id, signed unless it is to be trusted.
-
-    Of one that is only trusted, the SQL is held to plain definitions of tables, and there are no triggers.
-    Raises BackupNotFound and BackupDamaged.
-    """
-    wanted = manifest.latest(store) if backup_id == "latest" else backup_id
-    found = manifest.read(store, wanted, None if trust else signing_key)
-    if not trust:
-        return found
-    for table in found.tables:
-        charsets = (codec.charset for codec in table.codecs)
-        if not (
-            ddl.is_plain(table.definition)
-            and all(ddl.is_actions(key.actions) for key in table.foreign_keys)
-            and all(not charset or charset.isidentifier() for charset in charsets)
-        ):
-            raise BackupDamaged(f"The definition of table {table.name!r} is more than a CREATE TABLE.")
-    plain = tuple(table.model_copy(update={"triggers": ()}) for table in found.tables)
-    return found.model_copy(update={"tables": plain})
-
-
-@contextmanager
-def on_trust(trust: bool) -> Iterator[None]:
-    """What nobody has signed may describe tables that cannot be: then any error is the manifest's, not ours.
-
-    Raises:
-        BackupDamaged: in place of an error that nobody foresaw, where the manifest is only trusted.
-    """
-    try:
-        yield
-    except TableferryError:
-        raise
-    except Exception as error:
-        if not trust:
-            raise
-        raise BackupDamaged(
-            "The manifest is not signed, and what it says of its tables does not fit together. Nothing was changed."
-        ) from error
 
 
 def plan(
