@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from rich.console import Console
 from rich.table import Table
+from schemathesis.core import NOT_SET
 from schemathesis.core.result import Ok
 
 from tests.fuzz import answers, cases
@@ -121,6 +122,9 @@ def _send(world: World, http: requests.Session, made: cases.Sent, outcome: Outco
         if isinstance(body, dict) and str(body.get("backup", "")).startswith("@"):
             body = body | {"backup": world.resolve(body["backup"])}
         case.body, case.media_type = body, "application/json"
+    if made.rehearsed and (isinstance(case.body, dict) or case.body is NOT_SET):
+        given = case.body if isinstance(case.body, dict) else {}
+        case.body, case.media_type = {"dry_run": True, **given}, "application/json"
     case.query = {**case.query, **made.query}
     answer = case.call(base_url=world.env["API_URL"], session=http, headers=made.headers, timeout=60)
     request = answer.request

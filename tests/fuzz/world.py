@@ -58,17 +58,18 @@ class World:
             pages = bucket.get_paginator("list_objects_v2").paginate(Bucket=self.env["BUCKET"], Prefix=prefix)
             for one in (one for page in pages for one in page.get("Contents", ())):
                 if one["LastModified"] < limit:
-                    part = one["Key"].removeprefix(prefix).split("/")
-                    found.setdefault((part[0] if prefix == "backups/" else part[-1]).removesuffix(".json"), []).append(
-                        one["Key"]
-                    )
+                    parts = one["Key"].removeprefix(prefix).split("/")
+                    name = parts[0] if prefix == "backups/" else parts[-1].removesuffix(".json")
+                    found.setdefault(name, []).append(one["Key"])
             for name in sorted(found)[:-_KEPT]:
-                if name in self.ids.values():
-                    continue
-                if prefix == "restores/":
-                    requests.post(f"{self.env['API_URL']}/restores/{name}/accept", timeout=60)
-                for key in found[name]:
-                    bucket.delete_object(Bucket=self.env["BUCKET"], Key=key)
+                if name not in self.ids.values() and (prefix != "restores/" or self._let_go(name)):
+                    for key in found[name]:
+                        bucket.delete_object(Bucket=self.env["BUCKET"], Key=key)
+
+    def _let_go(self, restore_id: str) -> bool:
+        """Whether a restore keeps no schema any more; one whose record is gone would keep it for ever."""
+        answer = requests.post(f"{self.env['API_URL']}/restores/{restore_id}/accept", timeout=60)
+        return answer.status_code == 200 or "it cannot be accepted" in answer.text
 
     def _restored(self) -> str:
         made = self._post("/restores", {"backup": self.ids["backup"], "tables": ["one", "child"]})
