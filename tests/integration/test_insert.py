@@ -108,6 +108,13 @@ def test_good_rows_go_in_and_bad_ones_are_reported_in_the_answer_and_the_log(sam
     assert log.getvalue().count('"row rejected"') == 2
 
 
+def test_no_value_of_a_rejected_row_is_logged(sample: Database, log: Any) -> None:
+    done = request(handler, "POST", "/tables/jobs/rows", body=[["hush-hush", "Clerk"], [9, "hush-hush" * 20]])
+    assert "hush-hush" in done.json["errors"][0]["message"]  # the caller is told
+    assert log.getvalue().count('"row rejected"') == 2
+    assert "hush" not in log.getvalue()
+
+
 def test_names_of_tables_and_columns_may_hold_anything(database: Database) -> None:
     for name in ("it's", 'a"b', "back`tick", "a/b", "100%", "für ☃"[:3], "select", "a b", "x;y--", "{0}", "a%2Fb"):
         column = name.replace("`", "``")
