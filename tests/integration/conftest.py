@@ -10,6 +10,8 @@ import pytest
 
 from local.database import split_statements
 from tableferry import api, blocks
+from tests.integration.certificates import Authority, Certificate
+from tests.integration.tls_server import TlsServer, running
 from tests.integration.uploads import Uploads
 from tests.support import Database, Server
 
@@ -83,3 +85,24 @@ def uploads(s3_client: "S3Client", bucket: str) -> Uploads:
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "_BLOCK_RECORDS", 10)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the certificates of the servers that tests start."""
+    return Authority(tmp_path_factory.mktemp("authority"), "right")
+
+
+@pytest.fixture(scope="module")
+def good(authority: Authority) -> Certificate:
+    """A certificate for 127.0.0.1."""
+    return authority.sign("good", "IP:127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def tls_server(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, good: Certificate
+) -> Iterator[TlsServer]:
+    """A database server with a certificate for 127.0.0.1."""
+    with running(tmp_path_factory.mktemp("tls"), authority, good) as started:
+        yield started

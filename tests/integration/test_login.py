@@ -32,7 +32,7 @@ from tableferry.settings import DatabaseAddress, database_address
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
 from tests.integration.lambdas import request
-from tests.integration.tls_server import DATABASE, TlsServer, running
+from tests.integration.tls_server import DATABASE, TlsServer
 from tests.support import embedded_only
 
 REGION = "us-east-1"
@@ -40,24 +40,6 @@ KEY, SECRET_KEY = "AKIAEXAMPLE", "hush-hush-secret-key"
 TOKEN_HOST = DatabaseAddress(
     "db.c1.eu-south-2.rds.amazonaws.com", 3307, "d", "jane", verified=True, region="eu-south-2"
 )
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"), "right")
-
-
-@pytest.fixture(scope="module")
-def good(authority: Authority) -> Certificate:
-    return authority.sign("good", "IP:127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def tls_server(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, good: Certificate
-) -> Iterator[TlsServer]:
-    with running(tmp_path_factory.mktemp("tls"), authority, good) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

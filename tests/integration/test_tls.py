@@ -1,6 +1,5 @@
 """Whom a connection believes to be the database, with a real server that has certificates, and a fake one that listens."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,28 +15,10 @@ from tableferry.errors import DatabaseUnavailable
 from tableferry.settings import DatabaseAddress
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
-from tests.integration.tls_server import TlsServer, running
+from tests.integration.tls_server import TlsServer
 from tests.support import embedded_only
 
 PASSWORD = "a password that must not be seen"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"), "right")
-
-
-@pytest.fixture(scope="module")
-def good(authority: Authority) -> Certificate:
-    return authority.sign("good", "IP:127.0.0.1")
-
-
-@pytest.fixture(scope="module")
-def tls_server(
-    tmp_path_factory: pytest.TempPathFactory, authority: Authority, good: Certificate
-) -> Iterator[TlsServer]:
-    with running(tmp_path_factory.mktemp("tls"), authority, good) as started:
-        yield started
 
 
 @pytest.fixture
