@@ -60,11 +60,11 @@ def _inheriting(line: str, default: str) -> str:
     return found[1] + line[found.end() :] if found and found[2] == default else line
 
 
-def add_foreign_key(key: ForeignKey, keep_name: bool = True) -> str:
+def add_foreign_key(key: ForeignKey) -> str:
     """The statement that gives the foreign key to its table."""
-    constraint = f"CONSTRAINT {quote(key.name)} " if keep_name else ""
     return (
-        f"ALTER TABLE {qualified(key.schema, key.table)} ADD {constraint}FOREIGN KEY ({column_list(key.columns)})"
+        f"ALTER TABLE {qualified(key.schema, key.table)} ADD CONSTRAINT {quote(key.name)} FOREIGN KEY"
+        f" ({column_list(key.columns)})"
         f" REFERENCES {qualified(key.parent_schema, key.parent_table)} ({column_list(key.parent_columns)})"
         + key.actions
     )

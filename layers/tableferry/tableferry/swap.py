@@ -21,6 +21,7 @@ _LOCK_WAIT_TIMEOUT = 1205
 _LOCK_WAIT_SECONDS = 2
 _TRIES = 5
 _TRIGGER_EXISTS = 1359
+_CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
 _MAY_NOT_SET_DEFINER = {1227, 4254}
 
 
@@ -164,7 +165,15 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     out = [f"{qualified(move.live, move.name)} TO {qualified(move.aside, move.name)}" for move in moves if move.leaves]
     into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
     execute(connection, "SET SESSION foreign_key_checks = 0")
-    _patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+    try:
+        _patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+    except pymysql.err.MySQLError as error:
+        if error_code(error) != _CHECK_EXISTS:
+            raise
+        raise Conflict(
+            "A check of a table that would come has the name of another table's by now, and a schema can have a name of "
+            "a check only once. Drop or rename that check, or restore `into` another name."
+        ) from error
 
 
 def _patiently(connection: Connection, sql: str) -> None:
