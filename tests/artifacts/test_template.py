@@ -303,7 +303,7 @@ def test_what_is_not_wanted_any_more_goes_and_backups_go_only_if_that_is_set(syn
     usual = rules()
     assert usual["Backups"]["ExpirationInDays"] == 35
     assert usual["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
-    assert usual["Uploads"]["Prefix"], usual["Rejects"]["Prefix"] == ("uploads/", "rejects/")
+    assert (usual["Uploads"]["Prefix"], usual["Rejects"]["Prefix"]) == ("uploads/", "rejects/")
     assert "Backups" not in rules(BackupRetentionDays=0)
     assert not [rule for rule in usual.values() if rule.get("Prefix", "x") in ("", "restores/", "verifications/")]
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tableferry.database import Connection, Database, is_mariadb, rows
 from tableferry.errors import TableNotFound, TableNotServed
-from tableferry.privileges import see_triggers
+from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
@@ -79,7 +79,7 @@ def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
         (schema, table),
     )
     if not names:
-        see_triggers(connection, schema, table)
+        need(connection, "TRIGGER", schema, table, ", and so would not be shown its triggers")
     found = []
     for (name,) in names:
         _, sql_mode, text, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]

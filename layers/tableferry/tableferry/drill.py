@@ -14,7 +14,7 @@ from tableferry import shadow
 from tableferry.database import Connection, Database, Mode, execute, rows
 from tableferry.errors import Conflict
 from tableferry.manifest import Manifest
-from tableferry.shadow import Item, Place, Progress
+from tableferry.shadow import Item, Place
 from tableferry.store import Store
 from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
@@ -29,7 +29,6 @@ def drill(
     *,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
-    progress: Progress = lambda done, of, rows: None,
 ) -> None:
     """Build the tables, hold them against the manifest and drop them, whatever came of it.
 
@@ -55,16 +54,15 @@ def drill(
             keys,
             workers=workers,
             chunk_bytes=chunk_bytes,
-            progress=progress,
+            progress=lambda done, of, rows: None,
         )
 
 
 @contextmanager
 def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
     """The name of a schema for one drill, which is dropped on leaving; those of drills that died are dropped before."""
-    of_database = hashlib.sha256(live.encode()).hexdigest()[
-        :8
-    ]  # other databases of the server have drills of their own
+    # Other databases of the server have drills of their own.
+    of_database = hashlib.sha256(live.encode()).hexdigest()[:8]
     prefix = f"{OWN_PREFIX}drill_{of_database}_"
     [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
     if not alone:

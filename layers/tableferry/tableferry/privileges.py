@@ -13,21 +13,15 @@ _LINE = re.compile(rf"(GRANT|REVOKE) (.+?) ON {_NAME}\.{_NAME} (?:TO|FROM) ")
 _ONE = re.compile(r"(?:\([^)]*\)|[^,(])+")
 
 
-def need(connection: Connection, privilege: str, schema: str, table: str) -> None:
-    """Raise MissingPrivilege before anything is begun that could not be finished, nor taken back, without a privilege."""
+def need(connection: Connection, privilege: str, schema: str, table: str, else_: str = "") -> None:
+    """Raise MissingPrivilege, which tells what would happen ``else_``, if the user lacks a privilege on a table.
+
+    For what shows as less where it is lacking, and for what could neither be finished nor taken back without it.
+    """
     if not may(connection, privilege, schema, table):
         raise MissingPrivilege(
-            f"The database user lacks the privilege {privilege} on table {table!r}. What Tableferry needs is in "
+            f"The database user lacks the privilege {privilege} on table {table!r}{else_}. What Tableferry needs is in "
             "sources/grants.sql, statement by statement."
-        )
-
-
-def see_triggers(connection: Connection, schema: str, table: str) -> None:
-    """Raise MissingPrivilege if the table could have triggers that this user is not shown."""
-    if not may(connection, "TRIGGER", schema, table):
-        raise MissingPrivilege(
-            f"The database user lacks the privilege TRIGGER on table {table!r}, and so would not be shown its triggers. "
-            "What Tableferry needs is in sources/grants.sql, statement by statement."
         )
 
 
