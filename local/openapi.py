@@ -36,7 +36,7 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 _MESSAGE = {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}}
 _REFUSALS = {
     400: "The request cannot be read; the detail says what is wrong with it.",
-    403: "The database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
+    403: "The table is not served, the database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
     404: "There is nothing of this name or id, or (by API Gateway) nothing at this path.",
     409: "The database or the backup is not in the state that this needs; nothing was changed.",
     413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
