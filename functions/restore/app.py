@@ -78,7 +78,7 @@ def perform(
             store,
             job_id,
             source,
-            plan(source, wanted.tables, wanted.into, settings.database.served),
+            plan(source, wanted.tables, wanted.into, settings.database.served, wanted.allow_inexact_json),
             dry_run=wanted.dry_run,
             workers=settings.workers,
             chunk_bytes=settings.chunk_bytes,
@@ -100,7 +100,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
         store,
         new_id(now),
         source,
-        plan(source, None, {}, settings.database.served),
+        plan(source, None, {}, settings.database.served, inexact_json=True),
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
     )

@@ -20,7 +20,7 @@ LAYERS = [
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
-    ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "ddl"],
+    ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "ddl", "documents"],
     ["columns", "numeric", "temporal"],
     ["catalog", "checks"],
     ["privileges"],

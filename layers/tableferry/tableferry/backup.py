@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import pymysql
 
-from tableferry import __version__, archive, catalog, chunks, ddl, manifest, wire
+from tableferry import __version__, archive, catalog, chunks, ddl, documents, manifest, wire
 from tableferry.archive import Format
 from tableferry.columns import Codec, codecs, select
 from tableferry.database import Connection, Database, Mode, error_code, server_version
@@ -138,7 +138,8 @@ def back_up_chunk(
 ) -> ChunkEntry:
     """Read one range of keys and write its files; the same task writes the same keys again."""
     table, columns = task.source.table, task.source.columns
-    sql = select(table.sql, columns, task.range.where(table.primary_key), chunks.in_key_order(table))
+    where = task.range.where(table.primary_key)
+    sql = select(table.sql, columns, where, chunks.in_key_order(table))
     seen = Digest()
     objects = []
     for number, frame in enumerate(wire.frames(connection, sql, columns, chunk_bytes)):
@@ -150,7 +151,12 @@ def back_up_chunk(
             ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         )
     return ChunkEntry(
-        lower=task.range.lower, upper=task.range.upper, rows=seen.rows, digest=seen.hex, objects=tuple(objects)
+        lower=task.range.lower,
+        upper=task.range.upper,
+        rows=seen.rows,
+        digest=seen.hex,
+        objects=tuple(objects),
+        inexact=documents.inexact(connection, table, where),
     )
 
 

@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tableferry.archive import Format
 from tableferry.columns import Codec
+from tableferry.documents import added
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.identity import is_id
 from tableferry.store import Store
@@ -46,6 +47,8 @@ class ChunkEntry(Entry):
     rows: int
     digest: str
     objects: tuple[ObjectEntry, ...]
+    inexact: dict[str, int] = Field(default_factory=dict)
+    """Rows, by column, that hold what the module ``documents`` is about."""
 
 
 class ColumnEntry(Entry):
@@ -73,6 +76,10 @@ class TableEntry(Entry):
     @property
     def codecs(self) -> tuple[Codec, ...]:
         return tuple(column.codec for column in self.columns)
+
+    @property
+    def inexact(self) -> dict[str, int]:
+        return added([chunk.inexact for chunk in self.chunks])
 
     @property
     def objects(self) -> tuple[ObjectEntry, ...]:

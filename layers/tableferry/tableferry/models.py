@@ -116,7 +116,10 @@ class BackupRequest(Request):
 
 
 class BackedUpTable(BaseModel):
-    """A table in a backup; size in bytes, digest as the module ``digest`` defines it."""
+    """A table in a backup; size in bytes, digest as the module ``digest`` defines it.
+
+    ``inexact_json``: rows, by column, that hold JSON scalars which no text gives back (a DECIMAL, a date, bytes).
+    """
 
     name: str
     rows: int
@@ -124,6 +127,7 @@ class BackedUpTable(BaseModel):
     digest: str
     chunks: int
     objects: int
+    inexact_json: dict[str, int] = Field(default_factory=dict)
 
 
 class BackupView(BaseModel):
@@ -200,13 +204,17 @@ class VerificationView(BaseModel):
 
 
 class RestoreRequest(Request):
-    """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature."""
+    """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature.
+
+    ``allow_inexact_json`` restores JSON scalars which no text gives back as the numbers and strings that they look like.
+    """
 
     backup: str = "latest"
     tables: list[TableName] | None = None
     into: dict[TableName, TableName] = Field(default_factory=dict)
     dry_run: bool = False
     trust: bool = False
+    allow_inexact_json: bool = False
 
 
 class RestoredTableView(BaseModel):

@@ -11,6 +11,7 @@ from tableferry.database import Connection, Database, execute, is_mariadb
 from tableferry.errors import (
     Conflict,
     InvalidRequest,
+    NotSupported,
     RecordNotFound,
     TableNotInBackup,
     TableNotServed,
@@ -29,26 +30,35 @@ _LONGEST_NAME = 64
 
 
 def plan(
-    source: Manifest, tables: Sequence[str] | None, into: Mapping[str, str], served: Served = EVERY_TABLE
+    source: Manifest,
+    tables: Sequence[str] | None,
+    into: Mapping[str, str],
+    served: Served = EVERY_TABLE,
+    inexact_json: bool = False,
 ) -> list[Item]:
     """What a restore would do; looks at nothing but the manifest, and which tables are served.
 
     Raises:
         TableNotServed: a table, or the name it is to get, is not among those that are.
         TableNotInBackup, InvalidRequest: a table is not there, a name is not possible or given twice.
+        NotSupported: a JSON column holds what no text gives back, and ``inexact_json`` does not allow for that.
     """
     known = [entry.name for entry in source.tables]
     for name in [*(tables or ()), *into]:
         if name not in known:
             raise TableNotInBackup(f"Backup {source.id} holds no table {name!r}; it holds {', '.join(known)}.")
     wanted = set(known if tables is None and not into else [*(tables or ()), *into])
-    items = [Item(entry, into.get(entry.name, entry.name)) for entry in source.tables if entry.name in wanted]
+    items = [
+        Item(entry, into.get(entry.name, entry.name), inexact_json) for entry in source.tables if entry.name in wanted
+    ]
     if not items:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
     for item in items:
         _refuse_unserved(served, item.entry.name, item.into)
         if not 0 < len(item.into) <= _LONGEST_NAME or item.into.startswith(OWN_PREFIX) or "\0" in item.into:
             raise InvalidRequest(f"A table cannot be named {item.into!r} here.")
+        if item.entry.inexact and not inexact_json:
+            raise NotSupported(f"{' '.join(_inexact_notes(item))} To restore them so, ask for it: allow_inexact_json.")
     if len({item.into for item in items}) < len(items):
         raise InvalidRequest("Two tables cannot be restored into the same name.")
     return items
@@ -149,6 +159,14 @@ def _refuse_unserved(served: Served, *names: str) -> None:
             raise TableNotServed(name)
 
 
+def _inexact_notes(item: Item) -> list[str]:
+    return [
+        f"JSON column {name!r} of table {item.entry.name!r} holds in {count} rows scalars that no text gives back (a "
+        "DECIMAL, a date, bytes, put in by SQL functions); restored, they are the numbers and strings that they look like."
+        for name, count in item.entry.inexact.items()
+    ]
+
+
 def _begin(
     connection: Connection, store: Store, restore_id: str, source: Manifest, items: Sequence[Item], place: Place
 ) -> Restore:
@@ -174,6 +192,7 @@ def _begin(
             )
             for item in items
         ),
+        notes=tuple(note for item in items for note in _inexact_notes(item)),
         started=datetime.now(UTC),
     )
 

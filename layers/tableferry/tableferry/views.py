@@ -44,6 +44,7 @@ def backup(made: Manifest) -> BackupView:
                 digest=table.digest,
                 chunks=len(table.chunks),
                 objects=len(table.objects),
+                inexact_json=table.inexact,
             )
             for table in made.tables
         ],
