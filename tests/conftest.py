@@ -2,6 +2,7 @@
 
 import signal
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 from local import s3 as emulator
 from local.state import State
 from tests import stack
-from tests.support import Database, Runtime, Server, any_server, clean_environment, running
+from tests.support import NOT_APPLICABLE, Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,6 +28,28 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def pytest_configure() -> None:
     # Else SIGTERM would end us without stopping what the fixtures started.
     signal.signal(signal.SIGTERM, _terminate)
+
+
+def _not_applicable(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """The reason for which a test is not applicable to its server, if that is what it said."""
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return None
+    _, marked, reason = report.longrepr[2].partition(f"Skipped: {NOT_APPLICABLE}")
+    return reason if marked else None
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """A test that is not applicable to its server is a kind of its own: neither passed nor merely skipped."""
+    return ("not applicable", "n", "NOT APPLICABLE") if _not_applicable(report) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many were not applicable, by reason."""
+    reasons = Counter(_not_applicable(report) for report in terminalreporter.getreports("not applicable"))
+    if reasons:
+        terminalreporter.section("not applicable to this server")
+        for reason, count in sorted(reasons.items(), key=str):
+            terminalreporter.line(f"{count:5}  {reason}")
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import pymysql
@@ -37,6 +38,22 @@ def connect(url: str, **options: Any) -> "Connection":
     )
 
 
+NOT_APPLICABLE = "not applicable: "
+
+
+def not_applicable(reason: str) -> NoReturn:
+    """End a test whose server has no such type or feature. It is counted by its reason, apart from those skipped."""
+    pytest.skip(NOT_APPLICABLE + reason)
+
+
+def version_of(url: str) -> str:
+    """What a server says of itself, such as `9.7.0` or `10.11.14-MariaDB`."""
+    with contextlib.closing(connect(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        [(version,)] = cursor.fetchall()
+    return str(version)
+
+
 @dataclass(frozen=True)
 class Database:
     """A fresh, empty database. ``url`` is the plain user's, with the rights that the documentation asks for."""
@@ -44,6 +61,11 @@ class Database:
     name: str
     url: str
     admin_url: str
+
+    @cached_property
+    def mariadb(self) -> bool:
+        """Whether the server is MariaDB, and not MySQL."""
+        return "MariaDB" in version_of(self.url)
 
     def connect(self, **options: Any) -> "Connection":
         return connect(self.url, **options)
@@ -67,6 +89,11 @@ class Server:
 
     url: str
     own: embedded.Server | None = None
+
+    @cached_property
+    def mariadb(self) -> bool:
+        """Whether it is MariaDB, and not MySQL."""
+        return "MariaDB" in version_of(self.url)
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:

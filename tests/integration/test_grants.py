@@ -15,8 +15,8 @@ from functions.load.app import handler as load_handler
 from local.database import GRANTS, grants
 from local.state import ROOT
 from tableferry import catalog
-from tableferry.database import Connection, is_mariadb, rows
 from tableferry.database import Database as Source
+from tableferry.database import rows
 from tableferry.privileges import may
 from tableferry.settings import database_address
 from tableferry.snapshot import open_snapshot
@@ -72,8 +72,7 @@ def user(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[User]:
 @pytest.fixture
 def mysql(user: User) -> bool:
     """Whether the server is MySQL, and not MariaDB."""
-    with contextlib.closing(connect(user.database.admin_url)) as connection:
-        return not is_mariadb(cast("Connection", connection))
+    return not user.database.mariadb
 
 
 class Refused(Exception):
