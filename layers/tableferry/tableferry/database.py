@@ -96,6 +96,8 @@ class Database:
         session = (
             f"SET SESSION sql_mode = '{mode.value}', time_zone = '+00:00', net_write_timeout = 3600, "
             "net_read_timeout = 3600, wait_timeout = 3600, sql_quote_show_create = 1"
+            # A key that MySQL made is part of the table, whatever the server is told to show.
+            " /*!80030 , show_gipk_in_create_table_and_information_schema = ON */"
         )
         used = login(self.address)
         try:

@@ -15,11 +15,11 @@ from tableferry.database import Connection, rows
 from tableferry.tables import Table, quote
 
 _GIVEN_BACK = "'OBJECT','ARRAY','STRING','INTEGER','DOUBLE','BOOLEAN','NULL'"
-_MOST_SIGNED = 2**63 - 1  # above it an unsigned number comes back as one
+_MOST_SIGNED = 2**63 - 1  # from it on, the server's parser makes numbers unsigned
 
 _INEXACT = (
     f"(JSON_TYPE(v) NOT IN ({_GIVEN_BACK}, 'UNSIGNED INTEGER')"
-    f" OR JSON_TYPE(v) = 'UNSIGNED INTEGER' AND v <= {_MOST_SIGNED})"
+    f" OR JSON_TYPE(v) = 'UNSIGNED INTEGER' AND v < {_MOST_SIGNED} OR JSON_TYPE(v) = 'INTEGER' AND v = {_MOST_SIGNED})"
 )
 
 
