@@ -7,10 +7,10 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-matrix fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
 setup: ## virtual environments, packages and, if there is none, a database server
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("Tableferry needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.13" % ((sys.executable,) + v))'
@@ -30,6 +30,9 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 
 test: setup ## every test
 	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
+	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)
 
 fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
 	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz

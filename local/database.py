@@ -21,11 +21,13 @@ GRANTS = ROOT / "sources" / "grants.sql"
 DATABASE = "tableferry"
 USER = "tableferry"
 
-# Half of this is what RDS sets or recommends; the rest keeps a server for development small and quick.
-OPTIONS = (
+PLACE = (
     "--bind-address=127.0.0.1",
     "--socket=server.sock",  # relative to the data, because a socket's path is short by law
     "--pid-file=server.pid",
+)
+# Half of this is what RDS sets or recommends; the rest keeps a server for development small and quick.
+OPTIONS = (
     "--character-set-server=utf8mb4",
     "--default-time-zone=+00:00",
     "--local-infile=ON",
@@ -110,7 +112,7 @@ def start(state: State, inherit: int | None = None, group: int = 0, options: Seq
         f"--port={port}",
         f"--init-file={first}",
     ]
-    command += [*OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS), *options]
+    command += [*PLACE, *OPTIONS, *(MARIADB_OPTIONS if mariadb else MYSQL_OPTIONS), *options]
     child = Child("the database", command, log, plain_environment(), inherit, group)
     server = Server(port, root_password, password, child)
     child.wait_until(lambda: accepts(port) and _answers(server), seconds=60)
@@ -137,8 +139,8 @@ def grants(database: str, user: str) -> list[str]:
     return [one.replace("`database`", name).replace("'tableferry'@'%'", user) for one in statements]
 
 
-def check(url: str, ca_file: str = "") -> None:
-    """Raise StartError, without the password, if the server that DATABASE_URL names does not let us in.
+def check(url: str, ca_file: str = "", variable: str = "DATABASE_URL") -> None:
+    """Raise StartError, without the password, if the server that the variable names does not let us in.
 
     With a file of certificates, it has to prove to them first that it is that server.
     """
@@ -155,7 +157,7 @@ def check(url: str, ca_file: str = "") -> None:
             ssl_verify_identity=True if ca_file else None,
         ).close()
     except (pymysql.err.Error, OSError, ValueError) as error:
-        message = f"the database at {parts.hostname} that DATABASE_URL names does not let us in: {error}"
+        message = f"the database at {parts.hostname} that {variable} names does not let us in: {error}"
         raise StartError(message) from error
 
 

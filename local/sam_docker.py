@@ -44,18 +44,18 @@ def compose(project: str, ports: Mapping[str, int], *arguments: str) -> tuple[li
 
 def remove_functions(network: str) -> None:
     """Remove the containers that `sam local` has put into a network: it keeps warm ones, and may be killed first."""
-    if found := _listed("ps", "--all", "--quiet", *_functions_of(network)):
-        _listed("rm", "--force", "--volumes", *found)
+    if found := listed("ps", "--all", "--quiet", *_functions_of(network)):
+        listed("rm", "--force", "--volumes", *found)
 
 
 def left_of(project: str) -> list[str]:
     """What there still is of a project, by name: containers, those of functions, networks, volumes."""
     ours = ["--filter", f"label=com.docker.compose.project={project}"]
     return [
-        *_listed("ps", "--all", "--format", "{{.Names}}", *ours),
-        *_listed("ps", "--all", "--format", "{{.Names}}", *_functions_of(project)),
-        *_listed("network", "ls", "--format", "{{.Name}}", *ours),
-        *_listed("volume", "ls", "--format", "{{.Name}}", *ours),
+        *listed("ps", "--all", "--format", "{{.Names}}", *ours),
+        *listed("ps", "--all", "--format", "{{.Names}}", *_functions_of(project)),
+        *listed("network", "ls", "--format", "{{.Name}}", *ours),
+        *listed("volume", "ls", "--format", "{{.Name}}", *ours),
     ]
 
 
@@ -63,7 +63,7 @@ def _functions_of(network: str) -> list[str]:
     return ["--filter", "label=sam.cli.container.type=lambda", "--filter", f"network={network}"]
 
 
-def _listed(*arguments: str) -> list[str]:
+def listed(*arguments: str) -> list[str]:
     """What a docker command prints, as words; raises StartError if it fails."""
     found = _says(["docker", *arguments])
     if found is None:

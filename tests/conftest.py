@@ -3,17 +3,18 @@
 import signal
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
 from local import s3 as emulator
+from local.matrix_results import NOT_APPLICABLE
 from local.state import State
 from tests import stack
-from tests.support import NOT_APPLICABLE, Database, Runtime, Server, any_server, clean_environment, running
+from tests.support import Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,9 +26,25 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
     pytest.exit("terminated", returncode=143)
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
+    GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
     # Else SIGTERM would end us without stopping what the fixtures started.
     signal.signal(signal.SIGTERM, _terminate)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist's what was given, which it cannot find in an environment that we have cleaned."""
+    node.workerinput["given"] = GIVEN
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what the matrix of servers is to run. Each fixture here is a way to the server that DATABASE_URL names."""
+    for item in items:
+        if {"server", "runtime", "stubs", "world"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("database")
 
 
 def _not_applicable(report: pytest.TestReport | pytest.CollectReport) -> str | None:
@@ -66,8 +83,11 @@ def server(session_state: State) -> Iterator[Server]:
 
 
 @pytest.fixture
-def database(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """A fresh, empty database, with DATABASE_URL set to it."""
+def database(
+    server: Server, monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> Iterator[Database]:
+    """A fresh, empty database, with DATABASE_URL set to it. The report names the server, for the matrix to see."""
+    record_property("server", server.version)
     with server.database() as made:
         monkeypatch.setenv("DATABASE_URL", made.url)
         yield made

@@ -16,6 +16,7 @@ import pytest
 
 from local import control
 from local import database as embedded
+from local.matrix_results import NOT_APPLICABLE
 from local.setup import find_server
 from local.state import State
 from tableferry.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
@@ -36,9 +37,6 @@ def connect(url: str, **options: Any) -> "Connection":
         database=unquote(parts.path.lstrip("/")) or None,
         **settings,
     )
-
-
-NOT_APPLICABLE = "not applicable: "
 
 
 def not_applicable(reason: str) -> NoReturn:
@@ -91,9 +89,14 @@ class Server:
     own: embedded.Server | None = None
 
     @cached_property
+    def version(self) -> str:
+        """What it says of itself."""
+        return version_of(self.url)
+
+    @property
     def mariadb(self) -> bool:
         """Whether it is MariaDB, and not MySQL."""
-        return "MariaDB" in version_of(self.url)
+        return "MariaDB" in self.version
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:

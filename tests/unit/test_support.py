@@ -1,12 +1,13 @@
 """What the tests say of themselves."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-TESTS = """
+APPLICABLE = """
 import pytest
 from tests.support import not_applicable
 
@@ -24,16 +25,37 @@ def test_d():
     pass
 """
 
+GIVEN = """
+import os
+from tests.conftest import GIVEN
+
+def test_it():
+    assert GIVEN == {"DATABASE_URL": "mysql://root@example.org/", "TABLES": "none"}
+    assert not {*GIVEN} & {*os.environ}
+"""
+
+
+def pytest_in(folder: Path, workers: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    (folder / "pytest.ini").write_text("[pytest]")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "tests.conftest", "-p", "no:schemathesis"]
+    given = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=given, capture_output=True, text=True, check=False)
+
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_reason(
     tmp_path: Path, workers: str
 ) -> None:
-    (tmp_path / "test_it.py").write_text(TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]")
-    command = [sys.executable, "-m", "pytest", "-q", "-n", workers, "-p", "tests.conftest", "-p", "no:schemathesis"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    (tmp_path / "test_it.py").write_text(APPLICABLE)
+    done = pytest_in(tmp_path, workers)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert lines[-1].startswith("1 passed, 1 skipped, 4 not applicable in ")
     assert [line.split(maxsplit=1) for line in lines[-3:-1]] == [["3", "no type UUID"], ["1", "no type VECTOR"]]
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_server_that_was_named_is_the_one_that_every_worker_uses(tmp_path: Path, workers: str) -> None:
+    (tmp_path / "test_it.py").write_text(GIVEN)
+    done = pytest_in(tmp_path, workers, DATABASE_URL="mysql://root@example.org/", TABLES="none")
+    assert done.returncode == 0, done.stdout + done.stderr
