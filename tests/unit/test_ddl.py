@@ -60,6 +60,9 @@ def test_a_foreign_key_is_added_as_it_was() -> None:
         " SELECT 1",
         " /*! select 1 */",
         " -- comment",
+        " TABLE x",
+        " DATA DIRECTORY='/tmp'",
+        " PARTITION BY RANGE (@a)",
     ],
 )
 def test_a_definition_that_does_more_than_define_is_not_plain(more: str) -> None:
@@ -71,6 +74,10 @@ def test_a_definition_that_does_more_than_define_is_not_plain(more: str) -> None
     [
         DEFINITION,
         "CREATE TABLE `t` (\n  `a` int COMMENT 'select; -- /*',\n  `g` point /*!80003 SRID 4326 */ NOT NULL\n) ENGINE=InnoDB",
+        (
+            "CREATE TABLE `t` (\n  `a` int DEFAULT NULL\n) ENGINE=InnoDB\n/*!50500 PARTITION BY RANGE  COLUMNS(a)\n"
+            "(PARTITION p0 VALUES LESS THAN (MAXVALUE) ENGINE = InnoDB) */"
+        ),
         "CREATE TABLE `select` (\n  `table` int DEFAULT NULL /*!80023 INVISIBLE */\n) ENGINE=InnoDB",
     ],
 )
@@ -82,3 +89,23 @@ def test_a_trigger_can_be_made_in_ones_own_name() -> None:
     assert (
         ddl.without_definer("CREATE DEFINER=`a``x`@`%` TRIGGER `t` BEFORE INSERT") == "CREATE TRIGGER `t` BEFORE INSERT"
     )
+
+
+def test_a_definition_is_compared_without_its_name_its_counter_and_its_foreign_keys() -> None:
+    lines = ddl.comparable(DEFINITION, keep_names=True)
+    other = (
+        DEFINITION.replace("`a``b`", "`x`", 1)
+        .replace("AUTO_INCREMENT=42 ", "")
+        .replace("  CONSTRAINT `up`", "  CONSTRAINT `in`")
+    )
+    assert ddl.comparable(other, keep_names=True) == lines
+    assert ddl.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=True) != lines
+    renamed = ddl.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=False)
+    assert renamed == ddl.comparable(DEFINITION, keep_names=False)
+    assert ddl.comparable(DEFINITION.replace("DELETE", "UPDATE"), keep_names=True) == lines
+    assert ddl.comparable(DEFINITION.replace("PARTITIONS 2", "PARTITIONS 3"), keep_names=True) != lines
+
+
+def test_a_foreign_key_is_found_in_its_definition() -> None:
+    key = ForeignKey("up", "s", "a`b", ("name",), "s", "p", ("name",), " ON DELETE CASCADE")
+    assert ddl.foreign_key_lines(DEFINITION) == [ddl.foreign_key_line(key)]

@@ -65,6 +65,11 @@ def describe_all(connection: Connection, database: Database, names: Sequence[str
     return [describe(connection, database, name) for name in wanted]
 
 
+def table(connection: Connection, schema: str, name: str) -> Table:
+    """A table that is there, of any schema; of its engine and size nothing is said."""
+    return _table(connection, schema, name, None, None, None)
+
+
 def definition(connection: Connection, schema: str, name: str) -> str:
     """What SHOW CREATE TABLE says."""
     return str(rows(connection, f"SHOW CREATE TABLE {qualified(schema, name)}")[0][1])

@@ -20,12 +20,16 @@ _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
 _DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*` ")
 _QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
 _VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
-    r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50606 STORAGE|80003 SRID \d+|800(?:00|23) INVISIBLE"
+    r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50500 PARTITION BY|50606 (?:STORAGE|COLUMN_FORMAT)|80003 SRID \d+|800(?:00|23) INVISIBLE"
     r"|80016 NOT ENFORCED|800\d\d ENCRYPTION)\b|\*/"
 )
 _NEWLINE = "\0"  # no name can hold this, and a text holds it escaped
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*")
 _PLAIN_ENGINE = re.compile(r"^\) ENGINE=InnoDB\b(?!.*\b(?:DIRECTORY|CONNECTION|UNION)\b)", re.MULTILINE | re.DOTALL)
+_EFFECTS = re.compile(
+    r"@|\b(?:NEXTVAL|LASTVAL|SETVAL|(?:NEXT|PREVIOUS) VALUE|SLEEP|BENCHMARK|LOAD_FILE|\w*_LOCKS?)\b", re.IGNORECASE
+)
+"""Variables, sequences and functions that do more than give a value; the servers themselves refuse most of them."""
 _SELECTS = re.compile(r"\b(?:SELECT|TABLE(?!SPACE)|VALUES(?! LESS| IN)|WITH (?!PARSER|SYSTEM))\b", re.IGNORECASE)
 
 
@@ -39,15 +43,35 @@ def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bo
 
     Unless ``keep_names``, its checks lose their names, which a schema can have only once.
     """
-    _, *lines = _QUOTED.sub(lambda quoted: quoted[0].replace("\n", _NEWLINE), definition).split("\n")
-    end = next(number for number, line in enumerate(lines) if line.startswith(")"))
-    body = [line.rstrip(",") for line in lines[:end] if not _FOREIGN_KEY.match(line)]
-    if default := _TABLE_COLLATION.match(lines[end]):
+    body, tail = parts(definition)
+    if default := _TABLE_COLLATION.match(tail):
         body = [_inheriting(line, default[1]) for line in body]
     if not keep_names:
         body = [_NAMED_CHECK.sub("  CHECK ", line) for line in body]
-    rest = "\n".join([",\n".join(body), *lines[end:]])
-    return f"CREATE TABLE {qualified(schema, name)} (\n{rest.replace(_NEWLINE, chr(10))}"
+    return f"CREATE TABLE {qualified(schema, name)} (\n" + ",\n".join(body) + f"\n{tail}"
+
+
+def parts(definition: str) -> tuple[list[str], str]:
+    """The lines of a definition without foreign keys, and what follows them from the closing parenthesis on.
+
+    Raises ValueError where it is not as SHOW CREATE TABLE writes it.
+    """
+    _, *lines = _QUOTED.sub(lambda quoted: quoted[0].replace("\n", _NEWLINE), definition).split("\n")
+    end = next((number for number, line in enumerate(lines) if line.startswith(")")), None)
+    if not end:
+        raise ValueError("no columns")
+    body = [line.rstrip(",").replace(_NEWLINE, "\n") for line in lines[:end] if not _FOREIGN_KEY.match(line)]
+    return body, "\n".join(lines[end:]).replace(_NEWLINE, "\n")
+
+
+def comparable(definition: str, keep_names: bool) -> list[str]:
+    """What two definitions of one table have in common, line by line: all but the name, foreign keys and the counter.
+
+    Unless ``keep_names``, the names of checks as well.
+    """
+    body, tail = parts(definition)
+    lines = [*body, *_AUTO_INCREMENT.sub(r"\1", tail).split("\n")]
+    return lines if keep_names else [_NAMED_CHECK.sub("  CHECK ", line) for line in lines]
 
 
 def _inheriting(line: str, default: str) -> str:
@@ -68,6 +92,20 @@ def add_foreign_key(key: ForeignKey) -> str:
         f" REFERENCES {qualified(key.parent_schema, key.parent_table)} ({column_list(key.parent_columns)})"
         + key.actions
     )
+
+
+def foreign_key_line(key: ForeignKey) -> str:
+    """A foreign key to a table of the same schema, as SHOW CREATE TABLE writes it."""
+    return (
+        f"  CONSTRAINT {quote(key.name)} FOREIGN KEY ({column_list(key.columns)})"
+        f" REFERENCES {quote(key.parent_table)} ({column_list(key.parent_columns)}){key.actions}"
+    )
+
+
+def foreign_key_lines(definition: str) -> list[str]:
+    """The lines of a definition that are foreign keys."""
+    lines = _QUOTED.sub(lambda quoted: quoted[0].replace("\n", _NEWLINE), definition).split("\n")
+    return [line.rstrip(",").replace(_NEWLINE, "\n") for line in lines if _FOREIGN_KEY.match(line)]
 
 
 def drop_foreign_key(key: ForeignKey) -> str:
@@ -91,6 +129,7 @@ def is_plain(definition: str) -> bool:
         and _PLAIN_ENGINE.search(plain) is not None
         and not any(mark in plain for mark in (";", "/*", "--", "#"))
         and not _SELECTS.search(plain)
+        and not _EFFECTS.search(plain)
     )
 
 

@@ -101,6 +101,10 @@ class Conflict(TableferryError):
     """The database is not in the state that the operation needs; nothing was changed."""
 
 
+class DefinitionDiffers(Conflict):
+    """What a server made of a table's definition is not what the backup says; nothing was changed."""
+
+
 class MissingPrivilege(TableferryError):
     """The database user may not do what the operation needs; the message names the grant."""
 

@@ -22,6 +22,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.DigestMismatch: HTTPStatus.CONFLICT,
     errors.NotSupported: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.DefinitionDiffers: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

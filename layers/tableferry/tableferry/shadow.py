@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import ddl, loader, orphans, wire
+from tableferry import crossing, ddl, loader, orphans, outcome, wire
 from tableferry.columns import select
 from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb
 from tableferry.difference import first_difference, same_but_for_json
@@ -81,7 +81,7 @@ def build(
 
     Memory: about six times the largest object of the backup, a worker.
     """
-    _create(connection, items, place)
+    _create(connection, source, items, place)
     _fill(database, store, source, items, place, workers, progress)
     _check(connection, store, source, items, place, chunk_bytes)
     _connect(connection, items, keys)
@@ -105,18 +105,29 @@ def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[
     return keys
 
 
-def _create(connection: Connection, items: Sequence[Item], place: Place) -> None:
+def _create(connection: Connection, source: Manifest, items: Sequence[Item], place: Place) -> None:
+    """Make the tables, empty, and hold each against its definition; raises Conflict for one that cannot be had."""
     execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
     execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
+    target = crossing.Target.of(connection)
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for item in items:
-        statement = ddl.without_foreign_keys(item.entry.definition, place.shadow, item.into, not item.renamed)
+        text = item.entry.definition
+        if crossing.crosses(source.server, target):
+            text, obstacles = crossing.translated(text, item.entry.name, target)
+            if obstacles:
+                raise Conflict(" ".join(obstacles))
         try:
-            execute(connection, statement)
+            execute(connection, ddl.without_foreign_keys(text, place.shadow, item.into, not item.renamed))
         except pymysql.err.MySQLError as error:
+            column = outcome.culprit(connection, text, place.shadow)
             raise Conflict(
-                f"This server does not take the definition of table {item.entry.name!r} (error {error_code(error)})."
+                f"This server does not take the definition of table {item.entry.name!r}"
+                + (f": column {column!r}" if column else "")
+                + f" (error {error_code(error)}). Nothing was changed."
             ) from error
+    for item in items:
+        outcome.refuse(connection, item.entry, source.server, place.shadow, item.into)
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 

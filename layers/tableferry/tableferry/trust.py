@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tableferry import ddl, manifest
-from tableferry.errors import BackupDamaged, TableferryError
+from tableferry.errors import BackupDamaged, DefinitionDiffers, TableferryError
 from tableferry.manifest import Manifest
 from tableferry.store import Store
 
@@ -29,6 +29,9 @@ def open_backup(store: Store, backup_id: str, signing_key: bytes, trust: bool) -
             and all(not charset or charset.isidentifier() for charset in charsets)
         ):
             raise BackupDamaged(f"The definition of table {table.name!r} is more than a CREATE TABLE.")
+        lines = [ddl.foreign_key_line(key) for key in table.foreign_keys if key.parent_schema == found.database]
+        if sorted(lines) != sorted(ddl.foreign_key_lines(table.definition)) or len(lines) < len(table.foreign_keys):
+            raise BackupDamaged(f"The foreign keys of table {table.name!r} are not those of its definition.")
     plain = tuple(table.model_copy(update={"triggers": ()}) for table in found.tables)
     return found.model_copy(update={"tables": plain})
 
@@ -38,10 +41,14 @@ def on_trust(trust: bool) -> Iterator[None]:
     """What nobody has signed may describe tables that cannot be: then any error is the manifest's, not ours.
 
     Raises:
-        BackupDamaged: in place of an error that nobody foresaw, where the manifest is only trusted.
+        BackupDamaged: in place of DefinitionDiffers and of an error that nobody foresaw, where the manifest is only trusted.
     """
     try:
         yield
+    except DefinitionDiffers as error:
+        if not trust:
+            raise
+        raise BackupDamaged(str(error)) from error
     except TableferryError:
         raise
     except Exception as error:
