@@ -101,6 +101,14 @@ class Conflict(TableferryError):
     """The database is not in the state that the operation needs; nothing was changed."""
 
 
+class InUse(Conflict):
+    """Tables stayed in use by other sessions; nothing was changed, and it may work when they are done."""
+
+
+class RestoreUnderWay(Conflict):
+    """Another restore, undo or accept of the database is going on."""
+
+
 class MissingPrivilege(TableferryError):
     """The database user may not do what the operation needs; the message names the grant."""
 

@@ -22,6 +22,8 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.DigestMismatch: HTTPStatus.CONFLICT,
     errors.NotSupported: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.InUse: HTTPStatus.CONFLICT,
+    errors.RestoreUnderWay: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
