@@ -205,6 +205,6 @@ def clean_environment() -> dict[str, str]:
         name
         for name in os.environ
         if name.startswith(("AWS_", "DATABASE_", "POWERTOOLS_"))
-        or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT", "TABLES", "OBJECT_LOCK_DAYS"}
+        or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT", "TABLES", "OBJECT_LOCK_DAYS", "KEEP_OLD_DAYS"}
     ]
     return {name: os.environ.pop(name) for name in names}

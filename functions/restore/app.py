@@ -14,12 +14,13 @@ from tableferry.drill import drill
 from tableferry.errors import RecordNotFound
 from tableferry.identity import new_id
 from tableferry.jobs import Kind
-from tableferry.models import DrillRequest, JobView, RestoreList, RestoreRequest, RestoreView
+from tableferry.models import DrillRequest, JobView, RecoverRequest, RestoreList, RestoreRequest, RestoreView
 from tableferry.proof import Proof
 from tableferry.restore import accept, plan, restore, undo
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 from tableferry.trust import on_trust, open_backup
+from tableferry.upkeep import recover
 
 app = api.resolver()
 
@@ -110,8 +111,20 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
     return done.model_dump(mode="json")
 
 
+def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
+    """What a schedule asks for: finish restores that died, drop what was kept for longer than KEEP_OLD_DAYS."""
+    api.parsed(RecoverRequest, event)
+    settings = Settings.from_env()
+    database, store = Database(settings.database), open_store(settings.bucket)
+    done = recover(database, store, datetime.now(UTC), settings.keep_old_days)
+    for stuck in done.stuck:
+        api.logger.error("a restore cannot be finished", extra={"restore": stuck.id, "detail": stuck.stuck})
+    api.count(restores_recovered=len(done.finished), restores_expired=len(done.expired), restores_stuck=len(done.stuck))
+    return done.model_dump(mode="json")
+
+
 handler = api.handler(
     app,
     objects=jobapi.performer(perform),
-    direct=api.actions(restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup),
+    direct=api.actions(restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup, recover=recover_restores),
 )

@@ -394,14 +394,14 @@ def test_without_a_check_the_alarm_on_age_sounds(synthesised: Json) -> None:
         assert stack.resources[name]["Properties"]["TreatMissingData"] == "breaching"
 
 
-def test_nothing_happens_by_itself_unless_it_is_asked_for(stack: Stack) -> None:
+def test_nothing_but_recovery_happens_by_itself_unless_it_is_asked_for(stack: Stack) -> None:
     schedules = stack.of("AWS::Scheduler::Schedule")
-    expected = {}
+    expected = {"ScheduledRecovery": ("recover", "rate(15 minutes)", "RestoreFunction")}
     if stack.condition("HasBackupSchedule"):
         expected["ScheduledBackup"] = ("backup", "cron(0 3 * * ? *)", "BackupFunction")
     if stack.condition("HasDrillSchedule"):
         expected["ScheduledDrill"] = ("drill", "rate(7 days)", "RestoreFunction")
-    if expected:
+    if stack.condition("HasCheck"):
         expected["ScheduledCheck"] = ("check", "rate(1 hour)", "BackupFunction")
     found = {
         name: (

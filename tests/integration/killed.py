@@ -1,4 +1,4 @@
-"""Restores, and their undoing (``{"undo": id}``), that are killed, as SIGKILL kills a process, before their n-th change.
+"""Restores, their undoing (``{"undo": id}``) and accepting (``{"accept": id}``) that are killed, as SIGKILL kills a process, before their n-th change.
 
 As a program: reads lines ``[n, event]`` and answers each with whether it was killed. Every one gets a process of its
 own, forked from this one, which has all modules loaded but has run nothing yet.
@@ -79,11 +79,12 @@ def _die_before(change: int) -> None:
 
 def _run(before: int, event: Json) -> None:
     _die_before(before)
-    if "undo" in event:
-        settings = Settings.from_env()
-        restore.undo(Database(settings.database), store.open_store(settings.bucket), event["undo"])
-    else:
+    verb = next((verb for verb in (restore.undo, restore.accept) if verb.__name__ in event), None)
+    if verb is None:
         invoke(app.handler, event)
+    else:
+        settings = Settings.from_env()
+        verb(Database(settings.database), store.open_store(settings.bucket), event[verb.__name__])
 
 
 def main() -> None:

@@ -1,28 +1,73 @@
-"""A restore that is killed, before any of its changes: tables wholly old or wholly new, and put right by the next call."""
+"""Restores, undos and accepts that are killed before any of their changes: tables wholly old or wholly new, and put
+right by the next call, whichever it is.
+
+The restore has all that a swap can meet: triggers on the live and on the backed-up table, foreign keys of and to tables
+that stay, and a table that was not there before.
+"""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
+from functions.restore import app
 from tests.integration import verbs
 from tests.integration.killed import Killer
-from tests.integration.lambdas import Answer
-from tests.integration.verbs import Picture, TableState, backup, get, load_sample, picture, post, restore, table
+from tests.integration.lambdas import invoke
+from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore
 from tests.support import Database, until
 
-TRIGGER = (
-    "CREATE TRIGGER {} BEFORE INSERT ON departments FOR EACH ROW SET NEW.department = CONCAT('{} ', NEW.department)"
+TABLES = ["departments", "lost", "offices"]
+RESTORE = {"action": "restore", "tables": TABLES}
+TRIGGER = "CREATE TRIGGER {0} BEFORE INSERT ON {1} FOR EACH ROW SET NEW.department = CONCAT('{0} ', NEW.department)"
+SPOILING = (
+    "DROP TABLE lost",
+    "DROP TRIGGER was",
+    TRIGGER.format("now", "departments"),
+    "UPDATE departments SET department = 'spoilt'",
+    "DELETE FROM offices WHERE id = 1",
+    "CREATE TRIGGER on_offices AFTER UPDATE ON offices FOR EACH ROW SET @changed = 1",
 )
+
+TURN = 0  # another figure has other calls follow; with each of 0 to 5 every call follows every change
+Next = Callable[[str], Any]
+NEXT: dict[str, Next] = {
+    "restore": lambda _: post("/restores", {"tables": TABLES}),
+    "restore of another table": lambda _: post("/restores", {"tables": ["jobs"]}),
+    "dry run": lambda _: post("/restores", {"dry_run": True}),
+    "undo": lambda restore_id: post(f"/restores/{restore_id}/undo"),
+    "accept": lambda restore_id: post(f"/restores/{restore_id}/accept"),
+    "recover": lambda _: invoke(app.handler, {"action": "recover"}),
+}
+
+
+@pytest.fixture
+def next_calls() -> Callable[[int], Next]:
+    """The call that comes after the killed one, by the number of the change: each kind in turn."""
+    kinds = list(NEXT.values())
+    return lambda change: kinds[(change + TURN) % len(kinds)]
 
 
 @pytest.fixture
 def damaged(database: Database, bucket: str) -> Database:
-    """A backup of the departments, and other departments with another trigger since."""
+    """A backup of the tables, and other ones since: other rows and triggers, and one of them dropped."""
     load_sample(database)
-    verbs.run(database, TRIGGER.format("was", "was"))
-    backup("departments")
-    verbs.run(database, "DROP TRIGGER was", TRIGGER.format("now", "now"), "UPDATE departments SET department = 'lost'")
+    verbs.run(
+        database,
+        TRIGGER.format("was", "departments"),
+        TRIGGER.format("always", "departments"),
+        "CREATE TABLE offices (id INT PRIMARY KEY, department_id INT, job_id INT, KEY (job_id),"
+        " CONSTRAINT office_department FOREIGN KEY (department_id) REFERENCES departments (id) ON DELETE CASCADE,"
+        " CONSTRAINT office_job FOREIGN KEY (job_id) REFERENCES jobs (id) ON UPDATE CASCADE)",
+        "CREATE TABLE lost (id INT PRIMARY KEY, department VARCHAR(30), office_id INT,"
+        " CONSTRAINT lost_office FOREIGN KEY (office_id) REFERENCES offices (id))",
+        TRIGGER.format("lost_one", "lost"),
+        "INSERT INTO offices VALUES (1, 1, 1), (2, 2, 2)",
+        "INSERT INTO lost VALUES (1, 'x', 2)",
+    )
+    backup("jobs", *TABLES)
+    verbs.run(database, *SPOILING)
     return database
 
 
@@ -33,73 +78,115 @@ def killer(damaged: Database) -> Iterator[Killer]:
 
 
 def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
-    damaged: Database, killer: Killer
+    damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
-    old = picture(damaged)
-    contents = {old.tables["departments"].checksum, _restored(damaged).checksum}
-    assert len(contents) == 2
+    old, new = picture(damaged), _restored(damaged)
     for change in itertools.count(1):
         known = _ids()
-        killed = killer.killed(change, {"action": "restore", "tables": ["departments"]})
-        assert table(damaged, "departments").checksum in contents
-        for restore_id in _ids() - known:
-            answer = _next_call(f"/restores/{restore_id}/undo")
-            assert answer.status in (200, 409), answer.text
-            if answer.status == 200:
-                assert post(f"/restores/{restore_id}/accept").status == 200
-            assert get(f"/restores/{restore_id}").json["state"] in ("failed", "accepted")
-        _as_it_was(damaged, old)
+        killed = killer.killed(change, RESTORE)
+        assert _contents(picture(damaged)) in (_contents(old), _contents(new))
+        accepted = False
+        for restore_id in _ids() - known:  # there is none before its record is written
+            _once_unlocked(next_calls(change), restore_id)
+            if _state(restore_id) == "running":  # it had made nothing yet by which it could be found
+                assert _schema(restore_id) not in " ".join(verbs.schemas(damaged))
+                _once_unlocked(NEXT["recover"], restore_id)
+            assert _state(restore_id) in ("failed", "done", "undone", "accepted")
+            accepted = _state(restore_id) == "accepted"
+        _put_back(damaged, old, new, accepted)
+        if not killed:
+            assert change > 20
+            break
+
+
+def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
+    damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
+) -> None:
+    old, new = picture(damaged), _restored(damaged)
+    for change in itertools.count(1):
+        restore_id = restore(tables=TABLES)["id"]
+        killed = killer.killed(change, {"undo": restore_id})
+        assert _contents(picture(damaged)) in (_contents(old), _contents(new))
+        _once_unlocked(next_calls(change), restore_id)
+        assert _state(restore_id) in ("done", "undone", "accepted")
+        _put_back(damaged, old, new, accepted=_state(restore_id) == "accepted")
         if not killed:
             assert change > 10
             break
 
 
-def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
-    damaged: Database, killer: Killer
+def test_an_accept_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
+    damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
-    old = picture(damaged)
+    restore_id = restore(tables=TABLES)["id"]
     for change in itertools.count(1):
-        restore_id = restore(tables=["departments"])["id"]
-        contents = {old.tables["departments"].checksum, table(damaged, "departments").checksum}
-        killed = killer.killed(change, {"undo": restore_id})
-        assert table(damaged, "departments").checksum in contents
-        assert _next_call(f"/restores/{restore_id}/undo").status in (200, 409)
-        assert get(f"/restores/{restore_id}").json["state"] == "undone"
-        assert post(f"/restores/{restore_id}/accept").status == 200
-        _as_it_was(damaged, old)
+        before = picture(damaged).tables
+        killed = killer.killed(change, {"accept": restore_id})
+        assert picture(damaged).tables == before
+        _once_unlocked(next_calls(change), restore_id)
+        if _state(restore_id) == "accepted":
+            assert _schema(restore_id) not in " ".join(verbs.schemas(damaged))
         if not killed:
-            assert change > 5
+            assert change > 2
             break
+        restore_id = restore(tables=TABLES)["id"]
 
 
-def _restored(database: Database) -> TableState:
-    """What the departments are after a restore, which is undone and accepted."""
-    restore_id = restore(tables=["departments"])["id"]
-    found = table(database, "departments")
+def _restored(database: Database) -> Picture:
+    """What a restore makes, which is undone and accepted."""
+    old = picture(database)
+    restore_id = restore(tables=TABLES)["id"]
+    found = picture(database)
     for verb in ("undo", "accept"):
         assert post(f"/restores/{restore_id}/{verb}").status == 200
+    assert picture(database) == old
     return found
 
 
+def _contents(found: Picture) -> dict[str, object]:
+    """What the tables hold, of those that are there."""
+    return {name: found.tables[name].checksum for name in TABLES if name in found.tables}
+
+
 def _ids() -> set[str]:
-    return {found["id"] for found in get("/restores").json["restores"]}
+    return {found["id"] for found in get("/restores").json["restores"] if found["state"] != "planned"}
 
 
-def _next_call(path: str) -> Answer:
-    """The answer once the server has noticed that the killed process is gone."""
-    answers: list[Answer] = []
+def _state(restore_id: str) -> str:
+    return str(get(f"/restores/{restore_id}").json["state"])
+
+
+def _schema(restore_id: str) -> str:
+    return restore_id.lower().replace("-", "_")
+
+
+def _once_unlocked(call: Next, restore_id: str) -> None:
+    """Make the call once the server has noticed that the killed process is gone."""
 
     def through() -> bool:
-        answers.append(post(path))
-        return "is going on" not in answers[-1].text
+        answer = call(restore_id)
+        if isinstance(answer, dict):
+            return not answer["busy"]
+        assert answer.status in (200, 201, 409), answer.text
+        return "is going on" not in answer.text
 
     assert until(through, 10)
-    return answers[-1]
 
 
-def _as_it_was(database: Database, old: Picture) -> None:
+def _put_back(database: Database, old: Picture, new: Picture, accepted: bool) -> None:
+    """Undo and accept what is done, the newest first: then all is as it was, or, after an accept, as it was restored."""
+    for found in get("/restores").json["restores"]:
+        path = f"/restores/{found['id']}"
+        if found["state"] == "done":
+            assert len(found["tables"]) == 1 or picture(database).tables == new.tables
+            assert post(f"{path}/undo").status == 200
+        if found["state"] in ("done", "undone"):
+            assert post(f"{path}/accept").status == 200
+    for name, column in (("departments", "department_id"), ("jobs", "job_id")):
+        with pytest.raises(Exception, match="foreign key"):
+            verbs.run(database, f"DELETE FROM {name} WHERE id = 1")
+        with pytest.raises(Exception, match="foreign key"):
+            verbs.run(database, f"UPDATE hired_employees SET {column} = 99 WHERE id = 1")
+    if accepted and picture(database).tables == new.tables:
+        verbs.run(database, *SPOILING)
     assert picture(database) == old
-    with pytest.raises(Exception, match="foreign key"):
-        verbs.run(database, "DELETE FROM departments WHERE id = 1")
-    with pytest.raises(Exception, match="foreign key"):
-        verbs.run(database, "UPDATE hired_employees SET department_id = 99 WHERE id = 1")

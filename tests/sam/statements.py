@@ -171,6 +171,12 @@ def check(answer: Any, seen: Seen) -> None:
     assert 0 <= answer["days_since_verified_backup"] < 0.1
 
 
+def recovered(answer: Any, seen: Seen) -> None:
+    assert not answer["busy"]
+    assert answer["finished"] == answer["stuck"] == answer["expired"] == []
+    assert seen.count("hired_employees") == EMPLOYEES
+
+
 INSERT, LOAD, BACKUP, RESTORE = "InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction"
 
 STATEMENTS = {
@@ -204,4 +210,5 @@ STATEMENTS = {
     "restore-direct": Statement(RESTORE, restored("done", *TABLES)),
     "drill": Statement(RESTORE, drill),
     "check": Statement(BACKUP, check),
+    "recover": Statement(RESTORE, recovered),
 }

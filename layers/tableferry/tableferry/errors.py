@@ -105,6 +105,14 @@ class DefinitionDiffers(Conflict):
     """What a server made of a table's definition is not what the backup says; nothing was changed."""
 
 
+class InUse(Conflict):
+    """Tables stayed in use by other sessions; nothing was changed, and it may work when they are done."""
+
+
+class RestoreUnderWay(Conflict):
+    """Another restore, undo or accept of the database is going on."""
+
+
 class MissingPrivilege(TableferryError):
     """The database user may not do what the operation needs; the message names the grant."""
 

@@ -170,6 +170,10 @@ class DrillRequest(Request):
     backup: str = "latest"
 
 
+class RecoverRequest(Request):
+    """Nothing to ask for: restores that died are finished."""
+
+
 class JobView(BaseModel):
     """A job that is not done; ``problem`` says why one failed."""
 

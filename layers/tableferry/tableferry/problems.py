@@ -23,6 +23,8 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.NotSupported: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.DefinitionDiffers: HTTPStatus.CONFLICT,
+    errors.InUse: HTTPStatus.CONFLICT,
+    errors.RestoreUnderWay: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

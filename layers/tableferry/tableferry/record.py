@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -50,11 +51,24 @@ class Restore(BaseModel):
     """Foreign keys of other tables that a swap under way has to point at the table that came."""
     started: datetime
     finished: datetime | None = None
+    stuck: str | None = None
+    """Why a swap that died half-way could not be finished, and what to do."""
 
     def public(self) -> dict[str, Any]:
         """The record as the API shows it: without SQL."""
         hidden = {"triggers_before", "triggers_after", "keys_before"}
-        return self.model_dump(mode="json", exclude={"tables": {"__all__": hidden}, "following": True})
+        shown = self.model_dump(mode="json", exclude={"tables": {"__all__": hidden}, "following": True, "stuck": True})
+        return shown | {"notes": [*self.notes, *([self.stuck] if self.stuck else [])]}
+
+
+UNDER_WAY = {"running", "swapping", "undoing"}
+"""States of a restore that somebody is working on, or that died."""
+
+
+def finished(store: Store, under_way: Restore, state: State, notes: Sequence[str]) -> Restore:
+    """Write down that a swap has come to its end."""
+    done = {"state": state, "following": (), "finished": datetime.now(UTC), "stuck": None}
+    return save(store, under_way.model_copy(update={**done, "notes": (*under_way.notes, *notes)}))
 
 
 def save(store: Store, restore: Restore) -> Restore:

@@ -1,71 +1,158 @@
 """Who may swap tables of a database now, and what becomes of a restore that died half-way.
 
 A restore writes its record before each step, and leaves schemas behind when it dies; whoever comes next and has the
-database's lock finds them and finishes the restore: all the way if its rename happened, else back.
+database's lock finds them and finishes the restore: all the way if its rename happened, else back. One that cannot be
+finished (a name that it needs is another table's by now) is taken back; where that cannot be either, it stays as it is,
+its record says why, and only its own tables wait for that.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tableferry import record
-from tableferry.database import Connection, Database, Mode, execute, rows
-from tableferry.errors import Conflict, RecordNotFound
+import pymysql
+
+from tableferry import exchange, record
+from tableferry.database import Connection, Database, Mode, error_code, execute, rows
+from tableferry.errors import Conflict, InUse, MissingPrivilege, RecordNotFound, RestoreUnderWay, TableferryError
+from tableferry.exchange import moves_back, moves_forth
 from tableferry.identity import is_id
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, happened, settle
+from tableferry.swap import happened, patiently, settle
 from tableferry.tables import OWN_PREFIX, quote
 
 _OLD_PREFIX = f"{OWN_PREFIX}old_"
+_Failure = (Conflict, MissingPrivilege, pymysql.err.MySQLError)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to swap tables of a database: the connection that has its lock, and what was found to be left over."""
+
+    connection: Connection
+    kept: tuple[Restore, ...] = ()
+    """Restores that have tables put aside, or that are stuck."""
+
+    finished: tuple[Restore, ...] = ()
+    """Restores that had died, and were finished now."""
+
+    @property
+    def stuck(self) -> tuple[Restore, ...]:
+        """Restores that died in their swap and cannot be finished now."""
+        return tuple(found for found in self.kept if found.stuck)
+
+    def refuse_stuck(self, tables: Iterable[str], except_id: str = "") -> None:
+        """Raise Conflict if one of these tables is in a swap that cannot be finished."""
+        wanted = set(tables)
+        for found in self.stuck:
+            shared = sorted(wanted & {table.into for table in found.tables})
+            if shared and found.id != except_id:
+                raise Conflict(f"Table {shared[0]!r} is in restore {found.id} still. {found.stuck}")
 
 
 @contextmanager
-def alone(database: Database, store: Store) -> Iterator[Connection]:
+def alone(database: Database, store: Store) -> Iterator[Turn]:
     """The one connection that may swap tables of the database now, after every restore that died is finished.
 
     Raises:
-        Conflict: another restore, undo or accept is going on.
+        RestoreUnderWay: another restore, undo or accept is going on.
     """
     with database.connect(Mode.FAITHFUL) as connection:
         if not _locked(connection, database.name):
-            raise Conflict(f"Another restore of the database {database.name!r} is going on; try again when it is done.")
+            raise RestoreUnderWay(
+                f"Another restore of the database {database.name!r} is going on; try again when it is done."
+            )
+        kept, finished = [], []
         for restore_id in _left_behind(connection):
             try:
                 found = record.find(store, restore_id)
             except RecordNotFound:
                 continue  # of a deployment with another bucket
-            if found.database == database.name:
-                finish(connection, store, found)
-        yield connection
+            if found.database != database.name:
+                continue
+            now = finish(connection, store, found)
+            if now.state in ("done", "undone") or now.stuck:
+                kept.append(now)
+            if now.state != found.state:
+                finished.append(now)
+        yield Turn(connection, tuple(kept), tuple(finished))
 
 
 def finish(connection: Connection, store: Store, found: Restore) -> Restore:
-    """Finish a restore, or its undoing, that nobody is working on any more; can be repeated. Needs the lock."""
-    place = Place.of(found.database, found.id)
+    """Finish a restore, or its undoing, that nobody is working on any more; can be repeated. Needs the lock.
+
+    One that can be neither finished nor taken back comes back ``stuck``, as it was.
+    """
+    try:
+        settled = _finish(connection, store, found)
+    except _Failure as error:
+        if not connection.open:
+            raise
+        return _give_up(connection, store, found, error)
+    if settled.state in ("failed", "accepted"):
+        try:
+            drop(connection, Place.of(settled.database, settled.id))
+        except _Failure:
+            if not connection.open:
+                raise
+            # Somebody reads there, say; whoever comes next drops them.
+    return settled
+
+
+def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
     forth = found.state == "swapping"
     if forth or found.state == "undoing":
-        moves = moves_forth(found, place) if forth else moves_back(found, place)
+        moves = moves_forth(found) if forth else moves_back(found)
         if happened(connection, moves):
-            return finished(store, found, "done" if forth else "undone", settle(connection, moves, found.following))
+            notes = settle(connection, moves, found.following)
+            return record.finished(store, found, "done" if forth else "undone", notes)
         own = {table.into: table.triggers_before if forth else table.triggers_after for table in found.tables}
-        settle(connection, [move.reversed(own[move.name]) for move in moves], ())
+        settle(connection, [move.reversed(own[move.name]) for move in moves], found.following)
         if not forth:
-            return record.save(store, found.model_copy(update={"state": "done", "following": ()}))
-    if found.state == "accepted":
-        drop(connection, place)
-    if found.state not in ("running", "swapping", "failed"):
+            kept = Place.of(found.database, found.id).old
+            done = {"state": "done", "kept": kept, "following": (), "stuck": None}
+            return record.save(store, found.model_copy(update=done))
+    if found.state not in ("running", "swapping"):
         return found
-    try:
-        failed = {"state": "failed", "kept": None, "following": (), "finished": datetime.now(UTC)}
-        return record.save(store, found.model_copy(update=failed))
-    finally:
-        drop(connection, place)
+    failed = {"state": "failed", "kept": None, "following": (), "stuck": None, "finished": datetime.now(UTC)}
+    return record.save(store, found.model_copy(update=failed))
+
+
+def _give_up(connection: Connection, store: Store, found: Restore, error: Exception) -> Restore:
+    """Take back a swap that cannot be finished; where that cannot be, write down why."""
+    why = _reason(error)
+    forth = found.state == "swapping"
+    if (
+        not isinstance(error, InUse)
+        and happened(connection, moves_forth(found) if forth else moves_back(found)) == forth
+    ):
+        try:
+            note = f"It died in its swap and could not be finished, so the old tables were put back. {why}"
+            return exchange.back(connection, store, found.model_copy(update={"stuck": None}), note)
+        except _Failure as second:
+            if not connection.open:
+                raise
+            if (other := _reason(second)) != why:
+                why = f"{why} Nor could the old tables be put back: {other}"
+    names = ", ".join(repr(table.into) for table in found.tables)
+    stuck = (
+        f"This restore died in its swap of {names}, and triggers or foreign keys of these tables may be missing. It is "
+        f"finished by the next call that can; now it cannot be. {why}"
+    )
+    return record.save(store, found.model_copy(update={"stuck": stuck}))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TableferryError):
+        return str(error)
+    return f"The server refused a step of it (error {error_code(error)}); the log of the server may say more."
 
 
 def abandon(database: Database, store: Store, holder: Connection, begun: Restore) -> Restore:
@@ -75,38 +162,16 @@ def abandon(database: Database, store: Store, holder: Connection, begun: Restore
         if not _locked(connection, database.name, raw.thread_id()):
             return begun  # whoever has the lock by now has seen to it
         now = begun.model_copy(update={"state": "swapping"})
-        if happened(connection, moves_forth(begun, Place.of(begun.database, begun.id))):
+        if happened(connection, moves_forth(begun)):
             now = record.find(store, begun.id)
         return finish(connection, store, now)
 
 
-def finished(store: Store, under_way: Restore, state: record.State, notes: list[str]) -> Restore:
-    """Write down that a swap has come to its end."""
-    done = {"state": state, "following": (), "finished": datetime.now(UTC), "notes": (*under_way.notes, *notes)}
-    return record.save(store, under_way.model_copy(update=done))
-
-
-def moves_forth(found: Restore, place: Place) -> list[Move]:
-    """What the restore exchanges."""
-    return [
-        Move(table.into, place.live, place.old, place.shadow, leaves=table.replaced, triggers=table.triggers_after)
-        for table in found.tables
-    ]
-
-
-def moves_back(found: Restore, place: Place) -> list[Move]:
-    """What its undoing exchanges."""
-    forth = moves_forth(found, place)
-    return [
-        move.reversed(table.triggers_before, table.keys_before) for move, table in zip(forth, found.tables, strict=True)
-    ]
-
-
 def drop(connection: Connection, place: Place) -> None:
-    """Drop the schemas of a restore, with all that is in them."""
+    """Drop the schemas of a restore, with all that is in them; raises InUse if somebody reads there."""
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for schema in (place.shadow, place.old):
-        execute(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
+        patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, orphans, preflight, privileges, record, recovery, shadow
-from tableferry.database import Connection, Database, execute, is_mariadb
+from tableferry import catalog, exchange, preflight, record, recovery, shadow
+from tableferry.database import Connection, Database, execute
 from tableferry.errors import (
     Conflict,
+    InUse,
     InvalidRequest,
     NotSupported,
     RecordNotFound,
@@ -18,11 +18,11 @@ from tableferry.errors import (
 )
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
-from tableferry.recovery import abandon, alone, finished, moves_back, moves_forth
+from tableferry.recovery import abandon, alone
 from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place, Progress
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, outward, swap
+from tableferry.swap import outward
 from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
 
@@ -89,9 +89,11 @@ def restore(
     """
     all_there(store, source)
     place = Place.of(database.name, restore_id)
-    with alone(database, store) as connection:
+    with alone(database, store) as turn:
+        connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
+        turn.refuse_stuck(item.into for item in items)
         begun = _begin(connection, store, restore_id, source, items, place)
         if dry_run:
             return record.save(store, begun.model_copy(update={"state": "planned"}))
@@ -112,7 +114,7 @@ def restore(
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
             begun = begun.model_copy(update={"tables": verified, "kept": place.old})
-            return _exchange(connection, store, begun, moves_forth(begun, place), "swapping", "done")
+            return exchange.forth(connection, store, begun)
         except BaseException as error:
             after = abandon(database, store, connection, begun)
             if after.state == "done" and isinstance(error, Exception):
@@ -127,30 +129,29 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
         RecordNotFound: there is no such restore.
         Conflict: it is not done (or was accepted, or undone), or rows of other tables would lose their parent.
     """
-    with alone(database, store) as connection:
-        found = _settled(connection, store, restore_id, {"done"}, "undone")
-        _refuse_unserved(database.served, *(table.into for table in found.tables))
-        place = Place.of(found.database, restore_id)
-        note = f"What was restored, and written since, is in the schema {place.shadow} until accept."
-        found = found.model_copy(update={"kept": place.shadow, "notes": (*found.notes, note)})
-        moves = moves_back(found, place)
-        for key in followers(connection, moves):
-            if not any(move.comes for move in moves if move.name == key.parent_table):
-                raise Conflict(
-                    f"Table {key.parent_table!r} was not there before the restore, and table {key.table!r} points at "
-                    f"it by now (foreign key {key.name!r})."
-                )
-        return _exchange(connection, store, found, moves, "undoing", "undone")
+    with alone(database, store) as turn:
+        found = _settled(turn.connection, store, restore_id, {"done"}, "undone")
+        names = [table.into for table in found.tables]
+        _refuse_unserved(database.served, *names)
+        turn.refuse_stuck(names, except_id=restore_id)
+        return exchange.back(turn.connection, store, found)
 
 
 def accept(database: Database, store: Store, restore_id: str) -> Restore:
     """Drop what a restore (or its undoing) kept. Raises RecordNotFound, and Conflict where there is nothing to accept."""
-    with alone(database, store) as connection:
-        found = _settled(connection, store, restore_id, {"done", "undone"}, "accepted")
-        place = Place.of(found.database, restore_id)
-        accepted = record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
-        recovery.drop(connection, place)
-        return accepted
+    with alone(database, store) as turn:
+        return end(turn.connection, store, _settled(turn.connection, store, restore_id, {"done", "undone"}, "accepted"))
+
+
+def end(connection: Connection, store: Store, found: Restore) -> Restore:
+    """Accept a restore that is done or undone. Needs the lock."""
+    accepted = record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
+    try:
+        recovery.drop(connection, Place.of(found.database, found.id))
+    except InUse:
+        note = "Somebody reads the tables that were kept; the next restore, undo, accept or recovery drops them."
+        return record.save(store, accepted.model_copy(update={"notes": (*accepted.notes, note)}))
+    return accepted
 
 
 def _refuse_unserved(served: Served, *names: str) -> None:
@@ -197,34 +198,10 @@ def _begin(
     )
 
 
-def _exchange(
-    connection: Connection,
-    store: Store,
-    found: Restore,
-    moves: Sequence[Move],
-    during: record.State,
-    after: record.State,
-) -> Restore:
-    """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
-    following = followers(connection, moves)
-    orphans.refuse(connection, as_if_swapped(following, moves))
-    own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
-    orphans.refuse(connection, own)
-    if not is_mariadb(connection):  # which does not ask for it
-        for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
-            privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
-    under_way = record.save(store, found.model_copy(update={"state": during, "following": tuple(following)}))
-    try:
-        notes = swap(connection, moves, backwards(connection, moves), following)
-    except BaseException:
-        if connection.open and not happened(connection, moves):
-            record.save(store, found)
-        raise
-    return finished(store, under_way, after, notes)
-
-
 def _settled(connection: Connection, store: Store, restore_id: str, states: set[str], wanted: str) -> Restore:
     found = recovery.finish(connection, store, record.find(store, restore_id))
+    if found.stuck:
+        raise Conflict(found.stuck)
     if found.state not in states:
         raise Conflict(f"Restore {restore_id} is {found.state}; it cannot be {wanted}.")
     return found

@@ -53,6 +53,9 @@ class Settings:
     lock_days: int = 0
     """For so many days nobody can delete a backup's objects (S3 Object Lock); 0 locks none."""
 
+    keep_old_days: int = 0
+    """A scheduled recovery drops tables that a restore replaced so many days ago; 0 keeps them until accept."""
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
         """Read the settings.
@@ -69,6 +72,7 @@ class Settings:
             workers=_positive(env, "WORKERS", 2),
             chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
             lock_days=_number(env, "OBJECT_LOCK_DAYS", 0),
+            keep_old_days=_number(env, "KEEP_OLD_DAYS", 0),
         )
 
     @property

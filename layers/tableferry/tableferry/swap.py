@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, Mode, error_code, execute
-from tableferry.errors import Conflict
+from tableferry.database import Connection, Mode, error_code, execute, rows
+from tableferry.errors import Conflict, InUse
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
 _LOCK_WAIT_TIMEOUT = 1205
@@ -93,6 +93,28 @@ def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[For
     return [replace(key, parent_schema=coming[key.parent_schema, key.parent_table]) for key in keys]
 
 
+def refuse_taken_triggers(connection: Connection, moves: Sequence[Move]) -> None:
+    """Raise Conflict if a trigger that a coming table shall have has the name of one of a table that stays."""
+    going = {move.name for move in moves}
+    found = rows(
+        connection,
+        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
+        (moves[0].live,),
+    )
+    taken = {str(name): str(table) for name, table in found if table not in going}
+    for move in moves:
+        for trigger in move.triggers:
+            if trigger.name in taken:
+                raise _trigger_is_taken(trigger.name, move.name, taken[trigger.name])
+
+
+def _trigger_is_taken(name: str, table: str, by: str) -> Conflict:
+    return Conflict(
+        f"Trigger {name!r} of table {table!r} cannot come back: table {by!r} has one of that name by now, and a schema "
+        "can have a name only once. Drop that one, or make it anew by another name."
+    )
+
+
 def swap(
     connection: Connection, moves: Sequence[Move], back: Sequence[Move], following: Sequence[ForeignKey]
 ) -> list[str]:
@@ -101,25 +123,25 @@ def swap(
     Whatever fails, the tables are put ``back``.
 
     Raises:
-        Conflict: the tables stayed in use; nothing has changed.
+        InUse: the tables stayed in use; nothing has changed.
+        Conflict: a name that a table's trigger or check needs is another table's.
     """
     try:
-        for move in back:
-            for trigger in move.triggers:
-                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
-        _rename(connection, moves)
-    except BaseException:
-        settle(connection, back, ())
-        raise
-    try:
+        _trade(connection, moves, {trigger.name for move in back for trigger in move.triggers})
         return settle(connection, moves, following)
     except BaseException:
-        for move in moves:
-            for trigger in catalog.triggers(connection, move.live, move.name):  # not another table's of the same name
-                _patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(move.live, trigger.name)}")
-        _rename(connection, back)
+        if happened(connection, moves):
+            came = [trigger.name for move in moves for trigger in catalog.triggers(connection, move.live, move.name)]
+            _trade(connection, back, set(came))
         settle(connection, back, following)
         raise
+
+
+def _trade(connection: Connection, moves: Sequence[Move], triggers: Collection[str]) -> None:
+    """Drop the triggers of the tables that go, and rename."""
+    for name in sorted(triggers):
+        patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
+    _rename(connection, moves)
 
 
 def happened(connection: Connection, moves: Sequence[Move]) -> bool:
@@ -146,8 +168,8 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
         if now == key:
             continue
         if now is not None:
-            _patiently(connection, ddl.drop_foreign_key(key))
-        _patiently(connection, ddl.add_foreign_key(key))
+            patiently(connection, ddl.drop_foreign_key(key))
+        patiently(connection, ddl.add_foreign_key(key))
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
@@ -158,7 +180,7 @@ def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
     for move in moves:
         aside = {(move.aside, other.name) for other in moves}
         for key in outward(connection, move.aside, move.name, aside):
-            _patiently(connection, ddl.drop_foreign_key(key))
+            patiently(connection, ddl.drop_foreign_key(key))
 
 
 def _rename(connection: Connection, moves: Sequence[Move]) -> None:
@@ -166,7 +188,7 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
     execute(connection, "SET SESSION foreign_key_checks = 0")
     try:
-        _patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+        patiently(connection, "RENAME TABLE " + ", ".join(out + into))
     except pymysql.err.MySQLError as error:
         if error_code(error) != _CHECK_EXISTS:
             raise
@@ -176,8 +198,8 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
         ) from error
 
 
-def _patiently(connection: Connection, sql: str) -> None:
-    """Run a statement that needs a table for itself; raises Conflict if others keep it in use.
+def patiently(connection: Connection, sql: str) -> None:
+    """Run a statement that needs a table for itself; raises InUse if others keep it in use.
 
     One that waits stalls every reader behind it, so it waits briefly and tries again.
     """
@@ -189,7 +211,7 @@ def _patiently(connection: Connection, sql: str) -> None:
             if error_code(error) != _LOCK_WAIT_TIMEOUT:
                 raise
             if attempt == _TRIES:
-                raise Conflict("The tables stayed in use by other sessions. Try again when they are done.") from error
+                raise InUse("The tables stayed in use by other sessions. Try again when they are done.") from error
             time.sleep(0.2 * attempt)
         else:
             return
@@ -202,13 +224,13 @@ def _create_triggers(connection: Connection, move: Move) -> list[str]:
     for trigger in missing:
         execute(connection, "SET SESSION sql_mode = %s", (trigger.sql_mode,))
         try:
-            _patiently(connection, trigger.definition)
+            patiently(connection, trigger.definition)
         except pymysql.err.MySQLError as error:
             if error_code(error) == _TRIGGER_EXISTS:
-                raise Conflict(f"Another table has a trigger named {trigger.name!r} by now.") from error
+                raise _trigger_is_taken(trigger.name, move.name, "another") from error
             if error_code(error) not in _MAY_NOT_SET_DEFINER:
                 raise
-            _patiently(connection, ddl.without_definer(trigger.definition))
+            patiently(connection, ddl.without_definer(trigger.definition))
             notes.append(f"Trigger {quote(trigger.name)} now runs as the database user of Tableferry.")
     if missing:
         execute(connection, "SET SESSION sql_mode = %s", (Mode.FAITHFUL.value,))

@@ -1,0 +1,73 @@
+"""What a schedule does for restores: finish those that died, and drop what was kept for long enough."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from tableferry import record, recovery
+from tableferry.database import Database
+from tableferry.errors import RestoreUnderWay
+from tableferry.record import Restore
+from tableferry.recovery import alone
+from tableferry.restore import end
+from tableferry.store import Store
+
+
+class Ended(BaseModel):
+    """A restore that was dealt with: the state it is in now, and for one that is stuck what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: str
+    stuck: str | None = None
+
+
+class Upkeep(BaseModel):
+    """What was found; ``busy`` if a restore is going on, which has then finished those before it itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    database: str
+    busy: bool = False
+    finished: tuple[Ended, ...] = ()
+    expired: tuple[Ended, ...] = ()
+    stuck: tuple[Ended, ...] = ()
+
+
+def recover(database: Database, store: Store, now: datetime, keep_days: int = 0) -> Upkeep:
+    """Finish every restore of the database that died, and accept those that ended more than ``keep_days`` ago.
+
+    With 0 nothing expires. One that cannot be finished is told of as ``stuck``, and does not stop the others.
+
+    Raises:
+        MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
+    """
+    try:
+        with alone(database, store) as turn:
+            finished, stuck = list(turn.finished), list(turn.stuck)
+            known = {found.id for found in (*finished, *stuck)}
+            for found in record.newest(store):  # one that died early has no schema to be found by
+                if found.database == database.name and found.state in record.UNDER_WAY and found.id not in known:
+                    after = recovery.finish(turn.connection, store, found)
+                    (stuck if after.stuck else finished).append(after)
+            old = [found for found in turn.kept if not found.stuck and _is_old(found, now, keep_days)]
+            expired = [end(turn.connection, store, found) for found in old]
+    except RestoreUnderWay:
+        return Upkeep(database=database.name, busy=True)
+    return Upkeep(
+        database=database.name,
+        finished=tuple(map(_ended, finished)),
+        expired=tuple(map(_ended, expired)),
+        stuck=tuple(map(_ended, stuck)),
+    )
+
+
+def _is_old(found: Restore, now: datetime, keep_days: int) -> bool:
+    return bool(keep_days) and found.finished is not None and found.finished < now - timedelta(days=keep_days)
+
+
+def _ended(found: Restore) -> Ended:
+    return Ended(id=found.id, state=found.state, stuck=found.stuck)
