@@ -71,7 +71,7 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
     responses=api.responses(VerificationView, 201, job=True),
 )
 def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
-    """Every object's size, SHA-256, rows and digest; 409 says what is wrong."""
+    """Every object's size, SHA-256, rows and digest; 409 says, table by table, what is wrong."""
     return jobapi.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
 
 
@@ -115,9 +115,9 @@ def _verify(
     wanted = manifest.latest(store) if request.backup == "latest" else request.backup
     found = manifest.read(store, wanted, settings.signing_key)
     api.count(rows_verified=found.rows)
-    tables = verify(store, found, progress)
+    verified = verify(store, found, progress)
     proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
-    return views.verification(job_id, found.id, tables).model_dump(mode="json")
+    return views.verification(job_id, found.id, verified).model_dump(mode="json")
 
 
 def check(_request: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def drill(
         Conflict: another drill is going on, or this server does not take a definition.
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
     """
-    all_there(store, source)
+    all_there(store, source, [item.entry for item in items])
     with database.connect(Mode.FAITHFUL) as connection, _scratch(connection, database.name, drill_id) as name:
         place = Place(live=database.name, shadow=name, old=name)
         keys = [key for key in shadow.foreign_keys(source, items, place) if key.parent_schema == name]

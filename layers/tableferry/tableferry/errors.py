@@ -20,6 +20,22 @@ class Problem:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class TableFinding:
+    """What a table of a backup was found to hold: of the objects that could be read, rows, bytes and digest.
+
+    ``objects`` is how many it should have, ``problems`` what is wrong, in words; none if it is ``ok``.
+    """
+
+    name: str
+    rows: int
+    objects: int
+    bytes: int
+    digest: str
+    ok: bool
+    problems: tuple[str, ...] = ()
+
+
 class TableferryError(Exception):
     """Base of every error that is an answer; ``str()`` of it says what to do and holds no secret and no SQL.
 
@@ -86,7 +102,14 @@ class TableNotInBackup(TableferryError):
 
 
 class BackupDamaged(TableferryError):
-    """An object of the backup is missing, shortened or altered, or its manifest is not signed by us."""
+    """An object of the backup is missing, altered or too many, or its manifest is not signed by us.
+
+    ``tables`` is what was found of each table, where they were looked at.
+    """
+
+    def __init__(self, detail: str, tables: Sequence[TableFinding] = ()) -> None:
+        super().__init__(detail)
+        self.tables = tuple(tables)
 
 
 class DigestMismatch(TableferryError):

@@ -21,9 +21,12 @@ from tableferry.documents import added
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.identity import is_id
 from tableferry.store import Store
+from tableferry.sums import disagreements
 from tableferry.tables import ForeignKey, Trigger
 
 VERSION = 1
+
+_MOST_SAID = 5
 
 
 class Entry(BaseModel):
@@ -155,6 +158,8 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
     if manifest.id != backup_id:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
+    if wrong := disagreements(manifest.id, manifest.tables):
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} contradicts itself. {' '.join(wrong[:_MOST_SAID])}")
     return manifest
 
 

@@ -74,6 +74,18 @@ class RowsResult(BaseModel):
     errors: list[RowProblem]
 
 
+class VerifiedTable(BaseModel):
+    """A table that was read again: what its objects hold, and what is wrong with them where it is not ``ok``."""
+
+    name: str
+    rows: int
+    objects: int
+    bytes: int
+    digest: str
+    ok: bool = True
+    problems: list[str] = []
+
+
 class ProblemDetails(BaseModel):
     """RFC 9457."""
 
@@ -82,6 +94,7 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     errors: list[RowProblem] | None = None
+    tables: list[VerifiedTable] | None = None
 
 
 class UploadRequest(Request):
@@ -186,25 +199,15 @@ class JobView(BaseModel):
     problem: dict[str, Any] | None = None
 
 
-class VerifiedTable(BaseModel):
-    """A table whose every object was read again and is what was written."""
-
-    name: str
-    rows: int
-    objects: int
-    bytes: int
-    digest: str
-    ok: bool = True
-
-
 class VerificationView(BaseModel):
-    """What was found when a backup was read again."""
+    """What was found when a backup was read again; ``leftovers`` counts files of tries of it that died."""
 
     id: str
     backup: str
     state: Literal["done"] = "done"
     ok: bool = True
     tables: list[VerifiedTable]
+    leftovers: int
 
 
 class RestoreRequest(Request):

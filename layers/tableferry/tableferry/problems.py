@@ -42,6 +42,8 @@ def problem(error: BaseException) -> dict[str, Any]:
     body = made(STATUS[type(error)], error.name, str(error))
     if isinstance(error, errors.InvalidRequest) and error.problems:
         body["errors"] = [asdict(found) for found in error.problems]
+    if isinstance(error, errors.BackupDamaged) and error.tables:
+        body["tables"] = [{**asdict(found), "problems": list(found.problems)} for found in error.tables]
     return body
 
 

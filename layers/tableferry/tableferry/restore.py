@@ -87,7 +87,7 @@ def restore(
         Conflict: the live database is not in the state that this needs.
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
     """
-    all_there(store, source)
+    all_there(store, source, [item.entry for item in items])
     place = Place.of(database.name, restore_id)
     with alone(database, store) as turn:
         connection = turn.connection

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+import polars as pl
 import pymysql
 
 from tableferry import crossing, ddl, loader, orphans, outcome, wire
@@ -25,6 +26,7 @@ from tableferry.verify import fetch
 Progress = Callable[[int, int, int], None]
 
 _DIGITS, _KEPT_OF_NAME = 12, 48
+_TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
 _DOES_NOT_FIT = {
     1005,
     1072,
@@ -148,7 +150,7 @@ def _fill(
         frame = fetch(store, source, item.entry, file)
         connection = free.get()
         try:
-            loader.load_frame(connection, qualified(place.shadow, item.into), frame, item.entry.codecs)
+            _load(connection, qualified(place.shadow, item.into), frame, item.entry)
         finally:
             free.put(connection)
         return file.rows
@@ -168,6 +170,17 @@ def _fill(
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _load(connection: Connection, table_sql: str, frame: pl.DataFrame, entry: TableEntry) -> None:
+    """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            loader.load_frame(connection, table_sql, frame, entry.codecs)
+            return
+        except pymysql.err.OperationalError as error:
+            if error_code(error) not in _IN_THE_WAY or not tries_left:
+                raise
 
 
 def _check(

@@ -142,6 +142,17 @@ class Store:
             metadata=found.get("Metadata", {}),
         )
 
+    def sha256(self, key: str) -> str | None:
+        """The SHA-256 that S3 checked an object against when it was written, in hexadecimal; raises ObjectNotFound.
+
+        None where the writer gave none; every object that :meth:`put` wrote has one.
+        """
+        with _translated(key):
+            found = self._client.head_object(Bucket=self.bucket, Key=key, ChecksumMode="ENABLED")
+        kept = found.get("ChecksumSHA256", "")
+        # That of an upload in parts is one of the parts' sums, with their number behind a hyphen.
+        return base64.b64decode(kept).hex() if kept and "-" not in kept else None
+
     def list(self, prefix: str) -> Iterator[Object]:
         """The objects under a prefix, by key."""
         with _translated(prefix):

@@ -3,64 +3,82 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from tableferry import archive
+from tableferry.columns import Kind
 from tableferry.digest import Digest, digest
-from tableferry.errors import BackupDamaged, ObjectNotFound
+from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
 from tableferry.manifest import Manifest, ObjectEntry, TableEntry
+from tableferry.present import altered, present
 from tableferry.store import Store
+
+_MOST_SAID = 20
+_TEXT_TOO = (Kind.DATE, Kind.DATETIME)  # in chunks with one that no calendar has
+# What a reader makes of bytes that only look like a file: a panic is its own assertion that did not hold.
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, KeyError, ValueError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A table whose objects are all there, whole, and hold the rows that were backed up."""
+    """What a whole backup was found to hold, table by table; ``leftovers`` are files of tries of it that died."""
 
-    name: str
-    rows: int
-    objects: int
-    bytes: int
-    digest: str
+    tables: tuple[TableFinding, ...]
+    leftovers: int
 
 
 def verify(
     store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda done, of, rows: None
-) -> list[Verified]:
-    """Size, SHA-256, rows and digest of every object. Memory: one object as a frame.
+) -> Verified:
+    """Size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
 
     Raises:
-        BackupDamaged: something is not as the manifest says; the message names it.
+        BackupDamaged: something is not as the manifest says; it carries what was found of every table.
     """
-    all_there(store, manifest)
+    there = present(store, manifest, manifest.tables)
     found = []
     total = sum(len(table.objects) for table in manifest.tables)
     done = 0
     for table in manifest.tables:
-        seen = Digest()
+        seen, size = Digest(), 0
+        problems = there.problems.get(table.name, [])
         for file in table.objects:
-            seen += digest(fetch(store, manifest, table, file), table.codecs)
+            if file.key not in there.absent:
+                try:
+                    seen += digest(fetch(store, manifest, table, file), table.codecs)
+                    size += file.bytes
+                except BackupDamaged as error:
+                    problems.append(str(error))
             done += 1
             progress(done, total, file.rows)
-        if (seen.rows, seen.hex) != (table.rows, table.digest):
-            raise BackupDamaged(f"The rows of table {table.name!r} are not the ones that were backed up.")
-        found.append(Verified(table.name, seen.rows, len(table.objects), table.bytes, seen.hex))
-    return found
+        if not problems and (seen.rows, seen.hex) != (table.rows, table.digest):
+            problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
+        found.append(_finding(table, problems, seen, size))
+    _refuse(manifest, found, there.problems)
+    return Verified(tuple(found), there.leftovers)
 
 
-def all_there(store: Store, manifest: Manifest) -> None:
-    """Every object of the manifest, by a listing, is there with its size; raises BackupDamaged."""
-    sizes = {found.key: found.size for found in store.list(f"backups/{manifest.id}/")}
-    for table in manifest.tables:
-        for file in table.objects:
-            if file.key not in sizes:
-                raise BackupDamaged(f"The backup lacks the object {file.key!r} (table {table.name!r}).")
-            if sizes[file.key] != file.bytes:
-                raise BackupDamaged(
-                    f"The object {file.key!r} (table {table.name!r}) has {sizes[file.key]} bytes, not {file.bytes}."
-                )
+def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry] | None = None) -> None:
+    """Every object of the tables (of all, where none are given) is there and is, by S3's word, the one that was written.
+
+    A restore asks before it touches the database; reading the objects it asks again. Memory: the listing.
+
+    Raises:
+        BackupDamaged: one is missing, altered or exchanged, or there is one that the manifest does not name.
+    """
+    looked_at = manifest.tables if tables is None else tables
+    there = present(store, manifest, looked_at)
+    files = [file for table in looked_at for file in table.objects if file.key not in there.absent]
+    wrong = {file.key for file in altered(store, files)}
+    found = []
+    for table in looked_at:
+        problems = there.problems.get(table.name, [])
+        problems += [_altered(file, table) for file in table.objects if file.key in wrong]
+        found.append(_finding(table, problems, Digest(), 0))
+    _refuse(manifest, found, there.problems)
 
 
 def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry) -> pl.DataFrame:
@@ -70,11 +88,46 @@ def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry
     except ObjectNotFound as error:
         raise BackupDamaged(f"The backup lacks the object {file.key!r} (table {table.name!r}).") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
-        raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) was altered: its SHA-256 differs.")
+        raise BackupDamaged(_altered(file, table))
     try:
         frame = archive.read(data, table.codecs, manifest.format)
-    except pl.exceptions.PolarsError as error:
+    except _UNREADABLE as error:
         raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) cannot be read.") from error
+    for column in table.codecs:
+        held_as = frame.schema[column.name]
+        if held_as != column.dtype() and not (column.kind in _TEXT_TOO and held_as == pl.String):
+            raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) holds {column.name!r} as {held_as}.")
     if frame.height != file.rows:
         raise BackupDamaged(f"The object {file.key!r} has {frame.height} rows, not {file.rows}.")
     return frame
+
+
+def _altered(file: ObjectEntry, table: TableEntry) -> str:
+    return f"The object {file.key!r} (table {table.name!r}) was altered: its SHA-256 differs."
+
+
+def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int) -> TableFinding:
+    said = tuple(problems[:_MOST_SAID])
+    more = len(problems) - len(said)
+    return TableFinding(
+        name=table.name,
+        rows=seen.rows,
+        objects=len(table.objects),
+        bytes=size,
+        digest=seen.hex,
+        ok=not problems,
+        problems=(*said, f"And {more} more.") if more else said,
+    )
+
+
+def _refuse(manifest: Manifest, found: Sequence[TableFinding], problems: Mapping[str, Sequence[str]]) -> None:
+    """Raise BackupDamaged, with what was found of every table, if anything is wrong."""
+    loose = problems.get("", ())
+    damaged = [table for table in found if not table.ok]
+    if not damaged and not loose:
+        return
+    said = [*(table.problems[0] for table in damaged), *loose]
+    count = sum(len(table.problems) for table in damaged) + len(loose)
+    names = f" in {len(damaged)} of {len(found)} tables ({', '.join(repr(table.name) for table in damaged[:5])})"
+    detail = f"Backup {manifest.id} is damaged{names if damaged else ''}. {' '.join(said[:5])}"
+    raise BackupDamaged(detail + (f" There is more: {count} in all." if count > len(said[:5]) else ""), found)

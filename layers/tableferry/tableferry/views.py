@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import asdict
 from itertools import islice
 
 from tableferry import manifest
@@ -68,12 +68,11 @@ def backups(store: Store, signing_key: bytes) -> BackupList:
     return found
 
 
-def verification(job_id: str, backup_id: str, tables: Iterable[Verified]) -> VerificationView:
-    found = [
-        VerifiedTable(name=table.name, rows=table.rows, objects=table.objects, bytes=table.bytes, digest=table.digest)
-        for table in tables
+def verification(job_id: str, backup_id: str, found: Verified) -> VerificationView:
+    tables = [
+        VerifiedTable.model_validate({**asdict(table), "problems": list(table.problems)}) for table in found.tables
     ]
-    return VerificationView(id=job_id, backup=backup_id, tables=found)
+    return VerificationView(id=job_id, backup=backup_id, tables=tables, leftovers=found.leftovers)
 
 
 def restore(done: Restore) -> RestoreView:
