@@ -1,7 +1,8 @@
 """`python -m local.matrix [mariadb] [mysql] [-- pytest's arguments]`: the tests that need a database, on each server.
 
-MARIADB_URL and MYSQL_URL name servers, each with a user who may create databases and users. Without the one it is the
-embedded server, as `make test` uses it; without the other, MySQL in a container of ours.
+MARIADB_URL and MYSQL_URL name servers, each with a user who may create databases and users; several URLs of one kind,
+with spaces between them, are worked with at once. Without the one it is the embedded server, as `make test` uses it;
+without the other, MySQL in containers of ours. No two tests share a server at once: they look at all that is on it.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
 import pymysql
@@ -26,6 +27,7 @@ from local.setup import find_server
 from local.state import ROOT, State
 
 SERVERS = {"mariadb": "MariaDB", "mysql": "MySQL"}
+WORKERS = 4
 NO_MYSQL = (
     "no Docker engine answers here to run MySQL in, and MYSQL_URL names no server. Start Docker, or name one: "
     "`make test-matrix MYSQL_URL=mysql://root:password@host:3306/`, or leave MySQL out: `make test-matrix SERVERS=mariadb`"
@@ -34,11 +36,15 @@ NO_MYSQL = (
 
 @dataclass(frozen=True)
 class Server:
-    """A server to test with, and where it is from. ``url`` is its administrator's; without one the tests start it."""
+    """A server to test with, and where it is from. ``urls`` are administrators'; without any the tests start it.
+
+    ``alone`` is whether it is for the tests only, which then may set it otherwise for a while.
+    """
 
     name: str
     origin: str
-    url: str | None
+    urls: Sequence[str]
+    alone: bool = False
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -76,29 +82,30 @@ def report(rows: Sequence[tuple[str, Outcome, float]], console: Console) -> None
 def _server(kind: str) -> Iterator[Server]:
     """The server of a kind, looked at: a URL that names one of the other kind would prove nothing."""
     variable = f"{kind.upper()}_URL"
-    if url := os.environ.get(variable):
-        database.check(url, variable=variable)
-        yield _named(kind, _version(url), variable, url)
+    if urls := os.environ.get(variable, "").split():
+        for url in urls:
+            database.check(url, variable=variable)
+        yield _named(kind, _version(urls[0]), variable, urls)
     elif kind == "mariadb":
         program = find_server()
         if program is None:
             message = f"no mariadbd is on this machine; `make setup` installs one, or {variable} names a server"
             raise StartError(message)
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-        yield _named(kind, "".join(re.findall(r"Ver (\S+)", said)), "embedded", None)
+        yield _named(kind, "".join(re.findall(r"Ver (\S+)", said)), "embedded", ())
     elif not sam_docker.answers():
         raise StartError(NO_MYSQL)
     else:
-        with mysql_container.running() as made:
-            yield _named(kind, _version(made), mysql_container.image(), made)
+        with mysql_container.running(min(os.cpu_count() or 1, WORKERS)) as made:
+            yield replace(_named(kind, _version(made[0]), mysql_container.image(), made), alone=True)
 
 
-def _named(kind: str, version: str, origin: str, url: str | None) -> Server:
+def _named(kind: str, version: str, origin: str, urls: Sequence[str]) -> Server:
     name = matrix_results.known_as(version)
     if not name.startswith(SERVERS[kind]):
         message = f"{SERVERS[kind]} was to be tested, and {origin} is {name}; {kind.upper()}_URL has to name one"
         raise StartError(message)
-    return Server(name, origin, url)
+    return Server(name, origin, urls)
 
 
 def _version(url: str) -> str:
@@ -118,11 +125,15 @@ def _tested(server: Server, more: Sequence[str]) -> tuple[Outcome, float]:
     file = State.from_env().folder / f"matrix-{server.name.partition(' ')[0].lower()}.xml"
     file.parent.mkdir(exist_ok=True, parents=True)
     file.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-m", "database", "-n", "auto", "--maxprocesses", "4"]
-    command += ["--dist", "loadfile", f"--junitxml={file}", *more]
+    command = [sys.executable, "-m", "pytest", "-m", "database", "-n", str(len(server.urls) or "auto")]
+    command += ["--maxprocesses", str(WORKERS), "--dist", "loadfile", f"--junitxml={file}", *more]
     given = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    if server.urls:
+        given["DATABASE_URL"] = " ".join(server.urls)
+    if server.alone:
+        given["DATABASE_ALONE"] = "yes"
     began = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, env=given | ({"DATABASE_URL": server.url} if server.url else {}))
+    process = subprocess.Popen(command, cwd=ROOT, env=given)
     try:
         status = process.wait()
     except BaseException:

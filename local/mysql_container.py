@@ -1,4 +1,4 @@
-"""MySQL in a container of our own, for as long as a block lasts, with the options of the embedded server."""
+"""MySQL in containers of our own, for as long as a block lasts, with the options of the embedded server."""
 
 import contextlib
 import os
@@ -22,29 +22,28 @@ def image() -> str:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[str]:
-    """Its administrator's URL, by the container's own address: a published port's proxy would halve the speed.
+def running(count: int) -> Iterator[list[str]]:
+    """So many administrators' URLs, by each container's own address: a published port's proxy would halve the speed.
 
     The image is pulled if it is not there. Raises StartError, with what Docker or the server said.
     """
-    name, password = f"tableferry-mysql-{secrets.token_hex(4)}", secrets.token_hex(16)
     if not sam_docker.listed("images", "--quiet", image()):
         print(f"Pulling {image()} …", flush=True)
+    names, password = [f"tableferry-mysql-{secrets.token_hex(4)}" for _ in range(count)], secrets.token_hex(16)
+    try:
+        for name in names:
+            _start(name, password)
+        yield [_url(name, password) for name in names]
+    finally:
+        for name in names:
+            with contextlib.suppress(StartError):  # it may be gone, or never have been
+                sam_docker.listed("rm", "--force", "--volumes", name)
+
+
+def _start(name: str, password: str) -> None:
     # The password goes by the environment, where no list of processes shows it.
     command = ["docker", "run", "--detach", "--rm", "--name", name, "--cap-add=SYS_NICE", "--env=MYSQL_ROOT_PASSWORD"]
     command += [image(), "mysqld", *database.OPTIONS, *database.MYSQL_OPTIONS]
-    try:
-        _run(command, password)
-        [address, *_] = sam_docker.listed("inspect", "--format", _ADDRESS, name) or [""]
-        url = f"mysql://root:{password}@{address}:3306/"
-        _wait(name, url)
-        yield url
-    finally:
-        with contextlib.suppress(StartError):  # it may be gone, or never have been
-            sam_docker.listed("rm", "--force", "--volumes", name)
-
-
-def _run(command: list[str], password: str) -> None:
     environment = {**os.environ, "MYSQL_ROOT_PASSWORD": password}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -52,11 +51,14 @@ def _run(command: list[str], password: str) -> None:
         raise StartError(message)
 
 
-def _wait(name: str, url: str) -> None:
+def _url(name: str, password: str) -> str:
+    """The URL of a container, once it lets us in."""
+    [address, *_] = sam_docker.listed("inspect", "--format", _ADDRESS, name) or [""]
+    url = f"mysql://root:{password}@{address}:3306/"
     deadline = time.monotonic() + _STARTS_WITHIN
     while True:
         try:
-            return database.check(url)
+            database.check(url)
         except StartError as error:
             # Gone as soon as it ends; while it makes its data, it listens to nobody.
             if not sam_docker.listed("ps", "--quiet", "--filter", f"name={name}"):
@@ -69,3 +71,5 @@ def _wait(name: str, url: str) -> None:
                 )
                 raise StartError(message) from error
             time.sleep(0.5)
+        else:
+            return url

@@ -29,14 +29,25 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
     GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
+    servers, workers = len(GIVEN.get("DATABASE_URL", "").split()), config.getoption("numprocesses", None) or 1
+    if 0 < servers < workers:
+        message = (
+            f"{workers} workers would see each other's schemas on {servers} server(s): give -n {servers}, or more URLs"
+        )
+        raise pytest.UsageError(message)
     # Else SIGTERM would end us without stopping what the fixtures started.
     signal.signal(signal.SIGTERM, _terminate)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of xdist's what was given, which it cannot find in an environment that we have cleaned."""
-    node.workerinput["given"] = GIVEN
+    """Tell a worker of xdist's what was given, which it cannot find in an environment that we have cleaned.
+
+    DATABASE_URL may name several servers, with spaces between them: one for each worker.
+    """
+    node.workerinput["given"] = given = dict(GIVEN)
+    if urls := given.get("DATABASE_URL", "").split():
+        given["DATABASE_URL"] = urls[int(node.gateway.id.removeprefix("gw")) % len(urls)]
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -77,8 +88,8 @@ def session_state(tmp_path_factory: pytest.TempPathFactory) -> State:
 
 @pytest.fixture(scope="session")
 def server(session_state: State) -> Iterator[Server]:
-    """The database server: one per session, or the one that DATABASE_URL names."""
-    with any_server(session_state, GIVEN.get("DATABASE_URL")) as found:
+    """The database server: one per session, or the one that DATABASE_URL names, which DATABASE_ALONE says is ours."""
+    with any_server(session_state, GIVEN.get("DATABASE_URL"), "DATABASE_ALONE" in GIVEN) as found:
         yield found
 
 

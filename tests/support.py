@@ -83,10 +83,14 @@ class Database:
 
 @dataclass(frozen=True)
 class Server:
-    """The server of this test session: our own, or what DATABASE_URL names. ``url`` may create databases and users."""
+    """The server of this test session: our own, or what DATABASE_URL names. ``url`` may create databases and users.
+
+    ``alone`` is whether nobody else uses it, so that a test may set it otherwise for a while: our own, and a container's.
+    """
 
     url: str
     own: embedded.Server | None = None
+    alone: bool = False
 
     @cached_property
     def version(self) -> str:
@@ -100,7 +104,7 @@ class Server:
 
     @contextlib.contextmanager
     def database(self) -> Iterator[Database]:
-        """A database for one test, dropped after it; on our own server, so are the shadow schemas made meanwhile."""
+        """A database for one test, dropped after it; so are the shadow schemas made meanwhile, if nobody else makes any."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         before = self._schemas()
         if self.own:
@@ -119,7 +123,7 @@ class Server:
             yield Database(name, url, urlsplit(self.url)._replace(path=f"/{name}").geturl())
         finally:
             shadows = {made for made in self._schemas() - before if made.startswith("tableferry_")}
-            for schema in [name, *(shadows if self.own else ())]:
+            for schema in [name, *(shadows if self.alone else ())]:
                 self._run(f"DROP DATABASE IF EXISTS `{schema}`")
             if not self.own:
                 self._run(f"DROP USER '{name}'@'%'")
@@ -137,14 +141,14 @@ class Server:
 
 
 @contextlib.contextmanager
-def any_server(state: State, url: str | None) -> Iterator[Server]:
+def any_server(state: State, url: str | None, alone: bool = False) -> Iterator[Server]:
     """The server that ``url`` names, or one of our own for as long as the block lasts."""
     if url:
-        yield Server(urlsplit(url)._replace(path="/").geturl())
+        yield Server(urlsplit(url)._replace(path="/").geturl(), alone=alone)
         return
     own = embedded.start(state)
     try:
-        yield Server(own.url, own)
+        yield Server(own.url, own, alone=True)
     finally:
         own.stop()
 

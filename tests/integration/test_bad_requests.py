@@ -197,8 +197,8 @@ def test_a_database_that_cannot_be_used_is_said_so_without_a_secret(
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_server_that_takes_no_writes_now_is_said_so(server: Server) -> None:
-    if not server.own:
-        pytest.skip("only a server of our own may be set so")
+    if not server.alone:
+        pytest.skip("only a server that nobody else uses may be set so")
     with connect(server.url) as admin, admin.cursor() as cursor:
         cursor.execute("SET GLOBAL read_only = 1")
         try:

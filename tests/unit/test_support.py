@@ -34,6 +34,18 @@ def test_it():
     assert not {*GIVEN} & {*os.environ}
 """
 
+EACH = """
+import time
+from pathlib import Path
+import pytest
+from tests.conftest import GIVEN
+
+@pytest.mark.parametrize("number", range(2))
+def test_it(number, worker_id):
+    Path(__file__).with_name(worker_id).write_text(GIVEN["DATABASE_URL"])
+    time.sleep(1)
+"""
+
 
 def pytest_in(folder: Path, workers: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     (folder / "pytest.ini").write_text("[pytest]")
@@ -54,8 +66,21 @@ def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_rea
     assert [line.split(maxsplit=1) for line in lines[-3:-1]] == [["3", "no type UUID"], ["1", "no type VECTOR"]]
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", "1"])
 def test_the_server_that_was_named_is_the_one_that_every_worker_uses(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_it.py").write_text(GIVEN)
     done = pytest_in(tmp_path, workers, DATABASE_URL="mysql://root@example.org/", TABLES="none")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_worker_has_a_server_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(EACH)
+    done = pytest_in(tmp_path, "2", DATABASE_URL="mysql://one/ mysql://two/")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(tmp_path / worker).read_text() for worker in ("gw0", "gw1")] == ["mysql://one/", "mysql://two/"]
+
+
+def test_more_workers_than_servers_are_refused(tmp_path: Path) -> None:
+    done = pytest_in(tmp_path, "2", DATABASE_URL="mysql://one/")
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "give -n 1, or more URLs" in done.stderr
