@@ -147,6 +147,30 @@ def test_rows_that_would_lose_their_parent_stop_the_restore_and_are_named(loaded
     assert all(part in detail for part in ("'hired_employees'", "'departments'", "77"))
 
 
+def test_orphans_that_are_allowed_are_named_and_the_foreign_keys_hold_again(loaded: Database) -> None:
+    backup("departments", "hired_employees")
+    run(
+        loaded,
+        *(f"INSERT INTO departments VALUES ({number}, 'new')" for number in range(70, 85)),
+        "UPDATE hired_employees SET department_id = id + 69 WHERE id < 16",
+        "DELETE FROM hired_employees WHERE job_id = 3",
+        "DELETE FROM jobs WHERE id = 3",
+    )
+    with verbs.unchanged(loaded):
+        assert "allow_orphans" in refused({"tables": ["departments"]})
+        assert "job_id = (3)" in refused({"tables": ["hired_employees"]})
+    done = restore(tables=["departments"], allow_orphans=True)
+    [note] = done["notes"]
+    assert all(part in note for part in ("'hired_employees'", "'departments'", "and maybe others"))
+    assert note.count("(7") + note.count("(8") == 10
+    enforced(loaded)
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert post(f"/restores/{done['id']}/accept").status == 200
+    [note] = restore(tables=["hired_employees"], allow_orphans=True)["notes"]
+    assert "job_id = (3)." in note
+    enforced(loaded)
+
+
 def test_a_child_whose_parents_are_gone_by_now_stops_the_restore(loaded: Database) -> None:
     backup("hired_employees")
     run(loaded, "DELETE FROM hired_employees", "DELETE FROM departments WHERE id = 2")

@@ -204,13 +204,17 @@ class VerificationView(BaseModel):
 
 
 class RestoreRequest(Request):
-    """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature."""
+    """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature.
+
+    Rows that would have no parent stop a restore; with ``allow_orphans`` its notes name them.
+    """
 
     backup: str = "latest"
     tables: list[TableName] | None = None
     into: dict[TableName, TableName] = Field(default_factory=dict)
     dry_run: bool = False
     trust: bool = False
+    allow_orphans: bool = False
 
 
 class RestoredTableView(BaseModel):
