@@ -7,7 +7,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-matrix fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: setup ## every test
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
 	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)
+
+torture: setup ## every type and shape of table, each server, each format, beside mysqldump and mydumper; OUT= for Markdown
+	@SERVERS="$(or $(SERVERS),mariadb mysql)" OUT="$(OUT)" $(PY) -m tests.torture
 
 fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
 	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz

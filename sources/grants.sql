@@ -1,5 +1,5 @@
 -- What Tableferry's database user may do. Put your names in place of `database` (in which _ is written \_) and
--- 'tableferry'@'%'. The last two are not needed; each says what is lost without it. MySQL's partial_revokes has to be
+-- 'tableferry'@'%'. The last three are not needed; each says what is lost without it. MySQL's partial_revokes has to be
 -- off, as it is by default, or % in a name is no wildcard.
 
 -- Your tables, and the ledger of what has been loaded, which is made there. SELECT, INSERT and UPDATE are for rows;
@@ -10,8 +10,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER O
 -- The schemas in which a restore builds tables, reads them back, and keeps the old ones until it is accepted.
 GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES ON `tableferry\_%`.* TO 'tableferry'@'%';
 
--- Without it a backup reads on one connection in place of several.
+-- Without them a backup reads on one connection in place of several, and on MySQL a row that is written at the moment of
+-- a restore's swap may go in without its triggers, as it may on MariaDB.
 GRANT LOCK TABLES ON `database`.* TO 'tableferry'@'%';
+GRANT LOCK TABLES ON `tableferry\_%`.* TO 'tableferry'@'%';
 
 -- Without it a backup does not name its position in the binary log.
 GRANT REPLICATION CLIENT ON *.* TO 'tableferry'@'%';

@@ -81,6 +81,7 @@ def perform(
             source,
             plan(source, wanted.tables, wanted.into, settings.database.served, wanted.allow_inexact_json),
             dry_run=wanted.dry_run,
+            allow_orphans=wanted.allow_orphans,
             workers=settings.workers,
             chunk_bytes=settings.chunk_bytes,
             progress=progress,

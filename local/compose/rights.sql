@@ -3,4 +3,5 @@ REVOKE ALL PRIVILEGES ON `tableferry`.* FROM 'tableferry'@'%';
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER ON `tableferry`.* TO 'tableferry'@'%';
 GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES ON `tableferry\_%`.* TO 'tableferry'@'%';
 GRANT LOCK TABLES ON `tableferry`.* TO 'tableferry'@'%';
+GRANT LOCK TABLES ON `tableferry\_%`.* TO 'tableferry'@'%';
 GRANT REPLICATION CLIENT ON *.* TO 'tableferry'@'%';

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +14,14 @@ import boto3
 from rich.console import Console
 from rich.progress import track
 
+from local import mysql_container
 from local import s3 as emulator
 from local.state import State
 from tableferry import api
 from tableferry.archive import Format
 from tests.support import Database, Server, any_server, clean_environment
 from tests.torture import carry
-from tests.torture.cases import Case
+from tests.torture.cases import MARIADB, MYSQL, Case
 from tests.torture.report import Row, Sheet
 from tests.torture.rivals import RIVALS
 from tests.torture.shapes import CASES
@@ -29,16 +30,19 @@ BUCKET = "torture"
 
 
 def main() -> int:
+    known = {"mariadb": MARIADB, "mysql": MYSQL}
     given = clean_environment() | {
         name: os.environ[name] for name in ("MYSQL_URL", "MARIADB_URL") if name in os.environ
     }
+    wanted = [known[name] for name in os.environ.get("SERVERS", "mariadb mysql").split()]
     console = Console(width=200, file=sys.stdout)
     with (
         TemporaryDirectory(prefix="tableferry-torture-") as folder,
         _bucket(Path(folder)),
         redirect_stdout(StringIO()),  # the functions' metrics
+        _servers(wanted, given, Path(folder)) as servers,
     ):
-        sheets = [_tortured(server, Path(folder), console) for server in _servers(given, Path(folder))]
+        sheets = [_tortured(server, Path(folder), console) for server in servers]
     for sheet in sheets:
         console.print(sheet.shown())
     if out := os.environ.get("OUT"):
@@ -46,12 +50,17 @@ def main() -> int:
     return 0 if all(sheet.lossless for sheet in sheets) else 1
 
 
-def _servers(given: dict[str, str], folder: Path) -> Iterator[Server]:
-    with any_server(State(folder / "server"), given.get("MARIADB_URL")) as found:
+@contextmanager
+def _servers(wanted: Sequence[str], given: Mapping[str, str], folder: Path) -> Iterator[list[Server]]:
+    """The servers that the matrix of tests has: those that MARIADB_URL and MYSQL_URL name, the embedded one, a container."""
+    with ExitStack() as stack:
+        found = []
+        if MARIADB in wanted:
+            found.append(stack.enter_context(any_server(State(folder / "server"), given.get("MARIADB_URL"))))
+        if MYSQL in wanted:
+            url = given.get("MYSQL_URL") or stack.enter_context(mysql_container.running(1))[0]
+            found.append(stack.enter_context(any_server(State(folder / "mysql"), url)))
         yield found
-    if "MYSQL_URL" in given:
-        with any_server(State(folder / "mysql"), given["MYSQL_URL"]) as found:
-            yield found
 
 
 @contextmanager

@@ -43,6 +43,7 @@ _UNAVAILABLE = {
     2013,
     2055,
 }
+_NO_ROOM = {1021, 1114}
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _LOGIN_REFUSED = {1045, 1698}
 
@@ -81,7 +82,7 @@ class Database:
         """A connection in autocommit, in UTC and utf8mb4, that is closed on leaving.
 
         Raises:
-            DatabaseUnavailable: it cannot be had, or broke inside the block.
+            DatabaseUnavailable: it cannot be had, broke inside the block, or has no room left.
             MissingPrivilege: a statement inside the block was refused.
         """
         with translated(self.address):
@@ -121,6 +122,11 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} cannot be used now (error {code}): look whether "
                 "it runs, can be reached from here, has the database, and takes the login that is configured."
+            ) from error
+        if code in _NO_ROOM:
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} has no room left (error {code}): free some, or give it "
+                "more storage."
             ) from error
         if code in _DENIED:
             raise MissingPrivilege(

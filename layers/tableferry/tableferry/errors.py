@@ -141,7 +141,7 @@ class MissingPrivilege(TableferryError):
 
 
 class DatabaseUnavailable(TableferryError):
-    """The database cannot be reached, or refuses the login."""
+    """The database cannot be reached, refuses the login, or has no room left."""
 
     transient = True
 

@@ -31,13 +31,13 @@ def moves_back(found: Restore) -> list[Move]:
     ]
 
 
-def forth(connection: Connection, store: Store, found: Restore) -> Restore:
-    """Swap the restored tables in.
+def forth(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
+    """Swap the restored tables in; if it is allowed, rows of other tables may lose their parent, which is noted.
 
     Raises:
         Conflict: rows would lose their parent, a name is taken, or the tables stayed in use; nothing was changed.
     """
-    return _exchange(connection, store, found, moves_forth(found), "swapping", "done")
+    return _exchange(connection, store, found, moves_forth(found), "swapping", "done", allow_orphans)
 
 
 def back(connection: Connection, store: Store, found: Restore, *notes: str) -> Restore:
@@ -62,6 +62,7 @@ def _exchange(
     moves: Sequence[Move],
     during: record.State,
     after: record.State,
+    allow_orphans: bool = False,
 ) -> Restore:
     """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
     refuse_taken_triggers(connection, moves)
@@ -69,13 +70,14 @@ def _exchange(
     # Of a swap that died, some keys may point at the old table still, or be dropped and not yet added again.
     known = {(key.schema, key.table, key.name) for key in pointing}
     following = [*pointing, *(key for key in found.following if (key.schema, key.table, key.name) not in known)]
-    orphans.refuse(connection, as_if_swapped(following, moves))
+    lost = orphans.refuse(connection, as_if_swapped(following, moves), allow_orphans)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     orphans.refuse(connection, own)
     if not is_mariadb(connection):  # which does not ask for it
         for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
             privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
-    under_way = record.save(store, found.model_copy(update={"state": during, "following": tuple(following)}))
+    noted = {"notes": (*found.notes, *lost), "state": during, "following": tuple(following)}
+    under_way = record.save(store, found.model_copy(update=noted))
     try:
         notes = swap(connection, moves, backwards(connection, moves), following)
     except BaseException:

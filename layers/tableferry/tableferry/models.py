@@ -214,6 +214,7 @@ class RestoreRequest(Request):
     """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature.
 
     ``allow_inexact_json`` restores JSON scalars which no text gives back as the numbers and strings that they look like.
+    Rows that would have no parent stop a restore; with ``allow_orphans`` its notes name them.
     """
 
     backup: str = "latest"
@@ -222,6 +223,7 @@ class RestoreRequest(Request):
     dry_run: bool = False
     trust: bool = False
     allow_inexact_json: bool = False
+    allow_orphans: bool = False
 
 
 class RestoredTableView(BaseModel):

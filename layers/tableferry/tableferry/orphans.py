@@ -14,15 +14,21 @@ _SHOWN = 10
 _GONE = {1054, 1146}  # no such column, no such table
 
 
-def refuse(connection: Connection, keys: Iterable[ForeignKey]) -> None:
-    """Raise Conflict, with up to ten keys, if rows of a child have no parent."""
+def refuse(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> list[str]:
+    """Raise Conflict, with up to ten keys, if rows of a child have no parent; where that is ``allowed``, return notes."""
+    notes = []
     for key in keys:
         if found := _orphans(connection, key):
             shown = ", ".join("(" + ", ".join(str(value) for value in row) + ")" for row in found)
-            raise Conflict(
-                f"Rows of table {key.table!r} would have no parent in {key.parent_table!r} (foreign key {key.name!r}): "
-                f"{', '.join(key.columns)} = {shown}. Restore both tables together, or mend these rows first."
-            )
+            which = f"in {key.parent_table!r} (foreign key {key.name!r}): {', '.join(key.columns)} = {shown}"
+            if not allowed:
+                raise Conflict(
+                    f"Rows of table {key.table!r} would have no parent {which}. Restore both tables together, mend these "
+                    "rows first, or say `allow_orphans`."
+                )
+            more = " and maybe others" if len(found) == _SHOWN else ""
+            notes.append(f"Rows of table {key.table!r} have no parent {which}{more}.")
+    return notes
 
 
 def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]]:

@@ -19,7 +19,15 @@ import pymysql
 
 from tableferry import exchange, record
 from tableferry.database import Connection, Database, Mode, error_code, execute, rows
-from tableferry.errors import Conflict, InUse, MissingPrivilege, RecordNotFound, RestoreUnderWay, TableferryError
+from tableferry.errors import (
+    Conflict,
+    InUse,
+    MissingPrivilege,
+    RecordNotFound,
+    RestoreUnderWay,
+    StoreUnavailable,
+    TableferryError,
+)
 from tableferry.exchange import moves_back, moves_forth
 from tableferry.identity import is_id
 from tableferry.record import Restore
@@ -122,7 +130,11 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
     if found.state not in ("running", "swapping"):
         return found
     failed = {"state": "failed", "kept": None, "following": (), "stuck": None, "finished": datetime.now(UTC)}
-    return record.save(store, found.model_copy(update=failed))
+    try:
+        return record.save(store, found.model_copy(update=failed))
+    except StoreUnavailable:
+        drop(connection, Place.of(found.database, found.id))
+        raise
 
 
 def _give_up(connection: Connection, store: Store, found: Restore, error: Exception) -> Restore:

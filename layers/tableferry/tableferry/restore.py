@@ -72,6 +72,7 @@ def restore(
     items: Sequence[Item],
     *,
     dry_run: bool = False,
+    allow_orphans: bool = False,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
     progress: Progress = lambda done, of, rows: None,
@@ -79,7 +80,7 @@ def restore(
     """Build the tables in a schema of their own, hold them against the manifest, and swap them in together.
 
     Until the one RENAME TABLE nothing live is touched; on any error before it, what was built is dropped again, and on
-    one after it the tables are put back. Memory: about six times the largest object of the backup, a worker.
+    one after it the tables are put back. Rows that would have no parent stop it, or, if they are allowed, are noted. Memory: about six times the largest object of the backup, a worker.
 
     Raises:
         BackupDamaged: an object is missing, shortened or altered.
@@ -99,7 +100,7 @@ def restore(
             return record.save(store, begun.model_copy(update={"state": "planned"}))
         record.save(store, begun)
         try:
-            shadow.build(
+            notes = shadow.build(
                 database,
                 connection,
                 store,
@@ -110,11 +111,12 @@ def restore(
                 workers=workers,
                 chunk_bytes=chunk_bytes,
                 progress=progress,
+                allow_orphans=allow_orphans,
             )
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
-            begun = begun.model_copy(update={"tables": verified, "kept": place.old})
-            return exchange.forth(connection, store, begun)
+            begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": tuple(notes)})
+            return exchange.forth(connection, store, begun, allow_orphans)
         except BaseException as error:
             after = abandon(database, store, connection, begun)
             if after.state == "done" and isinstance(error, Exception):

@@ -78,15 +78,18 @@ def build(
     workers: int,
     chunk_bytes: int,
     progress: Progress,
-) -> None:
+    allow_orphans: bool = False,
+) -> list[str]:
     """Create, fill and check the tables and give them ``keys``; on an error the schema is left for the caller to drop.
+
+    Returns a note for each foreign key without whose parents rows are, if that is allowed.
 
     Memory: about six times the largest object of the backup, a worker.
     """
     _create(connection, source, items, place)
     _fill(database, store, source, items, place, workers, progress)
     _check(connection, store, source, items, place, chunk_bytes)
-    _connect(connection, items, keys)
+    return _connect(connection, items, keys, allow_orphans)
 
 
 def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[ForeignKey]:
@@ -213,9 +216,11 @@ def _named(key: ForeignKey) -> ForeignKey:
     return replace(key, name=f"{key.table[:_KEPT_OF_NAME]}_{digest_of}")
 
 
-def _connect(connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey]) -> None:
-    """Give the shadows their foreign keys, once no row would be without a parent."""
-    orphans.refuse(connection, keys)
+def _connect(
+    connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey], allow_orphans: bool
+) -> list[str]:
+    """Give the shadows their foreign keys, once no row would be without a parent, or it is noted."""
+    notes = orphans.refuse(connection, keys, allow_orphans)
     renamed = {item.into for item in items if item.renamed}
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
@@ -228,3 +233,4 @@ def _connect(connection: Connection, items: Sequence[Item], keys: Sequence[Forei
                 f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more."
             ) from error
     execute(connection, "SET SESSION foreign_key_checks = 1")
+    return notes

@@ -1,6 +1,7 @@
 """Exchange tables in one RENAME TABLE, and put right what a rename leaves behind: triggers and foreign keys.
 
-Triggers cannot cross schemas (error 1435), so they are dropped before and made after. The foreign keys of other tables
+Triggers cannot cross schemas (error 1435), so they are dropped before and made after; on MySQL while the tables are
+locked, so that writers wait and never meet a table without them. The foreign keys of other tables
 follow the table they point at into its new schema; they are dropped and added again, pointing at the new one.
 """
 
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, Mode, error_code, execute, rows
+from tableferry.database import Connection, Mode, error_code, execute, is_mariadb, rows
 from tableferry.errors import Conflict, InUse
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
@@ -22,6 +23,7 @@ _LOCK_WAIT_SECONDS = 2
 _TRIES = 5
 _TRIGGER_EXISTS = 1359
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
+_MAY_NOT_LOCK = {1044, 1142}
 _MAY_NOT_SET_DEFINER = {1227, 4254}
 
 
@@ -127,8 +129,8 @@ def swap(
         Conflict: a name that a table's trigger or check needs is another table's.
     """
     try:
-        _trade(connection, moves, {trigger.name for move in back for trigger in move.triggers})
-        return settle(connection, moves, following)
+        notes = _trade(connection, moves, {trigger.name for move in back for trigger in move.triggers})
+        return [*notes, *settle(connection, moves, following)]
     except BaseException:
         if happened(connection, moves):
             came = [trigger.name for move in moves for trigger in catalog.triggers(connection, move.live, move.name)]
@@ -137,11 +139,36 @@ def swap(
         raise
 
 
-def _trade(connection: Connection, moves: Sequence[Move], triggers: Collection[str]) -> None:
-    """Drop the triggers of the tables that go, and rename."""
-    for name in sorted(triggers):
-        patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
-    _rename(connection, moves)
+def _trade(connection: Connection, moves: Sequence[Move], triggers: Collection[str]) -> list[str]:
+    """Drop the triggers of the tables that go, rename, and, if writers could be made to wait, create those that come."""
+    waiting = bool(triggers or any(move.triggers for move in moves)) and _lock(connection, moves)
+    try:
+        for name in sorted(triggers):
+            patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
+        _rename(connection, moves)
+        return [note for move in moves for note in _create_triggers(connection, move)] if waiting else []
+    finally:
+        if waiting and connection.open:
+            execute(connection, "UNLOCK TABLES")
+
+
+def _lock(connection: Connection, moves: Sequence[Move]) -> bool:
+    """Make whoever writes to the tables wait, so that no row goes in without a trigger; returns whether that could be had.
+
+    MySQL renames tables that are locked, the locks going with them, since 8.0.13
+    (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html); MariaDB refuses it. The privilege may be lacking.
+    """
+    if is_mariadb(connection):
+        return False
+    going = [qualified(move.live, move.name) for move in moves if move.leaves]
+    coming = [qualified(move.coming, move.name) for move in moves if move.comes]
+    try:
+        patiently(connection, "LOCK TABLES " + ", ".join(f"{table} WRITE" for table in going + coming))
+    except pymysql.err.MySQLError as error:
+        if error_code(error) not in _MAY_NOT_LOCK:
+            raise
+        return False
+    return True
 
 
 def happened(connection: Connection, moves: Sequence[Move]) -> bool:
