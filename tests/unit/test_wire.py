@@ -10,6 +10,7 @@ from pymysql import err
 
 from tableferry import wire
 from tableferry.columns import Codec, Kind
+from tableferry.errors import NotSupported
 
 LONGEST = 0xFFFFFF
 
@@ -73,6 +74,11 @@ def test_a_stream_that_ends_early_is_an_error(cut: int) -> None:
 def test_a_row_that_does_not_fill_its_packet_is_an_error() -> None:
     with pytest.raises(err.InterfaceError, match="does not end"):
         wire._split(encoded(b"a") + b"rest", [[]])
+
+
+def test_bytes_that_are_no_text_are_refused_by_the_columns_name() -> None:
+    with pytest.raises(NotSupported, match="'name'"):
+        wire._series(Codec("name", Kind.TEXT), [b"good", b"\xff"])
 
 
 def test_a_zero_date_turns_a_chunks_dates_to_text_and_no_other_chunks() -> None:

@@ -19,6 +19,7 @@ from pymysql.constants import COMMAND, CR
 
 from tableferry.columns import Codec, Kind
 from tableferry.database import Connection
+from tableferry.errors import NotSupported
 
 _MOST_PAYLOAD = 0xFFFFFF
 _NULL, _TWO, _THREE, _EIGHT = 0xFB, 0xFC, 0xFD, 0xFE
@@ -36,6 +37,7 @@ def frames(connection: Connection, sql: str, columns: Sequence[Codec], chunk_byt
     connection alone, or close it, if the iteration is not run to its end.
 
     Raises:
+        NotSupported: a value of a column of text is none.
         pymysql.err.MySQLError: the statement failed, or the connection broke; a result never ends early in silence.
     """
     for values in _batches(connection, sql, len(columns), chunk_bytes):
@@ -129,7 +131,13 @@ def _series(column: Codec, values: Values) -> pl.Series:
     raw = pl.Series(column.name, values, dtype=pl.Binary)
     if column.hexed:
         return raw
-    text = raw.cast(pl.String)
+    try:
+        text = raw.cast(pl.String)
+    except pl.exceptions.ComputeError as error:
+        raise NotSupported(
+            f"Column {column.name!r} holds bytes that are no text in its character set, which other tools would alter. "
+            "Find them with CONVERT, or make the column a binary one."
+        ) from error
     match column.kind:
         case Kind.DATE:
             return _where_a_calendar_has_it(text, text.str.to_date("%Y-%m-%d", strict=False))
