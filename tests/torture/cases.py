@@ -238,6 +238,11 @@ _EVERY_BYTE = bytes(range(256))
 _TEXTS = (
     *(_text(charset, words) for charset, words in _IN_CHARSET.items()),
     _text("gb18030", [*_WORDS, "中文", "😀"], MYSQL),
+    _column(
+        "VARCHAR(4) CHARACTER SET cp932",
+        [f"CONVERT(x'{code}' USING cp932)" for code in ("81ca", "eef9", "fa54", "81e0", "8790", "8754", "fa4a", "81be", "879c")],
+        name="codes of cp932 that read as one character",
+    ),
     _all_of_a_byte("latin1"),
     _all_of_a_byte("cp1250"),
     _all_of_a_byte("koi8r"),
