@@ -111,14 +111,15 @@ class Server:
             embedded.create_database(self.own, name)
             url = self.own.url_of(name)
         else:
+            password = uuid.uuid4().hex  # unlike all that an answer may show
             self._run(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
             for statement in [
-                f"CREATE USER '{name}'@'%' IDENTIFIED BY '{name}'",
+                f"CREATE USER '{name}'@'%' IDENTIFIED BY '{password}'",
                 *embedded.grants(name, f"'{name}'@'%'"),
             ]:
                 self._run(statement)
             place = urlsplit(self.url)
-            url = f"mysql://{name}:{name}@{place.hostname}:{place.port or 3306}/{name}"
+            url = f"mysql://{name}:{password}@{place.hostname}:{place.port or 3306}/{name}"
         try:
             yield Database(name, url, urlsplit(self.url)._replace(path=f"/{name}").geturl())
         finally:

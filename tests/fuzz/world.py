@@ -17,7 +17,7 @@ from tests.support import Runtime, connect
 TABLES = {
     "one": "id INT PRIMARY KEY, name VARCHAR(20)",
     "every": "id INT AUTO_INCREMENT PRIMARY KEY, whole BIGINT UNSIGNED, exact DECIMAL(9,3), real_ DOUBLE, day DATE,"
-    " moment DATETIME(6), doc JSON, raw VARBINARY(9), pick ENUM('a','b'), note TEXT NOT NULL DEFAULT ''",
+    " moment DATETIME(6), doc JSON, raw VARBINARY(9), pick ENUM('a','b'), note TEXT NOT NULL DEFAULT ('')",
     "child": "id INT PRIMARY KEY, one_id INT, FOREIGN KEY (one_id) REFERENCES one (id)",
     "odd`'\"%s; --": "`a``b` INT PRIMARY KEY, `c%s` VARCHAR(9)",
     "ни%20一": "id INT",

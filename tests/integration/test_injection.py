@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEDGER = "tableferry_ledger"
 CSV = {"content-type": "text/csv"}
-SLEEPS = 4.0  # seconds that the SQL sent here would sleep; no request may take as long
+SLEEPS = 15.0  # seconds that the SQL sent here would sleep; no request may take as long
 ODD_NAMES = [
     "a`b", "``", "a'b", 'a"b', "a\\b", "%s", "%(x)s", "{0}", "x; DROP TABLE canary; --", "'; DROP TABLE canary; #",
     "a.b", "a/b", "a b", "/*!50000 x */", "-- ", "#x", "SELECT", "naïve ☃ 名", "n" * 64, "`" * 30, "a\nb", "NULL", "@v0",
