@@ -55,6 +55,11 @@ COLUMNS: list[tuple[str, str]] = [
 ]
 
 
+def signature(content: Json) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return "hmac-sha256:" + hmac.new(SIGNING_KEY.encode(), canonical, hashlib.sha256).hexdigest()
+
+
 @pytest.fixture
 def unsigned(database: Database, bucket: str) -> Callable[..., None]:
     """Puts a manifest without signature in the place of a backup's, with its one table's entry changed."""
@@ -72,10 +77,9 @@ def unsigned(database: Database, bucket: str) -> Callable[..., None]:
         content = json.loads(good)
         change(content["tables"][0])
         content.update(fields)
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
         whole: dict[str, Any] = {"manifest": content}
         if signed:
-            whole["signature"] = "hmac-sha256:" + hmac.new(SIGNING_KEY.encode(), canonical, hashlib.sha256).hexdigest()
+            whole["signature"] = signature(content)
         verbs.store().put(key, json.dumps(whole).encode())
 
     return put

@@ -16,6 +16,7 @@ LAYERS = [
     ["api", "problems"],
     ["body"],
     ["models", "restore", "backup", "insert", "load", "drill", "proof", "trust"],
+    ["rehearsal"],
     ["recovery", "preflight"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans", "outcome"],

@@ -40,6 +40,8 @@ def problem(error: BaseException) -> dict[str, Any]:
     body = made(STATUS[type(error)], error.name, str(error))
     if isinstance(error, errors.InvalidRequest) and error.problems:
         body["errors"] = [asdict(found) for found in error.problems]
+    if error.findings:
+        body["errors"] = [asdict(found) for found in error.findings]
     return body
 
 

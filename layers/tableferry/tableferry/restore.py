@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tableferry import catalog, orphans, preflight, privileges, record, recovery, shadow
+from tableferry import catalog, orphans, preflight, privileges, record, recovery, rehearsal, shadow
 from tableferry.database import Connection, Database, execute, is_mariadb
 from tableferry.errors import (
     Conflict,
@@ -79,12 +79,12 @@ def restore(
     """
     all_there(store, source)
     place = Place.of(database.name, restore_id)
+    if dry_run:
+        return rehearsal.rehearse(database, store, restore_id, source, items, place)
     with alone(database, store) as connection:
         if (before := _done_before(store, restore_id)) is not None:
             return before
         begun = _begin(connection, store, restore_id, source, items, place)
-        if dry_run:
-            return record.save(store, begun.model_copy(update={"state": "planned"}))
         record.save(store, begun)
         try:
             shadow.build(
@@ -170,10 +170,11 @@ def _begin(
                 replaced=item.into in live,
                 triggers_before=tuple(catalog.triggers(connection, place.live, item.into)),
                 keys_before=outward(connection, place.live, item.into, going),
-                triggers_after=() if item.renamed else item.entry.triggers,
+                triggers_after=preflight.triggers(connection, source, item),
             )
             for item in items
         ),
+        notes=tuple(preflight.notes(connection, source, items)),
         started=datetime.now(UTC),
     )
 
