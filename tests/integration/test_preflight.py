@@ -107,8 +107,8 @@ def test_all_that_is_in_the_way_is_said_at_once(
         "DROP TABLE hired_employees",
         "DROP TABLE departments",
         "DROP TABLE jobs",
-        "CREATE TABLE taker (id INT PRIMARY KEY)",
-        f"ALTER TABLE taker ADD CONSTRAINT `{name}` FOREIGN KEY (id) REFERENCES taker (id)",
+        "CREATE TABLE taker (id INT PRIMARY KEY, up INT)",
+        f"ALTER TABLE taker ADD CONSTRAINT `{name}` FOREIGN KEY (up) REFERENCES taker (id)",
         "CREATE TRIGGER tidy BEFORE INSERT ON taker FOR EACH ROW SET @a = 1",
     )
     admin(f"CREATE VIEW `{loaded.name}`.departments AS SELECT 1 AS id")
@@ -220,3 +220,18 @@ def test_a_dry_run_of_a_backup_from_the_other_server_names_what_cannot_cross(loa
     found = refused(loaded)
     assert [(one["code"], one["table"]) for one in found["errors"]] == [("crossing", "jobs")]
     assert "Column 'odd' of table 'jobs'" in found["detail"]
+
+
+def test_what_all_tables_do_not_hold_is_named_in_the_backups_answer(loaded: Database, admin: Admin) -> None:
+    mariadb = "MariaDB" in str(verbs.rows(loaded, "SELECT VERSION()"))
+    assert backup()["notes"] == []
+    admin(f"CREATE VIEW `{loaded.name}`.recent AS SELECT id FROM `{loaded.name}`.jobs")
+    named = ["view recent"]
+    if mariadb:
+        admin(f"CREATE SEQUENCE `{loaded.name}`.numbers")
+        run(loaded, "CREATE TABLE versions (id INT) WITH SYSTEM VERSIONING")
+        named = ["sequence numbers", "system-versioned table versions", "view recent"]
+    made = backup()
+    assert made["notes"] == [f"Not backed up: {', '.join(named)}."]
+    assert verbs.get(f"/backups/{made['id']}").json["notes"] == made["notes"]
+    assert backup("jobs")["notes"] == []

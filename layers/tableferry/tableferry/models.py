@@ -135,7 +135,7 @@ class BackedUpTable(BaseModel):
 
 
 class BackupView(BaseModel):
-    """A backup that is complete."""
+    """A backup that is complete; ``notes`` name what is not in it though all tables were asked for: views, sequences."""
 
     id: str
     state: Literal["done"] = "done"
@@ -147,6 +147,7 @@ class BackupView(BaseModel):
     rows: int
     bytes: int
     tables: list[BackedUpTable]
+    notes: list[str] = []
 
 
 class BackupDetail(BackupView):
