@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -56,7 +57,7 @@ def digests(made: Json) -> dict[str, str]:
     return {found["name"]: found["digest"] for found in made["tables"]}
 
 
-NUMBERS = {
+NUMBERS: dict[str, list[Any]] = {
     "tinyint": [-128, 127, 0], "tinyint unsigned": [0, 255], "smallint": [-32768, 32767], "smallint unsigned": [65535],
     "mediumint": [-8388608, 8388607], "mediumint unsigned": [16777215], "int": [-(2**31), 2**31 - 1],
     "int unsigned": [2**32 - 1], "bigint": [-(2**63), 2**63 - 1], "bigint unsigned": [2**64 - 1],
@@ -65,13 +66,13 @@ NUMBERS = {
     "float": [1.1754944e-38, 3.4028235e38, 0.1], "double": [2.2250738585072014e-308, 1.7976931348623157e308, 0.1],
     "bit(1)": [1], "bit(64)": [2**64 - 1], "year": [1901, 2155, 0],
 }  # fmt: skip
-TIMES = {
+TIMES: dict[str, list[Any]] = {
     "date": ["1000-01-01", "9999-12-31", "0000-00-00", "2021-02-31", "2021-00-00"],
     "datetime": ["1000-01-01 00:00:00", "0000-00-00 00:00:00"], "datetime(6)": ["9999-12-31 23:59:59.999999"],
     "timestamp NULL": ["2038-01-19 03:14:07", "1970-01-01 00:00:01"], "timestamp(3) NULL": ["2021-10-31 01:30:00.123"],
     "time": ["-838:59:59", "838:59:59"], "time(6)": ["-00:00:00.000001", "12:34:56.789012"],
 }  # fmt: skip
-TEXTS = {
+TEXTS: dict[str, list[Any]] = {
     "char(20)": ["", "NULL", "\\N", "''"], "varchar(50)": ["trailing  ", "quote ' \" ` \\", "a\nb\r\tc\0d", "é☃😀"],
     "varchar(20) CHARACTER SET latin1": ["é€"], "varchar(20) CHARACTER SET utf8mb3": ["é☃"],
     "varchar(20) CHARACTER SET ucs2": ["é☃"], "varchar(20) CHARACTER SET utf16": ["😀"], "varchar(20) CHARACTER SET ascii": ["a"],
@@ -80,7 +81,7 @@ TEXTS = {
     "enum('a','it''s','')": ["a", "it's", ""], "set('x','y','z')": ["", "x,z"],
     "json": ['{"a": [1, 2.5, null, "é☃"]}', "[]", '"text"', "null"],
 }  # fmt: skip
-BYTES = {
+BYTES: dict[str, list[Any]] = {
     "binary(4)": [b"\0\xff\x01\x80"], "varbinary(300)": [bytes(range(256)), b""], "tinyblob": [b"\xff"],
     "blob": [b"\0'\"\\\n"], "mediumblob": [b""], "longblob": [b"\x80" * 9999],
 }  # fmt: skip
@@ -90,7 +91,7 @@ GEOMETRIES = {
     "multilinestring": "MULTILINESTRING((0 0, 1 1))", "multipolygon": "MULTIPOLYGON(((0 0, 4 0, 4 4, 0 0)))",
     "geometrycollection": "GEOMETRYCOLLECTION(POINT(1 1))",
 }  # fmt: skip
-COMMON = {**NUMBERS, **TIMES, **TEXTS, **BYTES}
+COMMON: dict[str, list[Any]] = {**NUMBERS, **TIMES, **TEXTS, **BYTES}
 
 
 def all_types(database: Database) -> None:

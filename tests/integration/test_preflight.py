@@ -5,6 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,7 @@ from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_trust import signature
 from tests.integration.verbs import backup, load_sample, post, restore, run
-from tests.support import Database, connect
+from tests.support import Database, Server, connect
 
 Admin = Callable[..., None]
 
@@ -40,8 +41,10 @@ def admin(database: Database) -> Admin:
 
 
 @pytest.fixture
-def setting(database: Database, admin: Admin) -> Iterator[Callable[[str, int], None]]:
+def setting(server: Server, database: Database, admin: Admin) -> Iterator[Callable[[str, int], None]]:
     """Sets a variable of the whole server for one test."""
+    if server.own is None and "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("not applicable: other tests use this server meanwhile")
     before: dict[str, object] = {}
 
     def change(name: str, value: int) -> None:
@@ -54,7 +57,7 @@ def setting(database: Database, admin: Admin) -> Iterator[Callable[[str, int], N
         admin(f"SET GLOBAL {name} = {value}")
 
 
-def refused(database: Database, status: int = 409, **wanted: object) -> Json:
+def refused(database: Database, status: int = 409, **wanted: Any) -> Json:
     """The problem of a restore; a dry run finds the same, and neither changes anything."""
     with verbs.unchanged(database):
         found = post("/restores", {"backup": "latest", **wanted}).problem(status)
