@@ -181,6 +181,7 @@ def test_every_privilege_that_is_missing_is_named_at_once(
     loaded: Database, admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup()
+    run(loaded, "CREATE TABLE child (j INT, CONSTRAINT up FOREIGN KEY (j) REFERENCES jobs (id))")
     name = f"u{uuid.uuid4().hex[:10]}"
     user = f"'{name}'@'%'"
     place = urlsplit(loaded.url)
@@ -194,6 +195,9 @@ def test_every_privilege_that_is_missing_is_named_at_once(
         monkeypatch.setenv("DATABASE_URL", place._replace(netloc=f"{name}:p@{place.hostname}:{place.port}").geturl())
         found = refused(loaded, 403)
         live = "on table 'departments', 'hired_employees', 'jobs'"
+        assert (
+            "lacks the privilege ALTER on table 'departments', 'hired_employees', 'jobs', 'child'." in found["detail"]
+        )
         shadows = r"on the schemas `tableferry\_%`"
         for expected in [f"{one} {live}" for one in ("ALTER", "DROP")] + [
             f"{one} {shadows}" for one in ("INSERT", "ALTER", "DROP")

@@ -12,6 +12,7 @@ from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.manifest import Manifest
 from tableferry.servers import Server
 from tableferry.shadow import Item, Place, foreign_keys
+from tableferry.swap import Move, followers
 from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
 
 _OF_LIVE = ("CREATE", "INSERT", "ALTER", "DROP", "TRIGGER")  # a rename there and back, and triggers
@@ -30,6 +31,8 @@ class _Looked:
     live: Collection[str]
     server: Server
     keys: Sequence[ForeignKey]
+    following: Sequence[ForeignKey]
+    """Foreign keys of tables that stay, to those that are replaced."""
 
     @property
     def going(self) -> set[str]:
@@ -59,8 +62,15 @@ def look(
 ) -> list[Finding]:
     """All that would keep the tables from being built and swapped in beside the ``live`` ones; changes nothing."""
     server = Server.of(server_version(connection))
-    looked = _Looked(connection, source, items, place, live, server, foreign_keys(source, items, place))
+    keys = foreign_keys(source, items, place)
+    looked = _Looked(connection, source, items, place, live, server, keys, following(connection, items, place, live))
     return [Finding(code, table, message) for code, check in CHECKS.items() for table, message in check(looked)]
+
+
+def following(connection: Connection, items: Sequence[Item], place: Place, live: Collection[str]) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at the tables to be replaced."""
+    moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in items]
+    return followers(connection, moves)
 
 
 def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
@@ -97,6 +107,10 @@ def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
     for key in looked.keys:
         wanted += [("SELECT", key.parent_schema, key.parent_table)]
         if not looked.server.mariadb:  # which does not ask for it
+            wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
+    for key in looked.following:  # which will be dropped and added again
+        wanted += [("SELECT", key.schema, key.table), ("ALTER", key.schema, key.table)]
+        if not looked.server.mariadb:
             wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
     lacking: dict[tuple[str, str], list[str]] = {}
     for privilege, schema, table in privileges.missing(looked.connection, dict.fromkeys(wanted)):

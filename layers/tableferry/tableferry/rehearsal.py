@@ -11,7 +11,6 @@ from tableferry.manifest import Manifest
 from tableferry.record import Plan, PlannedTable, Restore, RestoredTable
 from tableferry.shadow import Item, Place, foreign_keys
 from tableferry.store import Store
-from tableferry.swap import Move, followers
 
 
 def rehearse(
@@ -52,8 +51,7 @@ def _planned(
     connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: set[str]
 ) -> list[PlannedTable]:
     keys = foreign_keys(source, items, place)
-    moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in items]
-    following = followers(connection, moves)
+    following = preflight.following(connection, items, place, live)
     return [
         PlannedTable(
             name=item.entry.name,
