@@ -16,6 +16,7 @@ LAYERS = [
     ["api", "problems"],
     ["body"],
     ["models", "upkeep", "restore", "backup", "insert", "load", "drill", "proof", "trust"],
+    ["rehearsal"],
     ["recovery", "preflight"],
     ["exchange"],
     ["shadow", "swap", "record", "jobs", "account"],

@@ -91,6 +91,7 @@ def backup(
             entries = _run(snapshot.connections, store, tasks, form, chunk_bytes, lock_days, progress)
         _unchanged(connection, sources)
         server = server_version(connection)
+        besides = catalog.passed_over(connection, database) if tables is None else []
     done = Manifest(
         id=backup_id,
         tableferry=__version__,
@@ -102,6 +103,7 @@ def backup(
         started=started,
         finished=datetime.now(UTC),
         tables=tuple(_entry(source, tasks, entries) for source in sources),
+        notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
     )
     manifest.write(store, done, signing_key, lock_days)
     return done

@@ -34,6 +34,18 @@ def served_names(connection: Connection, database: Database) -> list[str]:
     return [name for name in table_names(connection, database.name) if name in database.served]
 
 
+def passed_over(connection: Connection, database: Database) -> list[str]:
+    """What the database holds besides base tables, such as ``view recent``: it is not backed up with "all tables"."""
+    found = rows(
+        connection,
+        "SELECT LOWER(table_type), table_name FROM information_schema.tables WHERE table_schema = %s"
+        " AND table_type <> 'BASE TABLE' ORDER BY 1, 2",
+        (database.name,),
+    )
+    kinds = {"system versioned": "system-versioned table"}
+    return [f"{kinds.get(kind, kind)} {name}" for kind, name in found if name in database.served]
+
+
 def describe(connection: Connection, database: Database, name: str) -> Table:
     """One table.
 

@@ -13,7 +13,7 @@ import re
 from tableferry.tables import ForeignKey, column_list, qualified, quote
 
 _FOREIGN_KEY = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
-_NAMED_CHECK = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` CHECK ")
+_NAMED_CHECK = re.compile(r"  CONSTRAINT `((?:[^`]|``)+)` CHECK ")
 _COLUMN_COLLATION = re.compile(r"^(  `(?:[^`]|``)+` [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
 _TABLE_COLLATION = re.compile(r"^\).* COLLATE=(\w+)")
 _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
@@ -100,6 +100,13 @@ def foreign_key_line(key: ForeignKey) -> str:
         f"  CONSTRAINT {quote(key.name)} FOREIGN KEY ({column_list(key.columns)})"
         f" REFERENCES {quote(key.parent_table)} ({column_list(key.parent_columns)}){key.actions}"
     )
+
+
+def check_names(definition: str) -> list[str]:
+    """The names of a table's checks."""
+    body, _ = parts(definition)
+    found = (_NAMED_CHECK.match(line) for line in body)
+    return [match[1].replace("``", "`") for match in found if match]
 
 
 def foreign_key_lines(definition: str) -> list[str]:

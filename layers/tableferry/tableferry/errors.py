@@ -36,6 +36,15 @@ class TableFinding:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that stands in the way of an operation; ``table`` is empty where it is no table's."""
+
+    code: str
+    table: str
+    message: str
+
+
 class TableferryError(Exception):
     """Base of every error that is an answer; ``str()`` of it says what to do and holds no secret and no SQL.
 
@@ -43,6 +52,8 @@ class TableferryError(Exception):
     """
 
     transient = False
+    findings: tuple[Finding, ...] = ()
+    """Each thing that is in the way by itself, where several may be."""
 
     @property
     def name(self) -> str:

@@ -103,6 +103,8 @@ class Manifest(Entry):
     started: datetime
     finished: datetime
     tables: tuple[TableEntry, ...]
+    notes: tuple[str, ...] = ()
+    """What is not in the backup though all tables were asked for."""
 
     @property
     def rows(self) -> int:

@@ -86,14 +86,22 @@ class VerifiedTable(BaseModel):
     problems: list[str] = []
 
 
+class FindingView(BaseModel):
+    """One thing that stands in the way; ``table`` is empty where it is no table's."""
+
+    code: str
+    table: str
+    message: str
+
+
 class ProblemDetails(BaseModel):
-    """RFC 9457."""
+    """RFC 9457. ``errors``: what is wrong with each row, or each thing that stands in the way of a restore."""
 
     type: str
     title: str
     status: int
     detail: str
-    errors: list[RowProblem] | None = None
+    errors: list[RowProblem] | list[FindingView] | None = None
     tables: list[VerifiedTable] | None = None
 
 
@@ -144,7 +152,7 @@ class BackedUpTable(BaseModel):
 
 
 class BackupView(BaseModel):
-    """A backup that is complete."""
+    """A backup that is complete; ``notes`` name what is not in it though all tables were asked for: views, sequences."""
 
     id: str
     state: Literal["done"] = "done"
@@ -156,6 +164,7 @@ class BackupView(BaseModel):
     rows: int
     bytes: int
     tables: list[BackedUpTable]
+    notes: list[str] = []
 
 
 class BackupDetail(BackupView):
@@ -237,8 +246,33 @@ class RestoredTableView(BaseModel):
     replaced: bool
 
 
+class PlannedTableView(BaseModel):
+    """What would be done with one table: ``replaces`` a live one or is new; ``bytes`` as stored in the bucket.
+
+    ``repointed``: foreign keys of other tables, as ``table.key``, that would be pointed at it. ``triggers`` would be made,
+    those of a table that is replaced dropped.
+    """
+
+    name: str
+    into: str
+    rows: int
+    bytes: int
+    replaces: bool
+    foreign_keys: list[str]
+    repointed: list[str]
+    triggers: list[str]
+
+
+class PlanView(BaseModel):
+    """A dry run's answer: what would be done, what was looked at, and what stands in the way (nothing: it can go)."""
+
+    tables: list[PlannedTableView]
+    checks: list[str]
+    problems: list[FindingView]
+
+
 class RestoreView(BaseModel):
-    """A restore: planned (a dry run), done, undone, accepted or failed."""
+    """A restore: planned (a dry run, which has a ``plan``), done, undone, accepted or failed."""
 
     id: str
     backup: str
@@ -249,6 +283,7 @@ class RestoreView(BaseModel):
     notes: list[str]
     started: datetime
     finished: datetime | None
+    plan: PlanView | None = None
 
 
 class RestoreList(BaseModel):

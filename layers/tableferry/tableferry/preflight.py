@@ -1,64 +1,274 @@
-"""What a restore needs of the live database before anything is built: each thing that is not so is refused by name."""
+"""What a restore needs of the live database before anything is built; all that is not so is reported at once, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from tableferry.database import Connection, rows
-from tableferry.errors import Conflict
+from tableferry import crossing, ddl, privileges
+from tableferry.archive import Format
+from tableferry.database import Connection, rows, server_version
+from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.manifest import Manifest
+from tableferry.servers import Server
 from tableferry.shadow import Item, Place, foreign_keys
-from tableferry.tables import ForeignKey
+from tableferry.swap import Move, followers
+from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
+
+_OF_LIVE = ("CREATE", "INSERT", "ALTER", "DROP", "TRIGGER")  # a rename there and back, and triggers
+_OF_SHADOW = ("CREATE", "SELECT", "INSERT", "ALTER", "DROP")
+_OVERHEAD = 64 * 1024  # what a file holds besides its rows, at most
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """All that the checks look at."""
+
+    connection: Connection
+    source: Manifest
+    items: Sequence[Item]
+    place: Place
+    live: Collection[str]
+    server: Server
+    keys: Sequence[ForeignKey]
+    following: Sequence[ForeignKey]
+    """Foreign keys of tables that stay, to those that are replaced."""
+
+    @property
+    def going(self) -> set[str]:
+        return {item.into for item in self.items}
+
+    @property
+    def same_names(self) -> list[Item]:
+        """The tables that keep their names, and so those of their keys, checks and triggers."""
+        return [item for item in self.items if not item.renamed]
 
 
 def refuse(
     connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: Collection[str]
 ) -> None:
-    """Raise Conflict if the tables could be built, but not swapped in beside the ``live`` ones."""
-    [(local_infile,)] = rows(connection, "SELECT @@GLOBAL.local_infile")
-    if not local_infile:
-        raise Conflict("The server has local_infile off: set it to 1 in the parameter group.")
+    """Raise MissingPrivilege or Conflict, with all findings, if the tables could not be built and swapped in."""
+    found = look(connection, source, items, place, live)
+    if not found:
+        return
+    lacks = any(finding.code == "privileges" for finding in found)
+    error = (MissingPrivilege if lacks else Conflict)(" ".join(finding.message for finding in found))
+    error.findings = tuple(found)
+    raise error
+
+
+def look(
+    connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: Collection[str]
+) -> list[Finding]:
+    """All that would keep the tables from being built and swapped in beside the ``live`` ones; changes nothing."""
+    server = Server.of(server_version(connection))
     keys = foreign_keys(source, items, place)
-    for key in keys:
-        if key.parent_schema == place.live and key.parent_table not in live:
-            raise Conflict(
-                f"Table {key.table!r} points at table {key.parent_table!r} (foreign key {key.name!r}), which is not "
-                "there: restore it together with this one."
+    looked = _Looked(connection, source, items, place, live, server, keys, following(connection, items, place, live))
+    return [Finding(code, table, message) for code, check in CHECKS.items() for table, message in check(looked)]
+
+
+def following(connection: Connection, items: Sequence[Item], place: Place, live: Collection[str]) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at the tables to be replaced."""
+    moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in items]
+    return followers(connection, moves)
+
+
+def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
+    """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
+    if item.renamed:
+        return ()
+    if not crossing.crosses(source.server, crossing.Target.of(connection)):
+        return item.entry.triggers
+    return tuple(replace(one, sql_mode=crossing.sql_mode(one.sql_mode)) for one in item.entry.triggers)
+
+
+def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:
+    """What will not be as it was, though nothing is lost."""
+    target = crossing.Target.of(connection)
+    if not crossing.crosses(source.server, target):
+        return []
+    return [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
+
+
+def _server_version(looked: _Looked) -> Iterator[tuple[str, str]]:
+    if looked.server.too_old:
+        yield (
+            "",
+            f"The server is {looked.server}: Tableferry needs {looked.server.flavour} {looked.server.oldest} or later.",
+        )
+
+
+def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """Each privilege once, with all tables for which it is lacking."""
+    place, wanted = looked.place, []
+    for item in looked.items:
+        wanted += [(one, place.live, item.into) for one in _OF_LIVE]
+        wanted += [(one, schema, item.into) for schema in (place.shadow, place.old) for one in _OF_SHADOW]
+    for key in looked.keys:
+        wanted += [("SELECT", key.parent_schema, key.parent_table)]
+        if not looked.server.mariadb:  # which does not ask for it
+            wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
+    for key in looked.following:  # which will be dropped and added again
+        wanted += [("SELECT", key.schema, key.table), ("ALTER", key.schema, key.table)]
+        if not looked.server.mariadb:
+            wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for privilege, schema, table in privileges.missing(looked.connection, dict.fromkeys(wanted)):
+        own = schema.startswith(OWN_PREFIX)
+        named = lacking.setdefault((privilege, "" if own else schema), [])
+        if not own and table not in named:
+            named.append(table)
+    for (privilege, _), tables in lacking.items():
+        where = "table " + ", ".join(repr(table) for table in tables) if tables else r"the schemas `tableferry\_%`"
+        yield (
+            tables[0] if len(tables) == 1 else "",
+            (
+                f"The database user lacks the privilege {privilege} on {where}. What Tableferry needs is in "
+                "sources/grants.sql, statement by statement."
+            ),
+        )
+
+
+def _local_infile(looked: _Looked) -> Iterator[tuple[str, str]]:
+    [(on,)] = rows(looked.connection, "SELECT @@GLOBAL.local_infile")
+    if not on:
+        yield "", "The server has local_infile off: set it to 1 in the parameter group."
+
+
+def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """What a server of the other kind has no word for."""
+    target = crossing.Target.of(looked.connection)
+    if not crossing.crosses(looked.source.server, target):
+        return
+    for item in looked.items:
+        for obstacle in crossing.translated(item.entry.definition, item.entry.name, target)[1]:
+            yield item.entry.name, obstacle
+
+
+def _parents(looked: _Looked) -> Iterator[tuple[str, str]]:
+    for key in looked.keys:
+        if key.parent_schema == looked.place.live and key.parent_table not in looked.live:
+            yield (
+                key.table,
+                (
+                    f"Table {key.table!r} points at table {key.parent_table!r} (foreign key {key.name!r}), which is not "
+                    "there: restore it together with this one."
+                ),
             )
-    _taken_names(connection, place.live, keys, items)
-    _other_things(connection, place.live, items)
 
 
-def _taken_names(connection: Connection, schema: str, keys: Sequence[ForeignKey], items: Sequence[Item]) -> None:
+def _foreign_key_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A foreign key's name, which a schema can have only once, may belong to a table that stays."""
+    names = [(item.into, key.name) for item in looked.same_names for key in item.entry.foreign_keys]
+    yield from _taken(looked, "foreign key", "FOREIGN KEY", names)
+
+
+def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """So may a check's on MySQL; on MariaDB each table has names of its own."""
+    if looked.server.mariadb:
+        return
+    names = []
+    for item in looked.same_names:
+        text = item.entry.definition
+        if crossing.crosses(looked.source.server, target := crossing.Target.of(looked.connection)):
+            text, _ = crossing.translated(text, item.entry.name, target)
+        names += [(item.into, name) for name in ddl.check_names(text)]
+    seen: dict[str, str] = {}
+    for table, name in names:
+        if (other := seen.setdefault(name.lower(), table)) != table:
+            yield (
+                table,
+                f"Tables {other!r} and {table!r} both have a check {name!r}, and {looked.server} wants it once.",
+            )
+    yield from _taken(looked, "check", "CHECK", names)
+
+
+def _taken(looked: _Looked, what: str, kind: str, names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     found = rows(
-        connection,
+        looked.connection,
         "SELECT constraint_name, table_name FROM information_schema.table_constraints WHERE constraint_schema = %s"
-        " AND constraint_type = 'FOREIGN KEY'",
-        (schema,),
+        " AND constraint_type = %s",
+        (looked.place.live, kind),
     )
-    going = {item.into for item in items}
-    taken = {str(name): str(table) for name, table in found if table not in going}
-    renamed = {item.into for item in items if item.renamed}
-    for key in keys:
-        if key.table not in renamed and key.name in taken:
-            raise Conflict(
-                f"Foreign key {key.name!r} of table {key.table!r} cannot come back: table {taken[key.name]!r} has one "
-                "of that name. Rename it, or restore `into` another name."
+    taken = {str(name).lower(): str(table) for name, table in found if table not in looked.going}
+    for table, name in names:
+        if name.lower() in taken:
+            yield (
+                table,
+                (
+                    f"{what.capitalize()} {name!r} of table {table!r} cannot come back: table {taken[name.lower()]!r} has one "
+                    "of that name. Rename it, or restore `into` another name."
+                ),
             )
 
 
-def _other_things(connection: Connection, schema: str, items: Sequence[Item]) -> None:
+def _trigger_names(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """A trigger's name, too, is the schema's."""
+    found = rows(
+        looked.connection,
+        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
+        (looked.place.live,),
+    )
+    taken = {str(name): str(table) for name, table in found if table not in looked.going}
+    for item in looked.same_names:
+        for trigger in item.entry.triggers:
+            if trigger.name in taken:
+                yield (
+                    item.into,
+                    (
+                        f"Trigger {trigger.name!r} of table {item.into!r} cannot come back: table {taken[trigger.name]!r} has "
+                        "one of that name. Drop it, or restore `into` another name."
+                    ),
+                )
+
+
+def _other_things(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A view, a sequence or the like of the name that a table is to get can neither be replaced nor kept."""
     found = rows(
-        connection,
+        looked.connection,
         "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
         " AND table_type <> 'BASE TABLE'",
-        (schema,),
+        (looked.place.live,),
     )
     taken = {str(name): str(kind).lower() for name, kind in found}
-    for item in items:
+    for item in looked.items:
         if item.into in taken:
-            raise Conflict(
-                f"The database has a {taken[item.into]} named {item.into!r}: drop it, or restore `into` another name."
+            yield (
+                item.into,
+                f"The database has a {taken[item.into]} named {item.into!r}: drop it, or restore `into` another name.",
             )
+
+
+def _packet(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """Rows that the server would not take or give whole, as far as the manifest shows: files larger than so many packets.
+
+    A file is no larger than its rows but for what it says of itself, so that their mean, less that, is in some row. Of
+    CSV half is taken, for bytes are two digits each there.
+    """
+    [(limit,)] = rows(looked.connection, "SELECT @@GLOBAL.max_allowed_packet")
+    digits = 2 if looked.source.format is Format.CSV else 1
+    for item in looked.items:
+        row = max(((file.bytes - _OVERHEAD) // digits // max(file.rows, 1) for file in item.entry.objects), default=0)
+        if row > int(limit):
+            yield (
+                item.into,
+                (
+                    f"Table {item.entry.name!r} has rows of {row} bytes or more, and the server's max_allowed_packet is "
+                    f"{limit}: raise it first."
+                ),
+            )
+
+
+CHECKS: dict[str, Callable[[_Looked], Iterator[tuple[str, str]]]] = {
+    "server-version": _server_version,
+    "privileges": _privileges,
+    "local-infile": _local_infile,
+    "crossing": _crossing,
+    "parents": _parents,
+    "foreign-key-names": _foreign_key_names,
+    "check-names": _check_names,
+    "trigger-names": _trigger_names,
+    "other-things": _other_things,
+    "max-allowed-packet": _packet,
+}
+"""What is looked at, by its name in answers."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tableferry.database import Connection, rows
 from tableferry.errors import MissingPrivilege
 from tableferry.tables import quote
+
+Wanted = tuple[str, str, str]
+"""A privilege, a schema, and a table."""
 
 _NAME = r"(\*|`(?:[^`]|``)*`)"
 _LINE = re.compile(rf"(GRANT|REVOKE) (.+?) ON {_NAME}\.{_NAME} (?:TO|FROM) ")
@@ -27,10 +31,25 @@ def need(connection: Connection, privilege: str, schema: str, table: str, else_:
 
 def may(connection: Connection, privilege: str, schema: str, table: str) -> bool:
     """Whether SHOW GRANTS, which shows those of the roles in force too, has a privilege for a table."""
+    return _may(grants(connection), privilege, schema, table)
+
+
+def grants(connection: Connection) -> list[str]:
+    """What SHOW GRANTS says, line by line."""
+    return [str(line) for (line,) in rows(connection, "SHOW GRANTS")]
+
+
+def missing(connection: Connection, wanted: Iterable[Wanted]) -> list[Wanted]:
+    """Those of the privileges, each on a table of a schema, that the user lacks; asked once for all."""
+    lines = grants(connection)
+    return [one for one in wanted if not _may(lines, *one)]
+
+
+def _may(lines: Iterable[str], privilege: str, schema: str, table: str) -> bool:
     everywhere, here = False, False
     on_schemas: dict[int, bool] = {}
-    for (line,) in rows(connection, "SHOW GRANTS"):
-        found = _LINE.match(str(line))
+    for line in lines:
+        found = _LINE.match(line)
         if found is None or not _covers(found[3], schema):
             continue
         has = bool({privilege, "ALL PRIVILEGES"} & {one.strip() for one in _ONE.findall(found[2])})

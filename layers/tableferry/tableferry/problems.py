@@ -44,6 +44,8 @@ def problem(error: BaseException) -> dict[str, Any]:
         body["errors"] = [asdict(found) for found in error.problems]
     if isinstance(error, errors.BackupDamaged) and error.tables:
         body["tables"] = [{**asdict(found), "problems": list(found.problems)} for found in error.tables]
+    if error.findings:
+        body["errors"] = [asdict(found) for found in error.findings]
     return body
 
 

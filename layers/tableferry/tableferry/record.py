@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.errors import ObjectNotFound, RecordNotFound
+from tableferry.errors import Finding, ObjectNotFound, RecordNotFound
 from tableferry.identity import is_id
 from tableferry.store import Store
 from tableferry.tables import ForeignKey, Trigger
@@ -35,6 +35,31 @@ class RestoredTable(BaseModel):
     """Foreign keys to tables outside the restore, which the table that was replaced gets back when it is put back."""
 
 
+class PlannedTable(BaseModel):
+    """What a restore would do with one table; keys and triggers by name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    into: str
+    rows: int
+    bytes: int
+    replaces: bool
+    foreign_keys: tuple[str, ...]
+    repointed: tuple[str, ...]
+    triggers: tuple[str, ...]
+
+
+class Plan(BaseModel):
+    """What a dry run found: what would be done, what was looked at, and what stands in the way."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tables: tuple[PlannedTable, ...]
+    checks: tuple[str, ...]
+    problems: tuple[Finding, ...]
+
+
 class Restore(BaseModel):
     """One restore. ``kept`` is the schema that holds the tables which were replaced, or put back again."""
 
@@ -53,6 +78,8 @@ class Restore(BaseModel):
     finished: datetime | None = None
     stuck: str | None = None
     """Why a swap that died half-way could not be finished, and what to do."""
+    plan: Plan | None = None
+    """Of a dry run only."""
 
     def public(self) -> dict[str, Any]:
         """The record as the API shows it: without SQL."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tableferry import catalog, exchange, preflight, record, recovery, shadow
+from tableferry import catalog, exchange, preflight, record, recovery, rehearsal, shadow
 from tableferry.database import Connection, Database, execute
 from tableferry.errors import (
     Conflict,
@@ -90,14 +90,14 @@ def restore(
     """
     all_there(store, source, [item.entry for item in items])
     place = Place.of(database.name, restore_id)
+    if dry_run:
+        return rehearsal.rehearse(database, store, restore_id, source, items, place)
     with alone(database, store) as turn:
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
         turn.refuse_stuck(item.into for item in items)
         begun = _begin(connection, store, restore_id, source, items, place)
-        if dry_run:
-            return record.save(store, begun.model_copy(update={"state": "planned"}))
         record.save(store, begun)
         try:
             notes = shadow.build(
@@ -191,11 +191,14 @@ def _begin(
                 replaced=item.into in live,
                 triggers_before=tuple(catalog.triggers(connection, place.live, item.into)),
                 keys_before=outward(connection, place.live, item.into, going),
-                triggers_after=() if item.renamed else item.entry.triggers,
+                triggers_after=preflight.triggers(connection, source, item),
             )
             for item in items
         ),
-        notes=tuple(note for item in items for note in _inexact_notes(item)),
+        notes=(
+            *(note for item in items for note in _inexact_notes(item)),
+            *preflight.notes(connection, source, items),
+        ),
         started=datetime.now(UTC),
     )
 

@@ -36,6 +36,7 @@ def backup(made: Manifest) -> BackupView:
         finished=made.finished,
         rows=made.rows,
         bytes=made.bytes,
+        notes=list(made.notes),
         tables=[
             BackedUpTable(
                 name=table.name,
