@@ -119,13 +119,13 @@ def test_there_is_one_drill_at_a_time_and_a_restore_does_not_wait_for_it(
     build = shadow.build
     met: list[bool] = []
 
-    def meanwhile(*arguments: Any, **options: Any) -> None:
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
         if not met:
             met.append(True)
             with pytest.raises(Conflict, match="Another restore drill"):
                 drill()
             assert restore(tables=["jobs"])["state"] == "done"
-        build(*arguments, **options)
+        return build(*arguments, **options)
 
     monkeypatch.setattr(shadow, "build", meanwhile)
     drill()

@@ -170,3 +170,17 @@ def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
         assert recover()["stuck"] == []
     recover()
     assert picture(loaded) == before
+
+
+def test_a_child_that_was_dropped_since_does_not_keep_a_dead_swap_from_being_finished(
+    loaded: Database, killer: Killer
+) -> None:
+    run(loaded, TRIGGER.format("mine", "departments"))
+    backup("departments")
+    old = table(loaded, "departments")
+    restore_id = killed_in_its_swap(killer, "departments", after_rename=True)
+    run(loaded, "DROP TABLE hired_employees")
+    [finished] = recover()["finished"]
+    assert (finished["id"], finished["state"]) == (restore_id, "done")
+    assert post(f"/restores/{restore_id}/undo").status == 200
+    assert table(loaded, "departments") == old

@@ -551,10 +551,10 @@ def test_of_two_restores_at_once_one_is_refused(loaded: Database, monkeypatch: p
     building, refusal = threading.Event(), threading.Event()
     real = shadow.build
 
-    def slow(*given: Any, **options: Any) -> None:
+    def slow(*given: Any, **options: Any) -> Any:
         building.set()
         assert refusal.wait(20)
-        real(*given, **options)
+        return real(*given, **options)
 
     monkeypatch.setattr(shadow, "build", slow)
     first: list[Json] = []

@@ -186,3 +186,22 @@ def test_after_accept_the_server_has_no_schema_and_no_table_of_ours(loaded: Data
     for restore_id in ids:
         assert post(f"/restores/{restore_id}/accept").status == 200
     assert everything() - before == {(loaded.name, "beside")}
+
+
+def test_triggers_that_use_other_tables_come_back_and_those_that_use_none_that_is_there(loaded: Database) -> None:
+    run(
+        loaded,
+        "CREATE TABLE audit (job VARCHAR(100))",
+        "CREATE TRIGGER audits AFTER INSERT ON jobs FOR EACH ROW INSERT INTO audit VALUES (NEW.job)",
+        "CREATE TRIGGER broken AFTER DELETE ON jobs FOR EACH ROW INSERT INTO nowhere VALUES (OLD.job)",
+    )
+    backup("jobs")
+    made = table(loaded, "jobs")
+    run(loaded, "DROP TRIGGER audits", "UPDATE jobs SET job = 'spoilt'")
+    before, restored, undone, _ = there_and_back(loaded, "jobs")
+    assert (restored.tables["jobs"], undone.tables) == (made, before.tables)
+    run(loaded, "DROP TRIGGER broken")
+    done = restore(tables=["jobs"])
+    run(loaded, "INSERT INTO jobs VALUES (70, 'seen')")
+    assert verbs.rows(loaded, "SELECT job FROM audit") == [("seen",)]
+    assert done["notes"] == []

@@ -11,7 +11,7 @@ from tableferry.errors import Conflict
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, refuse_taken_triggers, swap
+from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, is_there, refuse_taken_triggers, swap
 
 
 def moves_forth(found: Restore) -> list[Move]:
@@ -69,14 +69,15 @@ def _exchange(
     pointing = followers(connection, moves)
     # Of a swap that died, some keys may point at the old table still, or be dropped and not yet added again.
     known = {(key.schema, key.table, key.name) for key in pointing}
-    following = [*pointing, *(key for key in found.following if (key.schema, key.table, key.name) not in known)]
-    lost = orphans.refuse(connection, as_if_swapped(following, moves), allow_orphans)
+    lost = [key for key in found.following if (key.schema, key.table, key.name) not in known]
+    following = [*pointing, *(key for key in lost if is_there(connection, key))]
+    notes = orphans.refuse(connection, as_if_swapped(following, moves), allow_orphans)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     orphans.refuse(connection, own)
     if not is_mariadb(connection):  # which does not ask for it
         for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
             privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
-    noted = {"notes": (*found.notes, *lost), "state": during, "following": tuple(following)}
+    noted = {"notes": (*found.notes, *notes), "state": during, "following": tuple(following)}
     under_way = record.save(store, found.model_copy(update=noted))
     try:
         notes = swap(connection, moves, backwards(connection, moves), following)

@@ -101,7 +101,7 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
     try:
         settled = _finish(connection, store, found)
     except _Failure as error:
-        if not connection.open:
+        if not connection.open or found.state not in ("swapping", "undoing"):
             raise
         return _give_up(connection, store, found, error)
     if settled.state in ("failed", "accepted"):

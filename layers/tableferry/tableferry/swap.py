@@ -89,6 +89,11 @@ def followers(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]
     ]
 
 
+def is_there(connection: Connection, key: ForeignKey) -> bool:
+    """Whether the table that has, or is to have, the foreign key has not been dropped since."""
+    return key.table in catalog.table_names(connection, key.schema)
+
+
 def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[ForeignKey]:
     """The same keys, pointing at the tables that will come: what to look for orphans with."""
     coming = {(move.live, move.name): move.coming for move in moves}
@@ -192,7 +197,7 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
         now = {own.name: own for own in catalog.foreign_keys_of(connection, key.schema, key.table)}.get(key.name)
-        if now == key:
+        if now == key or not is_there(connection, key):
             continue
         if now is not None:
             patiently(connection, ddl.drop_foreign_key(key))

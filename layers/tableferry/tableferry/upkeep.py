@@ -45,11 +45,14 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0)
     Raises:
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
     """
+    # One that died early has no schema to be found by. Looked for before the lock is taken, which others wait for.
+    begun = [found.id for found in record.newest(store) if found.state in record.UNDER_WAY]
     try:
         with alone(database, store) as turn:
             finished, stuck = list(turn.finished), list(turn.stuck)
             known = {found.id for found in (*finished, *stuck)}
-            for found in record.newest(store):  # one that died early has no schema to be found by
+            for restore_id in begun:
+                found = record.find(store, restore_id)
                 if found.database == database.name and found.state in record.UNDER_WAY and found.id not in known:
                     after = recovery.finish(turn.connection, store, found)
                     (stuck if after.stuck else finished).append(after)
