@@ -14,10 +14,12 @@ from dataclasses import dataclass
 import pymysql
 
 from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
+from tableferry.errors import Conflict
 from tableferry.tables import Table
 
 _LOCK_WAIT_SECONDS = 3
 _LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}
+_IN_THE_WAY = {_LOCK_WAIT_TIMEOUT, 1213}  # and a deadlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,35 @@ def open_snapshot(database: Database, tables: Sequence[Table], workers: int) -> 
     """Up to ``workers`` connections on one moment; one, where the tables cannot be locked.
 
     Every connection has touched every table, which holds its definition: without that, a table renamed meanwhile would
-    silently give another table's rows.
+    silently give another table's rows. One who waits to rename a table that is locked here keeps the others from
+    touching it, so nothing is waited for longer than a bound; then all is let go and begun anew.
+
+    Raises:
+        Conflict: the tables' definitions are being changed all the while.
     """
-    with ExitStack() as stack:
-        locker = stack.enter_context(database.connect(Mode.FAITHFUL))
-        locked = workers > 1 and _lock(locker, tables)
-        count = workers if locked else 1
-        connections = [stack.enter_context(database.connect(Mode.FAITHFUL)) for _ in range(count)]
-        for connection in connections:
-            _start(connection, tables)
-        position = _position(locker)
-        if locked:
-            execute(locker, "UNLOCK TABLES")
-        yield Snapshot(tuple(connections), position)
+    for at_most in (workers, workers, 1, 1):
+        with ExitStack() as stack:
+            try:
+                opened = _open(stack, database, tables, at_most)
+            except pymysql.err.MySQLError as error:
+                if error_code(error) not in _IN_THE_WAY:
+                    raise
+                continue
+            yield opened
+            return
+    raise Conflict("Tables are being renamed or changed all the while: nothing could be backed up. Take it again.")
+
+
+def _open(stack: ExitStack, database: Database, tables: Sequence[Table], workers: int) -> Snapshot:
+    locker = stack.enter_context(database.connect(Mode.FAITHFUL))
+    locked = workers > 1 and _lock(locker, tables)
+    connections = [stack.enter_context(database.connect(Mode.FAITHFUL)) for _ in range(workers if locked else 1)]
+    for connection in connections:
+        _start(connection, tables, locked)
+    position = _position(locker)
+    if locked:
+        execute(locker, "UNLOCK TABLES")
+    return Snapshot(tuple(connections), position)
 
 
 def _lock(connection: Connection, tables: Sequence[Table]) -> bool:
@@ -62,13 +80,20 @@ def _lock(connection: Connection, tables: Sequence[Table]) -> bool:
     return True
 
 
-def _start(connection: Connection, tables: Sequence[Table]) -> None:
+def _start(connection: Connection, tables: Sequence[Table], locked: bool) -> None:
+    """A transaction that holds the tables' definitions and sees a moment.
+
+    Where no lock keeps the definitions as they are, they are held before the moment: a table that was filled behind it,
+    and then renamed, would show none of its rows.
+    """
     unlimited = "max_statement_time" if is_mariadb(connection) else "max_execution_time"
-    execute(connection, f"SET SESSION {unlimited} = 0")
+    execute(connection, f"SET SESSION {unlimited} = 0, lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
     execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-    execute(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    execute(connection, f"START TRANSACTION {'WITH CONSISTENT SNAPSHOT, ' if locked else ''}READ ONLY")
     for table in tables:
-        execute(connection, f"SELECT 1 FROM {table.sql} LIMIT 0")
+        execute(connection, f"SELECT 1 FROM {table.sql} LIMIT 0")  # reads nothing, so that it makes no moment yet
+    if not locked:
+        execute(connection, f"SELECT 1 FROM {tables[0].sql} LIMIT 1")
 
 
 def _position(connection: Connection) -> dict[str, str]:
