@@ -28,7 +28,7 @@ Progress = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
 
 _RANGE_BYTES = 64 * 1024 * 1024
-_GONE = {1054, 1146, 1412}  # no such column, no such table, its definition has changed
+_GONE = {1054, 1146, 1360, 1412}  # no such column, table or trigger; its definition has changed
 
 
 @dataclass(frozen=True, slots=True)
