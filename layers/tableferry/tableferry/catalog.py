@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tableferry import ddl
 from tableferry.database import Connection, Database, is_mariadb, rows
 from tableferry.errors import TableNotFound, TableNotServed
 from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
-_ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*,?$")
+_ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*$")
 
 
 def table_names(connection: Connection, schema: str) -> list[str]:
@@ -226,6 +227,6 @@ def _actions(text: str, constraint: str) -> str:
     REFERENTIAL_CONSTRAINTS will not do: MariaDB shows its default, RESTRICT, as NO ACTION there.
     """
     start = f"  CONSTRAINT {quote(constraint)} FOREIGN KEY "
-    line = next((line for line in text.split("\n") if line.startswith(start)), "")
+    line = next((line for line in ddl.foreign_key_lines(text) if line.startswith(start)), "")
     found = _ACTIONS.search(line)
-    return found[0].rstrip(",") if found else ""
+    return found[0] if found else ""
