@@ -316,6 +316,16 @@ def test_a_backup_can_be_locked_and_the_bucket_is_made_for_it(synthesised: Json)
         assert variables["OBJECT_LOCK_DAYS"] == days
 
 
+def test_old_tables_are_kept_until_accept_unless_it_is_said_how_long_and_recovery_can_be_left_out(
+    synthesised: Json,
+) -> None:
+    for days, schedule in ((0, "rate(15 minutes)"), (14, "")):
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], KeepOldDays=days, RecoverSchedule=schedule)
+        variables = stack.resources["RestoreFunction"]["Properties"]["Environment"]["Variables"]
+        assert variables["KEEP_OLD_DAYS"] == days
+        assert ("ScheduledRecovery" in stack.resources) is ("SchedulerRole" in stack.resources) is bool(schedule)
+
+
 def test_the_signing_key_outlives_the_stack_as_the_backups_do(synthesised: Json) -> None:
     made = Stack(synthesised, **DEPLOYMENTS["least"])
     assert made.resources["SigningKey"]["DeletionPolicy"] == "Retain"
