@@ -35,7 +35,7 @@ class Rival:
     @property
     def version(self) -> str:
         said = subprocess.run([self.programs[0], "--version"], capture_output=True, text=True, check=False).stdout
-        return said.split("\n")[0].split("/")[-1].strip()
+        return said.split("\n")[0].removeprefix(self.name).split(",")[0].strip()
 
     def there_and_back(self, database: Database, case: Case, folder: Path) -> str:
         """Dump the table, load it into a database beside, and say what differs; empty if nothing does."""
@@ -84,7 +84,7 @@ RIVALS = (
         ("mydumper", "myloader"),
         (
             "--database={database}",
-            "--tables-list={database}.t",
+            "--regex=^{database}[.]t$",
             "--outputdir={folder}/dump",
             "--triggers",
             "--threads=2",
