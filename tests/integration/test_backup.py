@@ -23,7 +23,7 @@ from tableferry.manifest import Manifest
 from tableferry.settings import Settings
 from tests.integration import verbs
 from tests.integration.verbs import SAMPLE, backup, get, load_sample, manifest_of, objects, post
-from tests.support import Database, connect
+from tests.support import Database, connect, not_applicable
 
 FORMATS = ("parquet", "avro", "csv")
 
@@ -203,6 +203,13 @@ def test_a_table_without_snapshots_is_refused_by_name(database: Database, bucket
     assert "'old'" in detail
     assert "MyISAM" in detail
     assert backup("new")["rows"] == 0
+
+
+def test_a_definition_that_no_text_shows_is_refused_by_the_tables_name(database: Database, bucket: str) -> None:
+    if not database.mariadb:
+        not_applicable("MySQL shows such a default as hexadecimal digits")
+    verbs.run(database, "CREATE TABLE odd (id INT PRIMARY KEY, v VARBINARY(2) DEFAULT x'ff')")
+    assert "'odd'" in post("/backups").problem(409)["detail"]
 
 
 @pytest.mark.parametrize("change", ["ADD COLUMN more INT", "RENAME TO works", "DROP COLUMN job"])

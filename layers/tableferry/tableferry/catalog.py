@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from tableferry import ddl
 from tableferry.database import Connection, Database, is_mariadb, rows
-from tableferry.errors import TableNotFound, TableNotServed
+from tableferry.errors import NotSupported, TableNotFound, TableNotServed
 from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
@@ -84,8 +84,14 @@ def table(connection: Connection, schema: str, name: str) -> Table:
 
 
 def definition(connection: Connection, schema: str, name: str) -> str:
-    """What SHOW CREATE TABLE says."""
-    return str(rows(connection, f"SHOW CREATE TABLE {qualified(schema, name)}")[0][1])
+    """What SHOW CREATE TABLE says; raises NotSupported where that is no text, as MariaDB's is with a default of bytes."""
+    try:
+        return str(rows(connection, f"SHOW CREATE TABLE {qualified(schema, name)}")[0][1])
+    except UnicodeDecodeError as error:
+        raise NotSupported(
+            f"The definition of table {name!r} holds bytes that are no text, such as a default of a binary column, which "
+            "this server cannot show. Give the column a default by expression: DEFAULT (UNHEX('…'))."
+        ) from error
 
 
 def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
