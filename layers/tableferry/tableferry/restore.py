@@ -80,7 +80,9 @@ def restore(
     """Build the tables in a schema of their own, hold them against the manifest, and swap them in together.
 
     Until the one RENAME TABLE nothing live is touched; on any error before it, what was built is dropped again, and on
-    one after it the tables are put back. Rows that would have no parent stop it, or, if they are allowed, are noted. Memory: about six times the largest object of the backup, a worker.
+    one after it the tables are put back. Rows that would have no parent stop it, or, if they are allowed, are noted.
+
+    Memory: about six times the largest object of the backup, a worker.
 
     Raises:
         BackupDamaged: an object is missing, shortened or altered.
@@ -115,7 +117,7 @@ def restore(
             )
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
-            begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": tuple(notes)})
+            begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": (*begun.notes, *notes)})
             return exchange.forth(connection, store, begun, allow_orphans)
         except BaseException as error:
             after = abandon(database, store, connection, begun)
