@@ -1,11 +1,9 @@
 """Backups of MySQL on MariaDB and of MariaDB on MySQL: what both have comes over and back, the rest is refused by name."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,20 +13,20 @@ from local.state import State
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, post, restore, rows, run
-from tests.support import Database, Server, any_server
+from tests.support import Database, Server, any_server, not_applicable
 
-MYSQL_URL = os.environ.get("MYSQL_URL", "")
 MARIADB, MYSQL = "MariaDB", "MySQL"
 Enter = Callable[[str], Database]
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
-    """The embedded MariaDB and the MySQL of MYSQL_URL."""
-    if not MYSQL_URL:
-        pytest.skip("not applicable: no MySQL (MYSQL_URL)")
+def servers(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Server]]:
+    """The MySQL that the tests run on, and beside it the embedded MariaDB: the matrix's half for MySQL runs these."""
+    if server.mariadb:
+        not_applicable("it takes both servers, and is tried where the server is MySQL")
     with any_server(State(Path(tmp_path_factory.mktemp("mariadb"))), None) as embedded:
-        yield {MARIADB: embedded, MYSQL: Server(urlsplit(MYSQL_URL)._replace(path="/").geturl())}
+        assert embedded.mariadb
+        yield {MARIADB: embedded, MYSQL: server}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_trust import signature
 from tests.integration.verbs import backup, load_sample, post, restore, run
-from tests.support import Database, Server, connect
+from tests.support import Database, Server, connect, not_applicable
 
 Admin = Callable[..., None]
 
@@ -43,8 +43,8 @@ def admin(database: Database) -> Admin:
 @pytest.fixture
 def setting(server: Server, database: Database, admin: Admin) -> Iterator[Callable[[str, int], None]]:
     """Sets a variable of the whole server for one test."""
-    if server.own is None and "PYTEST_XDIST_WORKER" in os.environ:
-        pytest.skip("not applicable: other tests use this server meanwhile")
+    if not server.alone:
+        not_applicable("other tests use this server meanwhile")
     before: dict[str, object] = {}
 
     def change(name: str, value: int) -> None:
@@ -146,7 +146,7 @@ def test_a_checks_name_that_another_table_has_is_in_the_way_on_mysql_only(databa
     run(database, "CREATE TABLE t (a INT, CONSTRAINT positive CHECK (a > 0))", "INSERT INTO t VALUES (1)")
     backup()
     run(database, "DROP TABLE t", "CREATE TABLE other (a INT, CONSTRAINT Positive CHECK (a > 0))")
-    if "MariaDB" in str(verbs.rows(database, "SELECT VERSION()")):
+    if database.mariadb:
         assert restore()["state"] == "done"
         return
     found = refused(database)
@@ -230,7 +230,7 @@ def test_a_dry_run_of_a_backup_from_the_other_server_names_what_cannot_cross(loa
 
 
 def test_what_all_tables_do_not_hold_is_named_in_the_backups_answer(loaded: Database, admin: Admin) -> None:
-    mariadb = "MariaDB" in str(verbs.rows(loaded, "SELECT VERSION()"))
+    mariadb = loaded.mariadb
     assert backup()["notes"] == []
     admin(f"CREATE VIEW `{loaded.name}`.recent AS SELECT id FROM `{loaded.name}`.jobs")
     named = ["view recent"]

@@ -145,7 +145,7 @@ def test_a_trigger_keeps_its_definer_where_that_may_be_set_and_else_it_is_said(
     loaded: Database, somebody: str, monkeypatch: pytest.MonkeyPatch, may: bool
 ) -> None:
     there = admins(loaded)
-    mariadb = "MariaDB" in verbs.rows(loaded, "SELECT VERSION()")[0][0]
+    mariadb = loaded.mariadb
     ours = f"u_{uuid.uuid4().hex[:10]}"
     run(there, f"CREATE USER '{ours}'@'%' IDENTIFIED BY '{ours}'", *grants(loaded.name, f"'{ours}'@'%'"))
     try:

@@ -18,7 +18,7 @@ from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
 from tests.integration.lambdas import invoke
 from tests.integration.verbs import backup, get, load_sample, picture, post, restore, run, table
-from tests.support import Database, Server
+from tests.support import Database, Server, not_applicable
 
 TRIGGER = "CREATE TRIGGER mine BEFORE INSERT ON departments FOR EACH ROW SET @a = 1"
 
@@ -47,7 +47,7 @@ def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     if server.own is None:
-        pytest.skip("not applicable: the server is not ours to kill")
+        not_applicable("the server is not ours to kill")
     state = State(tmp_path)
     running, database = started(state, monkeypatch)
     try:
@@ -139,7 +139,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
     folder.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("not applicable: no file system can be mounted here")
+        not_applicable("no file system can be mounted here")
     try:
         yield
     finally:
@@ -150,7 +150,7 @@ def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_ro
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if server.own is None:
-        pytest.skip("not applicable: the server's disk is not ours to fill")
+        not_applicable("the server's disk is not ours to fill")
     disk = tmp_path / "disk"
     with small_disk(disk, "400m"):
         running, database = started(State(disk / "state"), monkeypatch, "--skip-log-bin", "--innodb-file-per-table=ON")

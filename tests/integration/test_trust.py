@@ -12,8 +12,8 @@ from tableferry import ddl, manifest
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
 from tests.integration.lambdas import Json
-from tests.integration.verbs import backup, post, restore, rows, run
-from tests.support import Database
+from tests.integration.verbs import backup, post, restore, run
+from tests.support import Database, not_applicable
 
 SECRET = "SELECT id AS a FROM secret"
 ADDED: list[tuple[str, str]] = [
@@ -111,11 +111,11 @@ def test_what_does_more_than_define_is_refused_by_its_text_and_by_what_it_made(
     unsigned: Callable[..., None], database: Database, monkeypatch: pytest.MonkeyPatch, added: str, gate: str
 ) -> None:
     """Each gate by itself: the text's, that of what came out, and that before a definition goes to another server."""
-    there = {"server": "9.7.0" if "MariaDB" in str(rows(database, "SELECT VERSION()")) else "10.11.19-MariaDB"}
+    there = {"server": "9.7.0" if database.mariadb else "10.11.19-MariaDB"}
     unsigned(defines(lambda good: good + added), **(there if gate == "crossing" else {}))
     if gate != "text":
         if "CONNECTION" in added:
-            pytest.skip("not applicable: the server keeps it and shows it, and to InnoDB it means nothing")
+            not_applicable("the server keeps it and shows it, and to InnoDB it means nothing")
         monkeypatch.setattr(ddl, "is_plain", lambda text: True)
         # A server may not take it at all, which is a Conflict; what it takes has to be what is said.
         with verbs.unchanged(database):
@@ -214,7 +214,7 @@ def test_a_server_of_another_version_may_write_widths_otherwise(
     unsigned: Callable[..., None], database: Database
 ) -> None:
     """And nothing else: what it does not know and drops is missed."""
-    older = "10.6.1-MariaDB" if "MariaDB" in str(rows(database, "SELECT VERSION()")) else "8.0.11"
+    older = "10.6.1-MariaDB" if database.mariadb else "8.0.11"
     widths = defines(lambda good: good.replace("int(11)", "int").replace("`a` int", "`a` int(9)"))
     unsigned(widths, signed=True, server=older)
     assert restore()["state"] == "done"
