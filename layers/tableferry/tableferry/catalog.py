@@ -8,7 +8,7 @@ https://dev.mysql.com/doc/refman/8.4/en/information-schema.html; MariaDB's diffe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tableferry import ddl
 from tableferry.database import Connection, Database, is_mariadb, rows
@@ -109,6 +109,16 @@ def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
         _, sql_mode, text, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]
         found.append(Trigger(str(name), str(text), str(sql_mode)))
     return found
+
+
+def trigger_tables(connection: Connection, schema: str, without: Collection[str]) -> dict[str, str]:
+    """The triggers of a schema, each with its table, but for those of some tables: whose names are taken."""
+    found = rows(
+        connection,
+        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
+        (schema,),
+    )
+    return {str(name): str(table) for name, table in found if table not in without}
 
 
 def foreign_keys_of(connection: Connection, schema: str, table: str) -> list[ForeignKey]:

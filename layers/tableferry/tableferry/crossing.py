@@ -64,9 +64,14 @@ class Target:
         return cls(server, frozenset(found | {_mb3(name) for name in found}))
 
 
-def crosses(source: str, target: Target) -> bool:
-    """Whether a backup of the server ``source`` would come to a server of the other kind."""
-    return Server.of(source).flavour != target.server.flavour
+def crosses(source: str, connection: Connection) -> bool:
+    """Whether a backup of the server ``source`` would come to a server of the other kind; asks the server nothing."""
+    return Server.of(source).flavour != Server.of(server_version(connection)).flavour
+
+
+def target_of(source: str, connection: Connection) -> Target | None:
+    """The server that a backup of ``source`` would cross to; None where it is of the same kind."""
+    return Target.of(connection) if crosses(source, connection) else None
 
 
 def translated(text: str, table: str, target: Target) -> tuple[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tableferry import crossing, ddl, privileges
+from tableferry import catalog, crossing, ddl, privileges
 from tableferry.archive import Format
 from tableferry.database import Connection, rows, server_version
 from tableferry.errors import Conflict, Finding, MissingPrivilege
@@ -77,15 +77,15 @@ def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trig
     """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
     if item.renamed:
         return ()
-    if not crossing.crosses(source.server, crossing.Target.of(connection)):
+    if not crossing.crosses(source.server, connection):
         return item.entry.triggers
     return tuple(replace(one, sql_mode=crossing.sql_mode(one.sql_mode)) for one in item.entry.triggers)
 
 
 def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:
     """What will not be as it was, though nothing is lost."""
-    target = crossing.Target.of(connection)
-    if not crossing.crosses(source.server, target):
+    target = crossing.target_of(source.server, connection)
+    if target is None:
         return []
     return [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
 
@@ -137,8 +137,8 @@ def _local_infile(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
     """What a server of the other kind has no word for."""
-    target = crossing.Target.of(looked.connection)
-    if not crossing.crosses(looked.source.server, target):
+    target = crossing.target_of(looked.source.server, looked.connection)
+    if target is None:
         return
     for item in looked.items:
         for obstacle in crossing.translated(item.entry.definition, item.entry.name, target)[1]:
@@ -167,10 +167,11 @@ def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """So may a check's on MySQL; on MariaDB each table has names of its own."""
     if looked.server.mariadb:
         return
+    target = crossing.target_of(looked.source.server, looked.connection)
     names = []
     for item in looked.same_names:
         text = item.entry.definition
-        if crossing.crosses(looked.source.server, target := crossing.Target.of(looked.connection)):
+        if target:
             text, _ = crossing.translated(text, item.entry.name, target)
         names += [(item.into, name) for name in ddl.check_names(text)]
     seen: dict[str, str] = {}
@@ -204,12 +205,7 @@ def _taken(looked: _Looked, what: str, kind: str, names: Sequence[tuple[str, str
 
 def _trigger_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A trigger's name, too, is the schema's."""
-    found = rows(
-        looked.connection,
-        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
-        (looked.place.live,),
-    )
-    taken = {str(name): str(table) for name, table in found if table not in looked.going}
+    taken = catalog.trigger_tables(looked.connection, looked.place.live, looked.going)
     for item in looked.same_names:
         for trigger in item.entry.triggers:
             if trigger.name in taken:

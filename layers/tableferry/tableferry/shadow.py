@@ -114,11 +114,11 @@ def _create(connection: Connection, source: Manifest, items: Sequence[Item], pla
     """Make the tables, empty, and hold each against its definition; raises Conflict for one that cannot be had."""
     execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
     execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
-    target = crossing.Target.of(connection)
+    target = crossing.target_of(source.server, connection)
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for item in items:
         text = item.entry.definition
-        if crossing.crosses(source.server, target):
+        if target:
             text, obstacles = crossing.translated(text, item.entry.name, target)
             if obstacles:
                 raise Conflict(" ".join(obstacles))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, Mode, error_code, execute, is_mariadb, rows
+from tableferry.database import Connection, Mode, error_code, execute, is_mariadb
 from tableferry.errors import Conflict, InUse
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
@@ -103,12 +103,7 @@ def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[For
 def refuse_taken_triggers(connection: Connection, moves: Sequence[Move]) -> None:
     """Raise Conflict if a trigger that a coming table shall have has the name of one of a table that stays."""
     going = {move.name for move in moves}
-    found = rows(
-        connection,
-        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
-        (moves[0].live,),
-    )
-    taken = {str(name): str(table) for name, table in found if table not in going}
+    taken = catalog.trigger_tables(connection, moves[0].live, going)
     for move in moves:
         for trigger in move.triggers:
             if trigger.name in taken:
