@@ -56,9 +56,13 @@ def test_what_no_text_gives_back_is_counted_refused_and_restored_if_it_is_asked_
     assert chunk["inexact"] == {"j": 2}
     shown = verbs.rows(documents, "SELECT id, JSON_TYPE(j), v FROM t ORDER BY id")
     with verbs.unchanged(documents):
-        for body in ({"tables": ["t"]}, {"dry_run": True}):
-            detail = post("/restores", body).problem(409)["detail"]
-            assert all(part in detail for part in ("'j'", "'t'", "2 rows", "allow_inexact_json"))
+        [refused] = post("/restores", {"tables": ["t"]}).problem(409)["errors"]
+        [told] = restore(dry_run=True)["plan"]["problems"]
+        assert refused == told
+        assert (told["code"], told["table"]) == ("inexact-json", "t")
+        assert all(part in told["message"] for part in ("'j'", "'t'", "2 rows", "allow_inexact_json"))
+        planned = restore(dry_run=True, allow_inexact_json=True)
+        assert (planned["plan"]["problems"], ["'j'" in note for note in planned["notes"]]) == ([], [True])
     verbs.run(documents, "DELETE FROM t WHERE id > 2")
     done = restore(allow_inexact_json=True)
     assert done["tables"][0]["verified"]

@@ -83,11 +83,11 @@ def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trig
 
 
 def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:
-    """What will not be as it was, though nothing is lost."""
-    target = crossing.target_of(source.server, connection)
-    if target is None:
-        return []
-    return [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
+    """What will not be as it was, though nothing is lost, or though it was asked for."""
+    found = [note for item in items for note in _inexact(item)]
+    if target := crossing.target_of(source.server, connection):
+        found += [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
+    return found
 
 
 def _server_version(looked: _Looked) -> Iterator[tuple[str, str]]:
@@ -143,6 +143,20 @@ def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
     for item in looked.items:
         for obstacle in crossing.translated(item.entry.definition, item.entry.name, target)[1]:
             yield item.entry.name, obstacle
+
+
+def _inexact_json(looked: _Looked) -> Iterator[tuple[str, str]]:
+    for item in looked.items:
+        for note in () if item.inexact_json else _inexact(item):
+            yield item.entry.name, f"{note} To restore them so, ask for it: allow_inexact_json."
+
+
+def _inexact(item: Item) -> list[str]:
+    return [
+        f"JSON column {name!r} of table {item.entry.name!r} holds in {count} rows scalars that no text gives back (a "
+        "DECIMAL, a date, bytes, put in by SQL functions); restored, they are the numbers and strings that they look like."
+        for name, count in item.entry.inexact.items()
+    ]
 
 
 def _parents(looked: _Looked) -> Iterator[tuple[str, str]]:
@@ -260,6 +274,7 @@ CHECKS: dict[str, Callable[[_Looked], Iterator[tuple[str, str]]]] = {
     "privileges": _privileges,
     "local-infile": _local_infile,
     "crossing": _crossing,
+    "inexact-json": _inexact_json,
     "parents": _parents,
     "foreign-key-names": _foreign_key_names,
     "check-names": _check_names,

@@ -11,7 +11,6 @@ from tableferry.errors import (
     Conflict,
     InUse,
     InvalidRequest,
-    NotSupported,
     RecordNotFound,
     TableNotInBackup,
     TableNotServed,
@@ -38,10 +37,11 @@ def plan(
 ) -> list[Item]:
     """What a restore would do; looks at nothing but the manifest, and which tables are served.
 
+    ``inexact_json`` is whether JSON that no text gives back may become what its text says.
+
     Raises:
         TableNotServed: a table, or the name it is to get, is not among those that are.
         TableNotInBackup, InvalidRequest: a table is not there, a name is not possible or given twice.
-        NotSupported: a JSON column holds what no text gives back, and ``inexact_json`` does not allow for that.
     """
     known = [entry.name for entry in source.tables]
     for name in [*(tables or ()), *into]:
@@ -57,8 +57,6 @@ def plan(
         _refuse_unserved(served, item.entry.name, item.into)
         if not 0 < len(item.into) <= _LONGEST_NAME or item.into.startswith(OWN_PREFIX) or "\0" in item.into:
             raise InvalidRequest(f"A table cannot be named {item.into!r} here.")
-        if item.entry.inexact and not inexact_json:
-            raise NotSupported(f"{' '.join(_inexact_notes(item))} To restore them so, ask for it: allow_inexact_json.")
     if len({item.into for item in items}) < len(items):
         raise InvalidRequest("Two tables cannot be restored into the same name.")
     return items
@@ -164,14 +162,6 @@ def _refuse_unserved(served: Served, *names: str) -> None:
             raise TableNotServed(name)
 
 
-def _inexact_notes(item: Item) -> list[str]:
-    return [
-        f"JSON column {name!r} of table {item.entry.name!r} holds in {count} rows scalars that no text gives back (a "
-        "DECIMAL, a date, bytes, put in by SQL functions); restored, they are the numbers and strings that they look like."
-        for name, count in item.entry.inexact.items()
-    ]
-
-
 def _begin(
     connection: Connection, store: Store, restore_id: str, source: Manifest, items: Sequence[Item], place: Place
 ) -> Restore:
@@ -197,10 +187,7 @@ def _begin(
             )
             for item in items
         ),
-        notes=(
-            *(note for item in items for note in _inexact_notes(item)),
-            *preflight.notes(connection, source, items),
-        ),
+        notes=tuple(preflight.notes(connection, source, items)),
         started=datetime.now(UTC),
     )
 
