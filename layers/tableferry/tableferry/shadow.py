@@ -13,8 +13,8 @@ import polars as pl
 import pymysql
 
 from tableferry import crossing, ddl, loader, orphans, outcome, wire
-from tableferry.columns import select
-from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb
+from tableferry.columns import Kind, select
+from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
 from tableferry.difference import first_difference, same_but_for_json
 from tableferry.digest import Digest, digest
 from tableferry.errors import Conflict, DigestMismatch
@@ -27,6 +27,7 @@ Progress = Callable[[int, int, int], None]
 
 _DIGITS, _KEPT_OF_NAME = 12, 48
 _TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
+_LONG_BYTES = 32 * 1024 * 1024
 _DOES_NOT_FIT = {
     1005,
     1072,
@@ -161,7 +162,7 @@ def _fill(
     with ExitStack() as stack:
         for _ in range(workers):
             connection = stack.enter_context(database.connect(Mode.FAITHFUL))
-            execute(connection, "SET SESSION foreign_key_checks = 0, unique_checks = 0")
+            execute(connection, "SET SESSION foreign_key_checks = 0")
             if is_mariadb(connection):
                 execute(connection, "SET SESSION check_constraint_checks = 0")  # what was there may come back
             free.put(connection)
@@ -177,6 +178,9 @@ def _fill(
 
 def _load(connection: Connection, table_sql: str, frame: pl.DataFrame, entry: TableEntry) -> None:
     """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
+    _refuse_too_long(connection, frame, entry)
+    # Without the checks MariaDB inserts in bulk, and never ends with a row as long as its log.
+    execute(connection, f"SET SESSION unique_checks = {int(frame.estimated_size() > _LONG_BYTES)}")
     for tries_left in reversed(range(_TRIES)):
         try:
             loader.load_frame(connection, table_sql, frame, entry.codecs)
@@ -184,6 +188,23 @@ def _load(connection: Connection, table_sql: str, frame: pl.DataFrame, entry: Ta
         except pymysql.err.OperationalError as error:
             if error_code(error) not in _IN_THE_WAY or not tries_left:
                 raise
+
+
+def _refuse_too_long(connection: Connection, frame: pl.DataFrame, entry: TableEntry) -> None:
+    """MariaDB's CONVERT gives no more than a packet, and says nothing of it; raises Conflict, with the row's key."""
+    coded = [column.name for column in entry.codecs if column.kind is Kind.CODED]
+    if not coded or not is_mariadb(connection):
+        return
+    sizes: list[int] = frame.select(pl.max_horizontal(pl.col(coded).bin.size()).fill_null(0)).to_series().to_list()
+    [(limit,)] = rows(connection, "SELECT @@SESSION.max_allowed_packet")
+    if (longest := max(sizes)) > int(limit):
+        row = frame.row(sizes.index(longest), named=True)
+        key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)
+        where = f" in the row {key}" if key else ""
+        raise Conflict(
+            f"Table {entry.name!r} has a text of {longest} bytes{where}, and the server's max_allowed_packet is {limit}: "
+            "raise it first. Nothing was changed."
+        )
 
 
 def _check(
