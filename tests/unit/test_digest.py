@@ -1,13 +1,18 @@
 """The digest's definition, held by test vectors that must never change."""
 
 import hashlib
+import struct
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
+from typing import Any
 
 import polars as pl
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tableferry import archive
 from tableferry.columns import Codec, Kind
 from tableferry.digest import Digest, digest
 
@@ -91,3 +96,72 @@ def test_neither_order_nor_chunks_matter(rows: list[tuple[int, str | None]], cut
         return digest(pl.DataFrame(some, schema=schema, orient="row"), columns)
 
     assert of(rows) == of(rows[:cut]) + of(rows[cut:]) == of(rows[::-1])
+
+
+CANONICAL: dict[Kind, tuple[Codec, st.SearchStrategy[object], Callable[[Any], str]]] = {
+    Kind.INT: (Codec("v", Kind.INT), st.integers(-(2**63), 2**63 - 1), str),
+    Kind.UINT: (Codec("v", Kind.UINT), st.integers(0, 2**64 - 1), str),
+    Kind.YEAR: (Codec("v", Kind.YEAR), st.just(0) | st.integers(1901, 2155), str),
+    Kind.BIT: (Codec("v", Kind.BIT), st.integers(0, 2**64 - 1), str),
+    Kind.ENUM_INDEX: (Codec("v", Kind.ENUM_INDEX), st.integers(0, 65535), str),
+    Kind.DECIMAL: (
+        Codec("v", Kind.DECIMAL, precision=38, scale=10),
+        st.integers(-(10**38) + 1, 10**38 - 1).map(lambda digits: Decimal(digits).scaleb(-10, Context(prec=40))),
+        lambda value: f"{value:.10f}" if value else "0.0000000000",
+    ),
+    Kind.DECIMAL_TEXT: (Codec("v", Kind.DECIMAL_TEXT, precision=65, scale=30), st.from_regex(r"-?[0-9]{1,35}\.[0-9]{30}", fullmatch=True), str),
+    Kind.FLOAT: (
+        Codec("v", Kind.FLOAT),
+        st.floats(allow_nan=False, allow_infinity=False),
+        lambda value: str(struct.unpack("<Q", struct.pack("<d", value))[0]),
+    ),
+    Kind.DATE: (Codec("v", Kind.DATE), st.dates(), str),
+    Kind.DATETIME: (
+        Codec("v", Kind.DATETIME, scale=6), st.datetimes(), lambda value: value.isoformat(" ", timespec="microseconds"),
+    ),
+    Kind.TEXT: (Codec("v", Kind.TEXT), st.text(st.characters(exclude_categories=["Cs"])), str),
+    Kind.BYTES: (Codec("v", Kind.BYTES), st.binary(), bytes.hex),
+    Kind.CODED: (Codec("v", Kind.CODED, charset="ucs2"), st.binary(), bytes.hex),
+}  # fmt: skip
+
+
+def plainly(values: Sequence[object], text: Callable[[Any], str]) -> str:
+    """The digest as the documentation defines it, of rows of one column."""
+    return f"{sum(hashed(None if value is None else text(value)) for value in values) % 2**128:032x}"
+
+
+def held(codec: Codec, values: Sequence[object]) -> pl.DataFrame:
+    return pl.DataFrame({"v": pl.Series("v", values, dtype=codec.dtype(), strict=True)})
+
+
+def test_every_kind_has_its_canonical_form() -> None:
+    assert set(CANONICAL) == set(Kind)
+
+
+@pytest.mark.parametrize("kind", Kind)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, data: st.DataObject) -> None:
+    codec, cells, text = CANONICAL[kind]
+    values = data.draw(st.lists(cells | st.none(), min_size=1, max_size=5))
+    frame = held(codec, values)
+    expected = plainly(values, text)
+    assert digest(frame, [codec]).hex == expected
+    for form in archive.Format:
+        assert digest(archive.read(archive.write(frame, [codec], form), [codec], form), [codec]).hex == expected
+
+
+@pytest.mark.parametrize("kind", Kind)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_the_digest_moves_with_every_value(kind: Kind, data: st.DataObject) -> None:
+    codec, cells, text = CANONICAL[kind]
+    one, other = data.draw(st.tuples(cells | st.none(), cells | st.none()))
+    same = (one is None) == (other is None) and (one is None or text(one) == text(other))
+    two = [digest(held(codec, [value, value]), [codec]) for value in (one, other)]
+    assert (two[0] == two[1]) == same  # also of two equal rows that become two other equal rows
+
+
+def test_zeros_of_both_signs_differ() -> None:
+    codec = Codec("v", Kind.FLOAT)
+    assert digest(held(codec, [0.0]), [codec]) != digest(held(codec, [-0.0]), [codec])
