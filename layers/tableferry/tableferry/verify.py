@@ -61,20 +61,19 @@ def verify(
     return Verified(tuple(found), there.leftovers)
 
 
-def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry] | None = None) -> None:
-    """Every object of the tables (of all, where none are given) is there and is, by S3's word, the one that was written.
+def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> None:
+    """Every object of the tables is there and is, by S3's word, the one that was written.
 
     A restore asks before it touches the database; reading the objects it asks again. Memory: the listing.
 
     Raises:
         BackupDamaged: one is missing, altered or exchanged, or there is one that the manifest does not name.
     """
-    looked_at = manifest.tables if tables is None else tables
-    there = present(store, manifest, looked_at)
-    files = [file for table in looked_at for file in table.objects if file.key not in there.absent]
+    there = present(store, manifest, tables)
+    files = [file for table in tables for file in table.objects if file.key not in there.absent]
     wrong = {file.key for file in altered(store, files)}
     found = []
-    for table in looked_at:
+    for table in tables:
         problems = there.problems.get(table.name, [])
         problems += [_altered(file, table) for file in table.objects if file.key in wrong]
         found.append(_finding(table, problems, Digest(), 0))
