@@ -17,11 +17,13 @@ INEXACT = {
     "a moment": "JSON_ARRAY(JSON_ARRAY(TIMESTAMP'2021-02-28 01:02:03'))",
     "bytes": "JSON_OBJECT('k', x'00ff')",
     "a small unsigned number": "CAST(CAST(5 AS UNSIGNED) AS JSON)",
+    "a signed number of more than 32 bits": "CAST(CAST(4294967296 AS SIGNED) AS JSON)",
+    "the largest unsigned number of 32 bits": "CAST(CAST(4294967295 AS UNSIGNED) AS JSON)",
     "the largest signed number": "CAST(CAST(9223372036854775807 AS SIGNED) AS JSON)",
     "a decimal of many digits": "CAST(12345678901234567890123.5 AS JSON)",
 }
 EXACT = (
-    '\'{"a": [1, 2.5, "2021-02-28", 18446744073709551615, 9223372036854775807, 9223372036854775808, 1e30]}\'',
+    '\'{"a": [1, 2.5, "2021-02-28", 18446744073709551615, 9223372036854775807, 9223372036854775808, 4294967295, 4294967296, -4294967297, 1e30]}\'',
     "NULL",
     "'null'",
     "'-0.0'",

@@ -1,7 +1,8 @@
-"""What MySQL's JSON can hold and its text cannot: a DECIMAL, a date, bytes, a small unsigned number, put in by functions.
+"""What MySQL's JSON can hold and its text cannot: a DECIMAL, a date, bytes, put in by functions.
 
 Read as text and stored again, ``JSON_ARRAY(1.5, CURRENT_DATE)`` holds a DOUBLE and a string. The text is mostly the same,
-so no digest of it can tell; the server's own JSON_TYPE can. Source:
+so no digest of it can tell; the server's own JSON_TYPE can. Integers, too, have a type that only functions choose: the
+parser makes those from 2^32 on unsigned, and no smaller one. Source:
 https://dev.mysql.com/doc/refman/8.4/en/json-attribute-functions.html#function_json-type. MariaDB's JSON is its text.
 """
 
@@ -15,11 +16,11 @@ from tableferry.database import Connection, rows
 from tableferry.tables import Table, quote
 
 _GIVEN_BACK = "'OBJECT','ARRAY','STRING','INTEGER','DOUBLE','BOOLEAN','NULL'"
-_MOST_SIGNED = 2**63 - 1  # from it on, the server's parser makes numbers unsigned
+_UNSIGNED_FROM = 2**32  # from it on, the server's parser takes a number without a sign for an unsigned one
 
 _INEXACT = (
     f"(JSON_TYPE(v) NOT IN ({_GIVEN_BACK}, 'UNSIGNED INTEGER')"
-    f" OR JSON_TYPE(v) = 'UNSIGNED INTEGER' AND v < {_MOST_SIGNED} OR JSON_TYPE(v) = 'INTEGER' AND v = {_MOST_SIGNED})"
+    f" OR JSON_TYPE(v) = 'UNSIGNED INTEGER' AND v < {_UNSIGNED_FROM} OR JSON_TYPE(v) = 'INTEGER' AND v >= {_UNSIGNED_FROM})"
 )
 
 
