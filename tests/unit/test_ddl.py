@@ -31,6 +31,14 @@ def test_a_copys_checks_lose_the_names_that_a_schema_can_have_only_once() -> Non
     assert "  CHECK ((`id` > 0))\n" in ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=False)
 
 
+def test_the_checks_of_a_copy_with_a_long_name_get_names_that_fit() -> None:
+    made = ddl.without_foreign_keys(DEFINITION, "s", "n" * 64, keep_names=False)
+    names = ddl.check_names(made)
+    assert names
+    assert all(len(name) <= 64 for name in names)
+    assert len(set(names)) == len(names) == len(ddl.check_names(DEFINITION))
+
+
 def test_only_an_inherited_collation_is_left_to_be_inherited() -> None:
     made = ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=True).split("\n")
     assert made[2].startswith("  `name` varchar(9) DEFAULT 'x, FOREIGN KEY' COMMENT 'a) COLLATE utf8mb4_unicode_ci'")

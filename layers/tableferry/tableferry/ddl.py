@@ -23,6 +23,8 @@ _VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
     r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50500 PARTITION BY|50606 (?:STORAGE|COLUMN_FORMAT)|80003 SRID \d+|800(?:00|23) INVISIBLE"
     r"|80016 NOT ENFORCED|800\d\d ENCRYPTION)\b|\*/"
 )
+_LONGEST_NAME, _SERVERS_SUFFIX = 64, len("_chk_9999")
+_DIGITS, _KEPT_OF_NAME = 12, 48
 _NEWLINE = "\0"  # no name can hold this, and a text holds it escaped
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*")
 _PLAIN_ENGINE = re.compile(r"^\) ENGINE=InnoDB\b(?!.*\b(?:DIRECTORY|CONNECTION|UNION)\b)", re.MULTILINE | re.DOTALL)
@@ -47,8 +49,20 @@ def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bo
     if default := _TABLE_COLLATION.match(tail):
         body = [_inheriting(line, default[1]) for line in body]
     if not keep_names:
-        body = [_NAMED_CHECK.sub("  CHECK ", line) for line in body]
+        body = [_NAMED_CHECK.sub(lambda check: _own_check(name, check[1]), line) for line in body]
     return f"CREATE TABLE {qualified(schema, name)} (\n" + ",\n".join(body) + f"\n{tail}"
+
+
+def beside(table: str, name: str) -> str:
+    """A name for a key or check of a table that stands beside the one which has ``name``: its own, and short enough."""
+    digest_of = hashlib.sha256(f"{table}\0{name}".encode()).hexdigest()[:_DIGITS]
+    return f"{table[:_KEPT_OF_NAME]}_{digest_of}"
+
+
+def _own_check(table: str, name: str) -> str:
+    """The beginning of a check's line: the server names it after the table, if that is no longer than a name may be."""
+    fits = len(table) + _SERVERS_SUFFIX <= _LONGEST_NAME
+    return "  CHECK " if fits else f"  CONSTRAINT {quote(beside(table, name))} CHECK "
 
 
 def parts(definition: str) -> tuple[list[str], str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +24,6 @@ from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
 
-_DIGITS, _KEPT_OF_NAME = 12, 48
 _TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
 _LONG_BYTES = 32 * 1024 * 1024
 _DOES_NOT_FIT = {
@@ -231,12 +229,6 @@ def _check(
             )
 
 
-def _named(key: ForeignKey) -> ForeignKey:
-    """The foreign key of a table beside the one that has its name; the server's own way ends at 64 characters."""
-    digest_of = hashlib.sha256(f"{key.table}\0{key.name}".encode()).hexdigest()[:_DIGITS]
-    return replace(key, name=f"{key.table[:_KEPT_OF_NAME]}_{digest_of}")
-
-
 def _connect(
     connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey], allow_orphans: bool
 ) -> list[str]:
@@ -246,7 +238,8 @@ def _connect(
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
         try:
-            execute(connection, ddl.add_foreign_key(_named(key) if key.table in renamed else key))
+            name = ddl.beside(key.table, key.name) if key.table in renamed else key.name
+            execute(connection, ddl.add_foreign_key(replace(key, name=name)))
         except pymysql.err.MySQLError as error:
             if error_code(error) not in _DOES_NOT_FIT:
                 raise
