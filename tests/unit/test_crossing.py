@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tableferry import crossing
-from tableferry.crossing import Target, difference, translated
+from tableferry.crossing import Target, translated
 from tableferry.definition import parse, sql, tokenize
+from tableferry.likeness import difference
 from tableferry.servers import Server
 
 COLLATIONS = frozenset(

@@ -21,7 +21,7 @@ LAYERS = [
     ["exchange"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans", "outcome"],
-    ["crossing", "present"],
+    ["crossing", "likeness", "collations", "present"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],

@@ -22,6 +22,9 @@ _ESCAPES = {"0": "\0", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "b": "\b"}
 _ESCAPED = re.compile(r"\\(.)|''", re.DOTALL)
 Tokens = tuple[str, ...]
 
+OWN_NAME = re.compile(r"CONSTRAINT_\d+|.*_chk_\d+", re.DOTALL)
+"""What a server calls a check that has no name."""
+
 
 @dataclass(slots=True)
 class ColumnLine:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 import pymysql
 
-from tableferry import catalog, crossing, ddl
+from tableferry import catalog, ddl, likeness
 from tableferry.columns import Codec, Kind, codecs
 from tableferry.database import Connection, execute, server_version
 from tableferry.errors import DefinitionDiffers, NotSupported
@@ -91,8 +91,8 @@ def _difference(entry: TableEntry, server: str, here: str, made: str, same_name:
     if said == is_:
         return ""
     if server != here:
-        return crossing.difference(entry.definition, made, same_name)
-    return crossing.first(said, is_)
+        return likeness.difference(entry.definition, made, same_name)
+    return likeness.first(said, is_)
 
 
 def _essence(codec: Codec) -> Codec:
