@@ -15,8 +15,8 @@ from tableferry.database import Database
 from tableferry.errors import UnsupportedMediaType
 from tableferry.insert import Batch, insert
 from tableferry.models import RowsResult, TableList, TableView
+from tableferry.options import OnDuplicate
 from tableferry.settings import database_address
-from tableferry.writer import OnDuplicate
 
 app = api.resolver()
 

@@ -15,9 +15,9 @@ from tableferry.database import Database
 from tableferry.errors import InvalidRequest
 from tableferry.load import load
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
+from tableferry.options import OnDuplicate
 from tableferry.settings import Settings
 from tableferry.store import Store, encode_name, open_store
-from tableferry.writer import OnDuplicate
 
 app = api.resolver()
 

@@ -10,9 +10,10 @@ from tableferry import writer
 from tableferry.database import Database as Source
 from tableferry.errors import Unaccounted
 from tableferry.insert import Batch, insert
+from tableferry.options import OnDuplicate
 from tableferry.rules import Row
 from tableferry.settings import database_address
-from tableferry.writer import Counts, OnDuplicate
+from tableferry.writer import Counts
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.support import Database
 

@@ -32,7 +32,7 @@ LAYERS = [
     ["driver"],
     ["login", "tls"],
     ["settings", "identity", "servers"],
-    ["served"],
+    ["served", "options"],
     ["errors"],
 ]
 

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tableferry.errors import ObjectNotFound, RecordNotFound
 from tableferry.store import Object, Store, encode_name
@@ -18,19 +18,27 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Account(BaseModel):
-    """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart."""
+    """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart.
+
+    ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     table: str
     key: str
+    version: str = ""
+    given: dict[str, str] = Field(default_factory=dict)
     state: Literal["running", "done", "failed"] = "running"
     read: int = 0
     inserted: int = 0
     updated: int = 0
     rejected: int = 0
     duplicates: int = 0
+    bytes: int = 0
+    size: int = 0
+    rows_per_second: float | None = None
     rejects: str | None = None
     started: datetime
     finished: datetime | None = None

@@ -16,10 +16,11 @@ from tableferry.csvfile import records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.header import header_of
+from tableferry.options import OnDuplicate
 from tableferry.rules import Row, Rules
 from tableferry.tables import Table
 from tableferry.values import dump
-from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
+from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
 
 MOST_ROWS = 1000
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without the other can be written so
@@ -160,7 +161,7 @@ def _not_too_many(count: int) -> None:
 def _write(
     connection: Connection, rules: Rules, good: Sequence[Row], bad: Sequence[Problem], on_duplicate: OnDuplicate
 ) -> Inserted:
-    counts, refused = insert_rows(connection, rules.table, rules.columns, good, on_duplicate)
+    counts, refused = insert_rows(connection, rules.table, rules.columns, Rows(good), on_duplicate)
     counts.add(Counts(rejected=len({problem.row for problem in bad})))
     return Inserted(
         table=rules.table.name,

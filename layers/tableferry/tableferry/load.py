@@ -21,9 +21,10 @@ from tableferry.catalog import describe
 from tableferry.database import Connection, Database, rows, transaction
 from tableferry.decompress import decompressed
 from tableferry.errors import Conflict, InvalidRequest, TableferryError, Unaccounted
+from tableferry.options import OnDuplicate
 from tableferry.rules import Rules
 from tableferry.store import Object, Store
-from tableferry.writer import Counts, OnDuplicate, again_on_deadlock, insert_rows
+from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
 
 _FINAL = -1
 _OBJECTS_BEFORE_COLLECTING = 500_000
@@ -146,7 +147,7 @@ class _Write:
 
     def __call__(self) -> Counts:
         counts, refused = insert_rows(
-            self.connection, self.rules.table, self.rules.columns, self.block.good, self.on_duplicate
+            self.connection, self.rules.table, self.rules.columns, Rows(self.block.good), self.on_duplicate
         )
         problems = dict(self.block.problems)
         for problem in refused:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tableferry.options import OnDuplicate
 from tableferry.tables import possible
-from tableferry.writer import OnDuplicate
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import pymysql
 from pymysql.converters import escape_string
@@ -16,6 +15,7 @@ from tableferry import infile
 from tableferry.catalog import triggers
 from tableferry.database import Connection, error_code, execute, transaction
 from tableferry.errors import Conflict, NotSupported, Problem, Unaccounted
+from tableferry.options import OnDuplicate
 from tableferry.refusals import is_a_rows_fault, refusal
 from tableferry.rules import Cell, Default, Row
 from tableferry.tables import Column, Table, column_list, quote
@@ -25,14 +25,6 @@ T = TypeVar("T")
 _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
 _TRIES = 4
 _ROWS_A_STATEMENT = 1000
-
-
-class OnDuplicate(StrEnum):
-    """What becomes of a row whose key is in the table."""
-
-    REJECT = "reject"
-    IGNORE = "ignore"
-    UPDATE = "update"
 
 
 @dataclass(slots=True)
@@ -55,8 +47,36 @@ class Counts:
         self.duplicates += other.duplicates
 
 
+class Batch(Protocol):
+    """Good rows in order, as what LOAD DATA reads and, for the few batches that need it, as rows."""
+
+    def __len__(self) -> int: ...
+
+    def pieces(self) -> Iterable[bytes]:
+        """CSV as :mod:`~tableferry.infile` describes it; raises NeedsInsert if a cell cannot be said in a file."""
+
+    def rows(self) -> Sequence[Row]:
+        """The same rows, checked one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A batch of rows that were checked one by one."""
+
+    checked: Sequence[Row]
+
+    def __len__(self) -> int:
+        return len(self.checked)
+
+    def pieces(self) -> Iterable[bytes]:
+        return [("\n".join([line_of(row) for row in self.checked]) + "\n").encode()]
+
+    def rows(self) -> Sequence[Row]:
+        return self.checked
+
+
 def insert_rows(
-    connection: Connection, table: Table, columns: Sequence[Column], rows: Sequence[Row], on_duplicate: OnDuplicate
+    connection: Connection, table: Table, columns: Sequence[Column], batch: Batch, on_duplicate: OnDuplicate
 ) -> tuple[Counts, list[Problem]]:
     """Put rows into the table, in order, inside the transaction that is open.
 
@@ -67,13 +87,14 @@ def insert_rows(
     """
     if table.engine.lower() != "innodb":
         raise NotSupported(f"Table {table.name!r} is of engine {table.engine}, which has no transactions; use InnoDB.")
-    if not rows:
+    if not len(batch):
         return Counts(), []
     if on_duplicate is OnDuplicate.REJECT:
         execute(connection, "SAVEPOINT tableferry_rows")
-        if _all_at_once(connection, table, columns, rows):
-            return Counts(inserted=len(rows)), []
+        if all_at_once(connection, table, columns, batch):
+            return Counts(inserted=len(batch)), []
         execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
+    rows = batch.rows()
     counts = Counts()
     problems: list[Problem] = []
     insertion = _Insertion(connection, table, columns, on_duplicate)
@@ -103,22 +124,22 @@ def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
     raise Conflict("The table stayed locked by other sessions; nothing was written. Try again.") from last
 
 
-def _all_at_once(connection: Connection, table: Table, columns: Sequence[Column], rows: Sequence[Row]) -> bool:
-    """Whether every row went in unaltered. LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on."""
+def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: Batch) -> bool:
+    """Whether every row went in unaltered; if not, the caller rolls back. LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on."""
     targets = [infile.Target(column.name, _expression(column)) for column in columns]
     try:
-        data = "\n".join([",".join([_field(cell) for cell in row.cells]) for row in rows]) + "\n"
-        outcome = infile.load(connection, table.sql, targets, [data.encode()])
-    except (_NeedsInsert, Conflict):  # a default to be filled in, or a server that does not let clients send files
+        pieces = batch.pieces()
+        outcome = infile.load(connection, table.sql, targets, pieces)
+    except (NeedsInsert, Conflict):  # a default to be filled in, or a server that does not let clients send files
         return False
     except pymysql.err.MySQLError as error:
         if not is_a_rows_fault(error):
             raise
         return False
-    return outcome.stored == len(rows) and outcome.warnings == 0
+    return outcome.stored == len(batch) and outcome.warnings == 0
 
 
-class _NeedsInsert(Exception):
+class NeedsInsert(Exception):
     """A file cannot say DEFAULT."""
 
 
@@ -126,6 +147,11 @@ def _expression(column: Column) -> str | None:
     if column.data_type == "bit":
         return "CAST({} AS UNSIGNED)"
     return "UNHEX({})" if column.data_type.endswith(("binary", "blob")) else None
+
+
+def line_of(row: Row, delimiter: str = ",") -> str:
+    """A row as a line that LOAD DATA reads."""
+    return delimiter.join([_field(cell) for cell in row.cells])
 
 
 def _field(cell: Cell) -> str:
@@ -138,7 +164,7 @@ def _field(cell: Cell) -> str:
         return "NULL"
     if isinstance(cell, bytes):
         return cell.hex()
-    raise _NeedsInsert
+    raise NeedsInsert
 
 
 def _literal(cell: Cell) -> str:
