@@ -3,7 +3,7 @@
 import pytest
 
 from tableferry.errors import Misconfigured
-from tableferry.settings import DatabaseAddress, Settings, database_address, parse_database_url
+from tableferry.settings import DatabaseAddress, Settings, database_address, parse_database_url, table_settings
 
 WHOLE = {"BUCKET": "b", "SIGNING_KEY": "k", "DATABASE_URL": "mysql://u:p@h:3307/d"}
 
@@ -80,3 +80,37 @@ def test_the_tables_that_are_served_are_said_with_the_database() -> None:
 def test_a_number_that_is_none_is_refused(value: str) -> None:
     with pytest.raises(Misconfigured, match="WORKERS"):
         Settings.from_env(WHOLE | {"WORKERS": value})
+
+
+def test_what_is_set_for_every_table_is_what_a_tables_own_does_not_say() -> None:
+    said = """{"*": {"on_duplicate": "ignore", "binary": "base64"}, "a": {"on_duplicate": "update", "binary": null}}"""
+    found = Settings.from_env(WHOLE | {"TABLE_SETTINGS": said})
+    assert found.table_options("a") == {"on_duplicate": "update", "binary": None}
+    assert found.table_options("A") == {"on_duplicate": "ignore", "binary": "base64"}
+    for nothing in ({}, {"TABLE_SETTINGS": ""}, {"TABLE_SETTINGS": "{}"}):
+        assert Settings.from_env(WHOLE | nothing).table_options("a") == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ("{", "no JSON"),
+        ("[]", "object of objects"),
+        ('{"a": "ignore"}', "object of objects"),
+        ('{"on_duplicate": "ignore"}', "object of objects"),
+        ('{"a": {}, "a": {}}', "stands twice"),
+        ('{"jobs": {"nul": "x"}}', "of 'jobs', 'nul' is no option"),
+        ('{"jobs": {"delimiter": ":"}}', "of 'jobs', delimiter is ':'; it has to be one of"),
+        ('{"*": {"max_rejects": "half"}}', r"of '\*', max_rejects is 'half'"),
+    ],
+)
+def test_a_setting_of_tables_that_cannot_be_read_is_told_of(said: str, named: str) -> None:
+    with pytest.raises(Misconfigured, match=f"^TABLE_SETTINGS.*{named}"):
+        table_settings({"TABLE_SETTINGS": said})
+
+
+def test_the_ledger_is_kept_for_thirty_days_or_as_long_as_is_said() -> None:
+    assert Settings.from_env(WHOLE).ledger_days == 30
+    assert Settings.from_env(WHOLE | {"LEDGER_DAYS": "0"}).ledger_days == 0
+    with pytest.raises(Misconfigured, match="LEDGER_DAYS"):
+        Settings.from_env(WHOLE | {"LEDGER_DAYS": "-1"})

@@ -1,9 +1,17 @@
-"""How rows from outside are read and what becomes of them, as far as the user may say."""
+"""How rows from outside are read and what becomes of them, as far as the user may say, and the places to say it in."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any, TypeVar
+
+from tableferry.errors import InvalidRequest
+
+T = TypeVar("T", bound=StrEnum)
 
 
 class OnDuplicate(StrEnum):
@@ -30,15 +38,19 @@ class Binary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many rejects a load may have: a number of rows, or a share of those read."""
+    """So many rejects a load may have: a number of rows, or a share (0 to 1) of those read. 0 is none at all."""
 
     rows: int | None = None
-    share: float | None = None
+    share: Decimal | None = None
 
     def exceeded(self, rejected: int, read: int) -> bool:
         if self.rows is not None and rejected > self.rows:
             return True
         return self.share is not None and rejected > self.share * read
+
+    def __str__(self) -> str:
+        """As it is written: ``100`` or ``5%``."""
+        return f"{(self.share * 100).normalize():f}%" if self.share is not None else str(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +62,97 @@ class Options:
     binary: Binary = Binary.HEX
     max_rejects: Limit | None = None
     delimiter: str | None = None
+
+
+def chosen(
+    table: Mapping[str, object] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    given: Mapping[str, object] | None = None,
+) -> Options:
+    """What holds, of the table's setting, the metadata of the file's object and what the request says: the later goes first.
+
+    None as a value says nothing. Metadata that is none of ours is let be; in a setting and a request it is an error.
+
+    Raises:
+        InvalidRequest: a value is none that the option may have; the message names the place and the choices.
+    """
+    ours = {name: text for name in NAMES if (text := (metadata or {}).get(name.replace("_", "-"))) is not None}
+    found: dict[str, Any] = {}
+    found |= checked(table or {}, "The table's setting (TABLE_SETTINGS)")
+    found |= checked(ours, "The file's metadata", lambda name: name.replace("_", "-"))
+    found |= checked(given or {}, "The request's")
+    return Options(**found)
+
+
+def checked(said: Mapping[str, object], place: str, spelled: Callable[[str], str] = str) -> dict[str, Any]:
+    """The options that are said in one place, each as the value it stands for.
+
+    Raises:
+        InvalidRequest: there is no such option, or the value is none that it may have.
+    """
+    found = {}
+    for name, value in said.items():
+        if name not in _READERS:
+            raise InvalidRequest(f"{place} {name!r} is no option; there are {', '.join(map(spelled, NAMES))}.")
+        if value is None:
+            continue
+        reader, choices = _READERS[name]
+        try:
+            found[name] = reader(value)
+        except ValueError:
+            raise InvalidRequest(f"{place} {spelled(name)} is {value!r}; it has to be {choices}.") from None
+    return found
+
+
+def as_metadata(given: Mapping[str, object]) -> dict[str, str]:
+    """What a request says, as metadata of an object, whose values are words of printable characters; raises InvalidRequest."""
+    written = {}
+    for name, value in checked(given, "The request's").items():
+        text = str(value)
+        written[name.replace("_", "-")] = _WORDS.get(text, text)
+    return written
+
+
+def _word(kind: type[T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
+        return kind(value)
+
+    return read
+
+
+def _null(value: object) -> Null:
+    return Null("" if value == "empty" else value)
+
+
+def _limit(value: object) -> Limit:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return Limit(rows=value)
+    found = _LIMIT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError
+    if not found[2]:
+        return Limit(rows=int(found[1]))
+    if (share := Decimal(found[1]) / 100) > 1:
+        raise ValueError
+    return Limit(share=share)
+
+
+def _delimiter(value: object) -> str:
+    found = "\t" if value == "tab" else value
+    if not isinstance(found, str) or found not in DELIMITERS:
+        raise ValueError
+    return found
+
+
+DELIMITERS = (",", ";", "\t", "|")
+_LIMIT = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:\.[0-9]{1,9})?(?=%))(%?)")
+_WORDS = {"": "empty", "\t": "tab"}
+_READERS: dict[str, tuple[Callable[[object], object], str]] = {
+    "on_duplicate": (_word(OnDuplicate), ", ".join(OnDuplicate)),
+    "null": (_null, r"empty (an empty field is NULL) or \N"),
+    "binary": (_word(Binary), " or ".join(Binary)),
+    "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%"),
+    "delimiter": (_delimiter, "one of , ; | and tab"),
+}
+NAMES = tuple(_READERS)
+"""The options, as a setting and a request name them; metadata has ``-`` for ``_``."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tableferry.errors import Misconfigured
+from tableferry import options
+from tableferry.errors import InvalidRequest, Misconfigured
 from tableferry.served import EVERY_TABLE, Served
 
 _SYSTEM_SCHEMAS = {"mysql", "sys", "information_schema", "performance_schema"}
+_OF_EVERY_TABLE = "*"
 _RDS_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\.rds\.amazonaws\.com\.?$", re.IGNORECASE)
 
 
@@ -37,6 +41,42 @@ class DatabaseAddress:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSettings:
+    """How the rows of each table are read and what becomes of them, unless a file or a request says otherwise."""
+
+    said: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def parse(cls, text: str) -> TableSettings:
+        """Read JSON such as ``{"*": {"on_duplicate": "ignore"}, "jobs": {"max_rejects": "5%"}}``; raises Misconfigured."""
+        try:
+            said = json.loads(text or "{}", object_pairs_hook=_named_once)
+        except ValueError as error:
+            raise Misconfigured(f"TABLE_SETTINGS is no JSON that can be read: {error}.") from error
+        if not isinstance(said, dict) or not all(isinstance(named, dict) for named in said.values()):
+            raise Misconfigured(
+                'TABLE_SETTINGS has to be an object of objects, such as {"jobs": {"on_duplicate": "ignore"}}.'
+            )
+        for name, named in said.items():
+            try:
+                options.checked(named, f"TABLE_SETTINGS: of {name!r},")
+            except InvalidRequest as error:
+                raise Misconfigured(str(error)) from error
+        return cls(said)
+
+    def of(self, name: str) -> dict[str, Any]:
+        """What is said of a table by its name, over what is said of every one; null takes the latter back."""
+        return {**self.said.get(_OF_EVERY_TABLE, {}), **self.said.get(name, {})}
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set from outside.
 
@@ -56,6 +96,11 @@ class Settings:
     keep_old_days: int = 0
     """A scheduled recovery drops tables that a restore replaced so many days ago; 0 keeps them until accept."""
 
+    ledger_days: int = 30
+    """What the ledger has of loads and requests is forgotten after so many days; 0 keeps it."""
+
+    tables: TableSettings = field(default_factory=lambda: TableSettings({}))
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
         """Read the settings.
@@ -73,7 +118,13 @@ class Settings:
             chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
             lock_days=_number(env, "OBJECT_LOCK_DAYS", 0),
             keep_old_days=_number(env, "KEEP_OLD_DAYS", 0),
+            ledger_days=ledger_days(env),
+            tables=table_settings(env),
         )
+
+    def table_options(self, name: str) -> dict[str, Any]:
+        """What the setting TABLE_SETTINGS says of a table, as ``options.chosen`` takes it."""
+        return self.tables.of(name)
 
     @property
     def signing_key(self) -> bytes:
@@ -123,6 +174,16 @@ def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
         region=named[1].lower() if named else env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
         served=served,
     )
+
+
+def table_settings(env: Mapping[str, str] | None = None) -> TableSettings:
+    """What is set for each table; raises Misconfigured."""
+    return TableSettings.parse((os.environ if env is None else env).get("TABLE_SETTINGS", ""))
+
+
+def ledger_days(env: Mapping[str, str] | None = None) -> int:
+    """After how many days entries of the ledger are forgotten, 0 for never; raises Misconfigured."""
+    return _number(os.environ if env is None else env, "LEDGER_DAYS", 30)
 
 
 def _not_the_servers_own(variable: str, name: str) -> str:
