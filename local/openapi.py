@@ -38,7 +38,7 @@ _REFUSALS = {
     400: "The request cannot be read; the detail says what is wrong with it.",
     403: "The table is not served, the database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
     404: "There is nothing of this name or id, or (by API Gateway) nothing at this path.",
-    409: "The database or the backup is not in the state that this needs; nothing was changed.",
+    409: "The database, the backup or the file is not in the state that this needs; nothing was changed.",
     413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
     415: "The body is of a type or in an encoding that is not taken.",
     422: "No row went in, or the Idempotency-Key was used for another request.",
@@ -47,7 +47,8 @@ _REFUSALS = {
     503: "The database or S3 cannot be used now, or (by API Gateway) the function took too long.",
 }
 _BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
-_NEEDED_STATE = {  # operations that may find the database or the backup in another state than they need
+_NEEDED_STATE = {  # operations that may find the database, the backup or the file in another state than they need
+    ("post", "/loads/{id}/retry"),
     ("post", "/backups"),
     ("get", "/backups/{id}"),
     ("post", "/backups/{id}/verify"),
@@ -62,7 +63,7 @@ _PREFER = {
     "schema": {"type": "string"},
     "example": "wait=5",
 }
-_LOCATION = {"description": "Where the job can be looked at.", "schema": {"type": "string"}}
+_LOCATION = {"description": "Where to look how it goes.", "schema": {"type": "string"}}
 
 
 def document() -> dict[str, Any]:
@@ -98,7 +99,8 @@ def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     else:
         responses.pop("422", None)  # what the framework would answer to what is 400 here
     if "202" in responses:
-        operation["parameters"] = [*operation.get("parameters", ()), _PREFER]
+        if "201" in responses:  # a job, which the request may wait for
+            operation["parameters"] = [*operation.get("parameters", ()), _PREFER]
         responses["202"]["headers"] = {"Location": _LOCATION}
     for status in sorted(_refusals(method, path, operation)):
         if known := responses.get(str(status)):  # 422, with the rows' own account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -9,15 +10,15 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import account, api, catalog
+from tableferry import account, api, catalog, handover
 from tableferry.account import Account, LoadList
 from tableferry.database import Database
-from tableferry.errors import InvalidRequest
+from tableferry.errors import InvalidRequest, UploadGone
 from tableferry.load import load
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
 from tableferry.options import OnDuplicate
 from tableferry.settings import Settings
-from tableferry.store import Store, encode_name, open_store
+from tableferry.store import Object, Store, encode_name, open_store
 
 app = api.resolver()
 
@@ -51,33 +52,79 @@ def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's param
     return account.find(open_store(Settings.from_env().bucket), id)
 
 
-def load_object(key: str, version: str) -> dict[str, Any]:
-    """Load this version of an upload, which may have been written over since, into the table that its key names."""
+@app.post("/loads/<id>/retry", summary="Try a load again", tags=["loads"], responses=api.responses(Account, 200, 202))
+def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
+    """Go on with a load that failed or stalled; what is in the table already is not loaded again.
+
+    202, and the account tells how it goes. A load that is done is answered with 200, and stays as it is.
+    """
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), key, version, None)
+    store = open_store(settings.bucket)
+    found = account.find(store, id)
+    if found.state == "done":
+        return api.answer(HTTPStatus.OK, found)
+    uploaded = handover.uploaded(store, found)
+    if settings.inline_jobs:
+        return api.answer(HTTPStatus.OK, _load(settings, store, uploaded, found.table, found.given, again=True))
+    if (
+        found.state != "running"
+    ):  # whoever asks how it goes is not to hear of the last time; first, as the load writes too
+        found = account.save(store, found.model_copy(update={"state": "running", "finished": None, "error": None}))
+    handover.hand_over(store, found.id, retry=True)
+    return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
+
+
+def load_object(key: str, version: str) -> dict[str, Any]:
+    """Load this version of an upload, which may have been written over since, or go on with a load handed over."""
+    settings = Settings.from_env()
+    store = open_store(settings.bucket)
+    if key.startswith(handover.PREFIX):
+        return _go_on(settings, store, key)
+    return _load_key(settings, store, key, version, {})
+
+
+def _go_on(settings: Settings, store: Store, key: str) -> dict[str, Any]:
+    found, again = handover.handed_over(store, key)
+    try:
+        uploaded = handover.uploaded(store, found)
+    except UploadGone as error:  # for good, so that another try of the event would be in vain
+        return _told(account.save(store, found.failed(error.name, str(error))), 0)
+    return _load(settings, store, uploaded, found.table, found.given, again=again)
 
 
 def load_named(event: dict[str, Any]) -> dict[str, Any]:
     """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with ``on_duplicate``."""
     request = api.parsed(LoadRequest, event)
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), request.key, "", request.on_duplicate)
+    given = request.model_dump(mode="json", exclude={"key"}, exclude_none=True)
+    return _load_key(settings, open_store(settings.bucket), request.key, "", given)
 
 
-def _load(settings: Settings, store: Store, key: str, version: str, on_duplicate: OnDuplicate | None) -> dict[str, Any]:
+def _load_key(settings: Settings, store: Store, key: str, version: str, given: Mapping[str, str]) -> dict[str, Any]:
     prefix, _, rest = key.partition("/")
     table, _, filename = rest.partition("/")
     if prefix != "uploads" or not table or not filename:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
-    uploaded = store.head(key, version)
-    chosen = on_duplicate or uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT)
-    done = load(Database(settings.database), store, uploaded, unquote(table), chosen)
+    return _load(settings, store, store.head(key, version), unquote(table), given)
+
+
+def _load(
+    settings: Settings, store: Store, uploaded: Object, table: str, given: Mapping[str, str], *, again: bool = False
+) -> dict[str, Any]:
+    """Load a file with the options that a request has given, and those of its metadata for the others."""
+    chosen = given.get("on_duplicate") or uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT)
+    done = load(Database(settings.database), store, uploaded, table, chosen, given=given, again=again)
+    return _told(done, uploaded.size)
+
+
+def _told(done: Account, size: int) -> dict[str, Any]:
+    """Log and count what became of a load."""
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
     api.count(
         rows_in=done.inserted + done.updated,
         rows_rejected=done.rejected,
-        load_bytes=uploaded.size,
+        load_bytes=size,
         loads_failed=int(done.state == "failed"),
     )
     return done.model_dump(mode="json")

@@ -172,13 +172,13 @@ def test_cors_is_off_unless_it_is_set_and_every_stage_is_throttled(stack: Stack)
 
 WRITES = {
     "Insert": set(),
-    "Load": {"uploads/*", "rejects/*", "loads/*"},
+    "Load": {"uploads/*", "rejects/*", "loads/*", "resume/*"},
     "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*", "verifications/*"},
     "Restore": {"restores/*", "jobs/restore/*", "jobs/2*", "verifications/*"},
 }
 READS = {
     "Insert": set(),
-    "Load": {"uploads/*", "loads/*"},
+    "Load": {"uploads/*", "loads/*", "resume/*"},
     "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*"},
     "Restore": {"backups/*", "restores/*", "jobs/restore/*", "jobs/2*"},
 }
@@ -304,6 +304,8 @@ def test_what_is_not_wanted_any_more_goes_and_backups_go_only_if_that_is_set(syn
     assert usual["Backups"]["ExpirationInDays"] == 35
     assert usual["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
     assert (usual["Uploads"]["Prefix"], usual["Rejects"]["Prefix"]) == ("uploads/", "rejects/")
+    assert (usual["HandOvers"]["Prefix"], usual["HandOvers"]["ExpirationInDays"]) == ("resume/", 15)
+    assert usual["HandOvers"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     assert "Backups" not in rules(BackupRetentionDays=0)
     assert not [rule for rule in usual.values() if rule.get("Prefix", "x") in ("", "restores/", "verifications/")]
 

@@ -23,6 +23,7 @@ _IDS = {
     "/backups/{id}/verify": ["@backup"],
     "/verifications/{id}": ["@verification"],
     "/loads/{id}": ["@load"],
+    "/loads/{id}/retry": ["@load"],
     "/restores/{id}": ["@restore"],
     "/restores/{id}/undo": ["@done", "@undone"],
     "/restores/{id}/accept": ["@done", "@undone", "@restore"],

@@ -19,6 +19,7 @@ LAYERS = [
     ["rehearsal"],
     ["recovery", "preflight"],
     ["exchange"],
+    ["handover"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans", "outcome"],
     ["crossing", "likeness", "collations", "present"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,13 +14,17 @@ from tableferry.store import Object, Store, encode_name
 
 _SHOWN = 100
 _SEARCHED = 1000  # a request reads no more accounts than it has time for
+_BLOCK_AT_MOST = timedelta(minutes=5)  # 2 MiB, every row refused and tried alone, in a busy database
+_NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Account(BaseModel):
     """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart.
 
-    ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named.
+    ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is
+    when this was so. A load is ``stalled`` if nobody has gone on with it for 15 minutes: its function died, and a retry
+    lets it go on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,7 +34,7 @@ class Account(BaseModel):
     key: str
     version: str = ""
     given: dict[str, str] = Field(default_factory=dict)
-    state: Literal["running", "done", "failed"] = "running"
+    state: Literal["running", "done", "failed", "stalled"] = "running"
     read: int = 0
     inserted: int = 0
     updated: int = 0
@@ -41,8 +45,19 @@ class Account(BaseModel):
     rows_per_second: float | None = None
     rejects: str | None = None
     started: datetime
+    saved: datetime | None = None
     finished: datetime | None = None
     error: dict[str, str] | None = None
+
+    def seen(self, now: datetime) -> Account:
+        """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
+        silent = now - (self.saved or self.started) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
+        return self.model_copy(update={"state": "stalled"}) if self.state == "running" and silent else self
+
+    def failed(self, kind: str, detail: str) -> Account:
+        """The account of a load that has ended now, and why."""
+        error = {"type": kind, "detail": detail}
+        return self.model_copy(update={"state": "failed", "finished": datetime.now(UTC), "error": error})
 
 
 class LoadList(BaseModel):
@@ -58,25 +73,29 @@ def load_id(bucket: str, uploaded: Object) -> str:
 
 
 def save(store: Store, account: Account) -> Account:
-    store.put(f"loads/{account.id}.json", account.model_dump_json().encode())
-    return account
+    """Write an account, with the time at which it was true: for one that has ended, that of its end."""
+    dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
+    store.put(f"loads/{account.id}.json", dated.model_dump_json().encode())
+    return dated
 
 
 def find(store: Store, account_id: str) -> Account:
-    """The account of a load; raises RecordNotFound."""
+    """The account of a load, as it is now; raises RecordNotFound."""
     try:
         if not _ID.fullmatch(account_id):
             raise ObjectNotFound(account_id)
-        return Account.model_validate_json(store.get(f"loads/{account_id}.json")[0])
+        account = Account.model_validate_json(store.get(f"loads/{account_id}.json")[0])
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no load {account_id!r}.") from error
+    return account.seen(datetime.now(UTC))
 
 
 def newest(store: Store, key: str | None = None) -> list[Account]:
     """The 100 newest accounts; if an upload's key is given, its own among the 1000 newest."""
     found = sorted(store.list("loads/"), key=lambda item: item.modified, reverse=True)
     read = found[: _SHOWN if key is None else _SEARCHED]
-    accounts = [Account.model_validate_json(text) for text in store.present(item.key for item in read)]
+    now = datetime.now(UTC)
+    accounts = [Account.model_validate_json(text).seen(now) for text in store.present(item.key for item in read)]
     chosen = [account for account in accounts if key is None or account.key == key]
     return sorted(chosen, key=lambda account: account.started, reverse=True)[:_SHOWN]
 

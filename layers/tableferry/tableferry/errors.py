@@ -108,6 +108,10 @@ class RecordNotFound(TableferryError):
     """There is no load, restore or verification with this id."""
 
 
+class UploadGone(TableferryError):
+    """The file that a load is about is no longer in the bucket, or was written over."""
+
+
 class TableNotInBackup(TableferryError):
     """The backup does not hold the table that is asked for."""
 

@@ -6,7 +6,7 @@ import gc
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -32,22 +32,37 @@ _SAVED_EVERY_SECONDS = 2.0
 _INTERNAL = {"type": "internal", "detail": "Something went wrong here; the log has the details."}
 
 
-def load(database: Database, store: Store, uploaded: Object, table_name: str, on_duplicate: str) -> Account:
+def load(
+    database: Database,
+    store: Store,
+    uploaded: Object,
+    table_name: str,
+    on_duplicate: str,
+    *,
+    given: Mapping[str, str] | None = None,
+    again: bool = False,
+) -> Account:
     """Put a CSV file's good rows into a table; the others go to the rejects, and the account says how many of each.
 
     Blocks are committed one by one, each with its entry in the ledger: a load that died goes on after its last block,
-    and a file that was loaded is not loaded again. What can never be loaded ends in an account that is failed. Memory:
-    a block of 2 MiB as Python's objects, about 30 MiB.
+    and a file that was loaded is not loaded again. What can never be loaded ends in an account that is failed; ``again``
+    tries it once more, without the blocks that are in. ``given`` are the options that a request named, for the account.
+    Memory: a block of 2 MiB as Python's objects, about 30 MiB.
 
     Raises:
         DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the account says failed until then.
     """
     begun = Account(
-        id=accounts.load_id(store.bucket, uploaded), table=table_name, key=uploaded.key, started=datetime.now(UTC)
+        id=accounts.load_id(store.bucket, uploaded),
+        table=table_name,
+        key=uploaded.key,
+        version=uploaded.version,
+        given=dict(given or {}),
+        started=datetime.now(UTC),
     )
     try:
         with database.connect() as connection, _rarely_collecting():
-            return _load(connection, database, store, uploaded, begun, _chosen(on_duplicate))
+            return _load(connection, database, store, uploaded, begun, _chosen(on_duplicate), again)
     except TableferryError as error:
         failed = accounts.save(store, _failed(begun, _error(error)))
         if error.transient or isinstance(error, Conflict):
@@ -85,6 +100,7 @@ def _load(
     uploaded: Object,
     begun: Account,
     on_duplicate: OnDuplicate,
+    again: bool,
 ) -> Account:
     ledger.prepare(connection)
     entry = f"load/{begun.id}"
@@ -92,7 +108,11 @@ def _load(
     if not alone:  # another delivery of the same event is at it
         return begun
     if known := ledger.read(connection, entry, _FINAL):
-        return accounts.save(store, Account.model_validate(known))
+        ended = Account.model_validate(known)
+        if not again or ended.state != "failed":
+            return accounts.save(store, ended)
+        with transaction(connection):
+            ledger.delete(connection, entry, [_FINAL])
     table = describe(connection, database, begun.table)
     accounts.save(store, begun)
     done = set(ledger.parts(connection, entry))
@@ -171,7 +191,10 @@ class _Write:
 def _finish(
     connection: Connection, store: Store, begun: Account, entry: str, failure: InvalidRequest | None
 ) -> Account:
-    """Put the rejects together, and close the ledger's account and the bucket's."""
+    """Put the rejects together, and close the ledger's account and the bucket's.
+
+    Of a load that failed the blocks stay in the ledger: they are in the table, and a retry is not to load them twice.
+    """
     parts = ledger.parts(connection, entry)
     total = Counts()
     with tempfile.TemporaryFile() as file:
@@ -195,7 +218,8 @@ def _finish(
     )
     with transaction(connection):
         ledger.write(connection, entry, _FINAL, finished.model_dump(mode="json"))
-        ledger.delete(connection, entry, parts)
+        if not failure:
+            ledger.delete(connection, entry, parts)
     return accounts.save(store, finished)
 
 

@@ -17,6 +17,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.TableNotServed: HTTPStatus.FORBIDDEN,
     errors.BackupNotFound: HTTPStatus.NOT_FOUND,
     errors.RecordNotFound: HTTPStatus.NOT_FOUND,
+    errors.UploadGone: HTTPStatus.CONFLICT,
     errors.TableNotInBackup: HTTPStatus.NOT_FOUND,
     errors.BackupDamaged: HTTPStatus.CONFLICT,
     errors.DigestMismatch: HTTPStatus.CONFLICT,

@@ -1,0 +1,251 @@
+"""Loads that go on in another invocation: handed over by an object under resume/, or retried by request."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from functions.load.app import handler
+from tableferry import account as accounts
+from tableferry import handover
+from tableferry import load as load_module
+from tableferry.account import Account
+from tableferry.errors import Conflict, DatabaseUnavailable, InvalidRequest, RecordNotFound
+from tableferry.store import Store
+from tests.integration.lambdas import Answer, Json, counts, created, invoke, request
+from tests.integration.uploads import TEXTS, Uploads, lines, names
+from tests.support import Database
+
+KEYLESS = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)"  # nothing but the ledger keeps rows apart
+UNKNOWN = "0" * 32
+
+
+@pytest.fixture(autouse=True)
+def _events(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request leaves the work to an event, as in the cloud."""
+    monkeypatch.setenv("JOBS", "event")
+
+
+@contextmanager
+def failing(monkeypatch: pytest.MonkeyPatch, at: int, error: Exception) -> Iterator[None]:
+    """The n-th block, and those after it, cannot be written."""
+    place: Any = load_module
+    real, calls = place.insert_rows, iter(range(1, 1000))
+
+    def insert(*args: Any) -> Any:
+        if next(calls) >= at:
+            raise error
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, "insert_rows", insert)
+        yield
+
+
+def given_up(uploads: Uploads, event: Json, monkeypatch: pytest.MonkeyPatch, at: int = 3) -> str:
+    """The id of a load that the database stopped at a block, after the third try."""
+    with failing(monkeypatch, at, DatabaseUnavailable("The database cannot be reached.")):
+        for _ in range(3):
+            with pytest.raises(DatabaseUnavailable):
+                invoke(handler, event)
+    (account,) = request(handler, "GET", "/loads").json["loads"]
+    assert account["state"] == "failed"
+    return str(account["id"])
+
+
+def retry(load_id: str) -> Answer:
+    return request(handler, "POST", f"/loads/{load_id}/retry")
+
+
+def handed_over(uploads: Uploads, load_id: str) -> Json:
+    """The event of the object that hands a load over, which has to be there."""
+    key = f"resume/{load_id}.json"
+    return created(uploads.bucket, key, version=uploads.client.head_object(Bucket=uploads.bucket, Key=key)["VersionId"])
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_load_that_was_given_up_is_retried_by_request_and_loads_each_row_once(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(KEYLESS)
+    load_id = given_up(uploads, uploads.put(lines(58, bad=7)), monkeypatch)
+    before = len(names(database))
+    assert 0 < before < 50
+    answer = retry(load_id)
+    assert (answer.status, answer.headers["location"]) == (202, f"/loads/{load_id}")
+    assert (answer.json["state"], answer.json["error"], answer.json["finished"]) == ("running", None, None)
+    assert request(handler, "GET", f"/loads/{load_id}").json == answer.json
+    event = handed_over(uploads, load_id)
+    account = uploads.deliver(event)
+    assert (account["id"], account["state"], counts(account)) == (load_id, "done", (58, 50, 0, 8, 0))
+    assert [row for row, _ in names(database)] == [n for n in range(1, 59) if n % 7]
+    assert uploads.deliver(event) == account
+    assert len(names(database)) == 50
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_load_that_ended_as_failed_keeps_its_blocks_and_a_retry_does_not_load_them_twice(
+    database: Database, uploads: Uploads
+) -> None:
+    database.run(KEYLESS)
+    whole = gzip.compress(lines(45))
+    event = uploads.put(whole[: len(whole) - 6], name="a.csv.gz")  # cut in the checksum: all rows before it are read
+    first = uploads.deliver(event)
+    assert (first["state"], first["error"]["type"]) == ("failed", "invalid-request")
+    kept = names(database)
+    assert kept == [(n, f"name {n}") for n in range(1, len(kept) + 1)]
+    assert len(kept) >= 40
+    assert uploads.deliver(event) == first
+    assert retry(first["id"]).status == 202
+    again = uploads.deliver(handed_over(uploads, first["id"]))
+    assert (again["state"], again["error"], counts(again)) == ("failed", first["error"], counts(first))
+    assert again["finished"] > first["finished"]
+    assert uploads.rejects(again) == uploads.rejects(first)
+    assert names(database) == kept
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_load_that_ended_as_failed_is_done_by_a_retry_when_nothing_stands_in_its_way_any_more(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(KEYLESS)
+    whole = lines(58)
+
+    def unreadable(*_: object) -> Iterator[bytes]:
+        yield whole[:400]
+        raise InvalidRequest("The file cannot be read by this version.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "stream", unreadable)
+        account = uploads.load(whole)
+    assert account["state"] == "failed"
+    assert 0 < len(names(database)) < 40
+    handover.hand_over(Store(uploads.client, uploads.bucket), account["id"], retry=False)
+    assert uploads.deliver(handed_over(uploads, account["id"])) == account  # nobody asked for a retry
+    assert retry(account["id"]).status == 202
+    again = uploads.deliver(handed_over(uploads, account["id"]))
+    assert (again["state"], again["error"], counts(again)) == ("done", None, (58, 58, 0, 0, 0))
+    assert names(database) == [(n, f"name {n}") for n in range(1, 59)]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_load_that_is_handed_over_goes_on_with_the_options_of_its_request_and_the_version_of_its_file(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS, "INSERT INTO t VALUES (5, 'old'), (25, 'old')")
+    key = uploads.put(lines(30))["Records"][0]["s3"]["object"]["key"]
+    with failing(monkeypatch, 2, DatabaseUnavailable("away")), pytest.raises(DatabaseUnavailable):
+        invoke(handler, {"action": "load", "key": key, "on_duplicate": "update"})
+    uploads.put(b"99,another\n")
+    (found,) = request(handler, "GET", "/loads").json["loads"]
+    handover.hand_over(Store(uploads.client, uploads.bucket), found["id"], retry=False)
+    account = uploads.deliver(handed_over(uploads, found["id"]))
+    assert (account["id"], account["state"], counts(account)) == (found["id"], "done", (30, 28, 2, 0, 0))
+    assert account["given"] == {"on_duplicate": "update"}
+    assert names(database) == [(n, f"name {n}") for n in range(1, 31)]
+
+
+def test_a_load_that_is_done_stays_as_it_is(database: Database, uploads: Uploads) -> None:
+    database.run(TEXTS)
+    account = uploads.load(lines(3))
+    answer = retry(account["id"])
+    assert (answer.status, answer.json) == (200, account)
+    assert "Contents" not in uploads.client.list_objects_v2(Bucket=uploads.bucket, Prefix="resume/")
+
+
+def test_where_no_events_come_the_request_does_the_load(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    load_id = given_up(uploads, uploads.put(lines(3)), monkeypatch, at=1)
+    monkeypatch.setenv("JOBS", "inline")
+    answer = retry(load_id)
+    assert (answer.status, answer.json["state"], counts(answer.json)) == (200, "done", (3, 3, 0, 0, 0))
+    assert "Contents" not in uploads.client.list_objects_v2(Bucket=uploads.bucket, Prefix="resume/")
+
+
+def test_a_load_that_fails_again_says_why(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    load_id = given_up(uploads, uploads.put(lines(3)), monkeypatch, at=1)
+    assert retry(load_id).status == 202
+    with failing(monkeypatch, 1, Conflict("The table is locked.")), pytest.raises(Conflict):
+        invoke(handler, handed_over(uploads, load_id))
+    account = request(handler, "GET", f"/loads/{load_id}").json
+    assert (account["state"], account["error"]) == ("failed", {"type": "conflict", "detail": "The table is locked."})
+
+
+@pytest.mark.usefixtures("database")
+def test_a_load_that_nobody_knows_is_not_found(uploads: Uploads) -> None:
+    assert UNKNOWN in retry(UNKNOWN).problem(404)["detail"]
+    retry("latest").problem(404)
+    handover.hand_over(Store(uploads.client, uploads.bucket), UNKNOWN, retry=True)
+    with pytest.raises(RecordNotFound):
+        invoke(handler, handed_over(uploads, UNKNOWN))
+
+
+def test_a_file_that_is_gone_or_written_over_is_not_loaded_for_another(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    event = uploads.put(lines(3))
+    load_id = given_up(uploads, event, monkeypatch, at=1)
+    assert retry(load_id).status == 202
+    found = event["Records"][0]["s3"]["object"]
+    uploads.client.delete_object(Bucket=uploads.bucket, Key=found["key"], VersionId=found["versionId"])
+    (account,) = invoke(handler, handed_over(uploads, load_id))
+    assert (account["state"], account["error"]["type"]) == ("failed", "upload-gone")
+    assert request(handler, "GET", f"/loads/{load_id}").json == account
+    assert retry(load_id).problem(409)["type"] == "urn:tableferry:problem:upload-gone"
+    uploads.put(b"9,another\n")
+    store = Store(uploads.client, uploads.bucket)
+    accounts.save(
+        store, accounts.find(store, load_id).model_copy(update={"version": ""})
+    )  # as in a bucket without them
+    retry(load_id).problem(409)
+    assert names(database) == []
+
+
+def test_an_object_of_somebody_else_under_resume_is_refused(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    load_id = given_up(uploads, uploads.put(lines(3)), monkeypatch, at=1)
+    for body in (b"", b"[]", b'{"retry": "perhaps"}', b'{"retry": true, "table": "other"}'):
+        uploads.client.put_object(Bucket=uploads.bucket, Key=f"resume/{load_id}.json", Body=body)
+        with pytest.raises(InvalidRequest, match="retry"):
+            invoke(handler, handed_over(uploads, load_id))
+    assert names(database) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "minutes", "shown"),
+    [("running", 14, "running"), ("running", 16, "stalled"), ("done", 16, "done"), ("failed", 16, "failed")],
+)
+def test_a_load_whose_function_died_is_shown_as_stalled_and_a_retry_lets_it_go_on(
+    database: Database, uploads: Uploads, state: str, minutes: int, shown: str
+) -> None:
+    database.run(TEXTS)
+    store = Store(uploads.client, uploads.bucket)
+    event = uploads.put(lines(3))
+    found = event["Records"][0]["s3"]["object"]
+    now = datetime.now(UTC)
+    account = Account(
+        id=accounts.load_id(uploads.bucket, store.head(found["key"], found["versionId"])),
+        table="t", key=found["key"], version=found["versionId"], state=state,  # type: ignore[arg-type]
+        started=now - timedelta(hours=1), saved=now - timedelta(minutes=minutes),
+    )  # fmt: skip
+    store.put(f"loads/{account.id}.json", account.model_dump_json().encode())
+    assert request(handler, "GET", f"/loads/{account.id}").json["state"] == shown
+    assert [load["state"] for load in request(handler, "GET", "/loads").json["loads"]] == [shown]
+    if state == "running":
+        answer = retry(account.id)
+        assert (answer.status, answer.json["state"]) == (202, "running")
+        body = uploads.client.get_object(Bucket=uploads.bucket, Key=f"resume/{account.id}.json")["Body"].read()
+        assert json.loads(body) == {"retry": True}
+        assert counts(uploads.deliver(handed_over(uploads, account.id))) == (3, 3, 0, 0, 0)
