@@ -9,7 +9,7 @@ from local.state import ROOT
 Json = dict[str, Any]
 
 FOLDER = ROOT / "events"
-_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")  # of a backup, a restore or a job, in the key of its record
+_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}|[0-9a-f]{32}")  # of a backup, restore or job, or of a load, in a key
 
 
 def names() -> list[str]:

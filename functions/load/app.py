@@ -66,9 +66,8 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     uploaded = handover.uploaded(store, found)
     if settings.inline_jobs:
         return api.answer(HTTPStatus.OK, _load(settings, store, uploaded, found.table, found.given, again=True))
-    if (
-        found.state != "running"
-    ):  # whoever asks how it goes is not to hear of the last time; first, as the load writes too
+    if found.state != "running":
+        # So that whoever asks how it goes does not hear of the last time. Before the event, whose load writes it too.
         found = account.save(store, found.model_copy(update={"state": "running", "finished": None, "error": None}))
     handover.hand_over(store, found.id, retry=True)
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})

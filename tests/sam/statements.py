@@ -84,6 +84,13 @@ def load_s3(answer: Any, seen: Seen) -> None:
     assert seen.count("hired_employees") == EMPLOYEES
 
 
+def resume_s3(answer: Any, seen: Seen) -> None:
+    (load,) = answer
+    assert load["id"] == seen.ids["load"]
+    account(load, seen)
+    assert seen.count("hired_employees") == EMPLOYEES
+
+
 def loads(body: Any, seen: Seen) -> None:
     (load,) = body["loads"]
     assert load["id"] == seen.ids["load"]
@@ -191,6 +198,8 @@ STATEMENTS = {
     "load-s3": Statement(LOAD, load_s3, leaves="load"),
     "loads": Statement(LOAD, loads, 200),
     "load": Statement(LOAD, account, 200, named="load"),
+    "retry-load": Statement(LOAD, account, 200, named="load"),
+    "resume-s3": Statement(LOAD, resume_s3, named="load"),
     "backup": Statement(BACKUP, backup, 201, leaves="backup"),
     "backups": Statement(BACKUP, backups, 200),
     "describe-backup": Statement(BACKUP, describe_backup, 200, named="backup"),
