@@ -10,13 +10,11 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import account, api, catalog, handover
+from tableferry import account, api, catalog, deadline, handover
 from tableferry.account import Account, LoadList
 from tableferry.database import Database
 from tableferry.errors import InvalidRequest, UploadGone
-from tableferry.load import load
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
-from tableferry.options import OnDuplicate
 from tableferry.settings import Settings
 from tableferry.store import Object, Store, encode_name, open_store
 
@@ -111,8 +109,19 @@ def _load(
     settings: Settings, store: Store, uploaded: Object, table: str, given: Mapping[str, str], *, again: bool = False
 ) -> dict[str, Any]:
     """Load a file with the options that a request has given, and those of its metadata for the others."""
-    chosen = given.get("on_duplicate") or uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT)
-    done = load(Database(settings.database), store, uploaded, table, chosen, given=given, again=again)
+    from tableferry.load import load  # brings polars, which takes a while and no request needs
+
+    done = load(
+        Database(settings.database),
+        store,
+        uploaded,
+        table,
+        settings.table_options(table),
+        given,
+        again=again,
+        workers=settings.workers,
+        deadline=deadline.current(),
+    )
     return _told(done, uploaded.size)
 
 

@@ -84,7 +84,7 @@ def uploads(s3_client: "S3Client", bucket: str) -> Uploads:
 
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "_BLOCK_RECORDS", 10)
+    monkeypatch.setattr(blocks, "_BLOCK_LINES", 10)
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ def test_a_drill_whose_rows_come_out_different_fails_names_the_column_and_proves
     monkeypatch.setattr(
         infile,
         "_statement",
-        lambda table, targets: statement(table, targets).replace("CHARACTER SET utf8mb4", "CHARACTER SET latin1"),
+        lambda *given: statement(*given).replace("CHARACTER SET utf8mb4", "CHARACTER SET latin1"),
     )
     run(loaded, "UPDATE departments SET department = 'é' WHERE id = 1")
     backup()

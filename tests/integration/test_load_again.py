@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import ledger
-from tableferry import load as load_module
+from tableferry import blockwriter, ledger
 from tableferry.database import Connection, execute
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tableferry.store import Store
@@ -56,7 +55,7 @@ def test_a_load_killed_between_blocks_goes_on_after_the_last_one(
 ) -> None:
     database.run("CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)")
     event = uploads.put(lines(58, bad=7))
-    place: Any = load_module if where == "insert_rows" else ledger
+    place: Any = blockwriter if where == "insert_rows" else ledger
     monkeypatch.setattr(place, where, Fault(getattr(place, where), block, killer))
     with pytest.raises(DatabaseUnavailable):
         invoke(handler, event)
@@ -80,8 +79,8 @@ def test_a_load_that_could_not_write_its_rejects_goes_on(
     def fail(*_: object) -> None:
         raise StoreUnavailable("down")
 
-    fault = Fault(Store.put_file, 1, fail)
-    monkeypatch.setattr(Store, "put_file", lambda *args: fault(*args))  # noqa: PLW0108  # as a method, with self
+    fault = Fault(Store.put_pieces, 1, fail)
+    monkeypatch.setattr(Store, "put_pieces", lambda *args: fault(*args))  # noqa: PLW0108  # as a method, with self
     event = uploads.put(lines(25, bad=5))
     with pytest.raises(StoreUnavailable):
         invoke(handler, event)
@@ -100,7 +99,7 @@ def test_a_load_that_ends_in_an_unforeseen_error_does_not_stay_running(
         raise ZeroDivisionError("SELECT secret")
 
     with monkeypatch.context() as patch:
-        patch.setattr(load_module, "insert_rows", Fault(None, 1, fail))
+        patch.setattr(blockwriter, "insert_rows", Fault(None, 1, fail))
         event = uploads.put(lines(3))
         with pytest.raises(ZeroDivisionError):
             invoke(handler, event)

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from backports import zstd
 
-from tableferry import csvfile
+from tableferry import blocks
 from tests.integration.lambdas import counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -55,9 +55,10 @@ def test_a_file_that_is_no_csv_at_all_is_failed_whole(database: Database, upload
 def test_a_file_without_line_ends_is_failed_before_it_fills_the_memory(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csvfile, "_LONGEST_LINE", 1024 * 1024)
+    monkeypatch.setattr(blocks, "_LONGEST_LINE", 1024 * 1024)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1024)
     account = uploads.load(b"1,a\n2," + b"a" * (2 * 1024 * 1024))
-    assert (account["state"], counts(account)) == ("failed", (0, 0, 0, 0, 0))
+    assert (account["state"], counts(account)) == ("failed", (1, 1, 0, 0, 0))
     assert "Line 2 is longer" in account["error"]["detail"]
 
 

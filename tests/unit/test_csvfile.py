@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry.csvfile import Record, records
+from tableferry.csvfile import Dialect, Record, lines_of
+from tableferry.csvfile import records as records_of
 
+PLAIN = Dialect()
 FIELDS = st.lists(
     st.none()
     | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=10)
@@ -18,25 +20,29 @@ FIELDS = st.lists(
 )
 
 
-def cut(data: bytes, size: int) -> list[bytes]:
-    return [data[start : start + size] for start in range(0, len(data), size)]
+def records(data: bytes, dialect: Dialect = PLAIN) -> list[Record]:
+    return list(records_of(lines_of(data), dialect))
 
 
-def read(data: bytes, size: int = 7) -> list[list[str | None] | str]:
+def read(data: bytes, dialect: Dialect = PLAIN) -> list[list[str | None] | str]:
     """The fields of each record, or the text of a malformed one."""
-    return [f"! {record.raw.decode()}" if record.malformed else record.fields() for record in records(cut(data, size))]
+    return [
+        f"! {record.raw.decode()}" if record.fault else dialect.fields(record.raw) for record in records(data, dialect)
+    ]
 
 
-def written(rows: list[list[str | None]], end: str) -> bytes:
+def written(rows: list[list[str | None]], end: str, delimiter: str) -> bytes:
     """CSV in which NULL is an empty field and every text is quoted."""
-    lines = [",".join("" if field is None else '"' + field.replace('"', '""') + '"' for field in row) for row in rows]
+    lines = [
+        delimiter.join("" if field is None else '"' + field.replace('"', '""') + '"' for field in row) for row in rows
+    ]
     return end.join([*lines, ""]).encode()
 
 
 @settings(max_examples=200, deadline=None)
-@given(rows=st.lists(FIELDS, max_size=6), end=st.sampled_from(["\n", "\r\n"]), size=st.integers(1, 40))
-def test_what_was_written_is_read(rows: list[list[str | None]], end: str, size: int) -> None:
-    assert read(written(rows, end), size) == rows
+@given(rows=st.lists(FIELDS, max_size=6), end=st.sampled_from(["\n", "\r\n"]), delimiter=st.sampled_from(",;\t|"))
+def test_what_was_written_is_read(rows: list[list[str | None]], end: str, delimiter: str) -> None:
+    assert read(written(rows, end, delimiter), Dialect(delimiter)) == rows
 
 
 @settings(max_examples=100, deadline=None)
@@ -57,9 +63,9 @@ def test_pythons_own_csv_is_read(rows: list[list[str]]) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(data=st.binary(max_size=60).map(lambda data: data.replace(b"\0", b'"')), size=st.integers(1, 20))
-def test_no_byte_is_lost_whatever_the_file_holds(data: bytes, size: int) -> None:
-    found = list(records(cut(data, size)))
+@given(data=st.binary(max_size=60).map(lambda data: data.replace(b"\0", b'"')))
+def test_no_byte_is_lost_whatever_the_file_holds(data: bytes) -> None:
+    found = records(data)
     plain = data.removeprefix(b"\xef\xbb\xbf")
     lines = [line for record in found for line in record.raw.split(b"\n")]
     assert [line.rstrip(b"\r") for line in lines if line.strip(b"\r")] == [
@@ -84,18 +90,18 @@ def test_a_bad_line_spoils_no_other(data: bytes, expected: list[list[str | None]
 
 
 def test_lines_are_counted_where_records_begin() -> None:
-    found = list(records([b'a,"1\n2"\n\nb,c\n']))
-    assert [record.line for record in found] == [1, 4]
+    found = records(b'a,"1\n2"\r\n\nb,c\n')
+    assert [(record.line, record.offset) for record in found] == [(1, 0), (4, 10)]
 
 
 def test_bytes_that_are_no_text_are_the_records_own_problem() -> None:
-    bad, good = records([b"1,\xff\n2,b\n"])
+    bad, good = records(b"1,\xff\n2,b\n")
     with pytest.raises(UnicodeDecodeError):
-        bad.fields()
-    assert good == Record(2, b"2,b")
+        PLAIN.fields(bad.raw)
+    assert good == Record(2, 4, b"2,b")
 
 
 def test_a_quote_that_never_closes_gives_up_after_a_mebibyte() -> None:
-    found = list(records(cut(b'0,"a\n' + b"1,bbbbbbbbbbbbbbb\n" * 100_000, 65536)))
+    found = records(b'0,"a\n' + b"1,bbbbbbbbbbbbbbb\n" * 100_000)
     assert len(found) == 100_001
-    assert [record.malformed for record in found[:2]] == [True, False]
+    assert [record.fault is None for record in found[:2]] == [False, True]

@@ -19,11 +19,12 @@ LAYERS = [
     ["rehearsal"],
     ["recovery", "preflight"],
     ["exchange"],
-    ["handover"],
+    ["handover", "blockwriter", "progress", "source", "entries", "lanes"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans", "outcome"],
     ["crossing", "likeness", "collations", "present"],
-    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
+    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames"],
+    ["sure", "reading", "rejects", "header", "writer", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
     ["columns", "numeric", "temporal"],
@@ -33,7 +34,7 @@ LAYERS = [
     ["driver"],
     ["login", "tls"],
     ["settings", "identity", "servers"],
-    ["served", "options"],
+    ["served", "options", "deadline"],
     ["errors"],
 ]
 

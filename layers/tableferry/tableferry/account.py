@@ -51,8 +51,12 @@ class Account(BaseModel):
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
-        silent = now - (self.saved or self.started) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
-        return self.model_copy(update={"state": "stalled"}) if self.state == "running" and silent else self
+        dead = self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
+        return self.model_copy(update={"state": "stalled"}) if self.state == "running" and dead else self
+
+    def silent(self, now: datetime) -> timedelta:
+        """For how long nobody has written it."""
+        return now - (self.saved or self.started)
 
     def failed(self, kind: str, detail: str) -> Account:
         """The account of a load that has ended now, and why."""

@@ -20,7 +20,8 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
-from tableferry import body, problems
+from tableferry import body, deadline, problems
+from tableferry.deadline import Deadline
 from tableferry.errors import InvalidRequest, TableferryError, UnsupportedMediaType
 from tableferry.models import JobView
 
@@ -96,6 +97,7 @@ def handler(
     @metrics.log_metrics
     def handle(event: dict[str, Any], context: LambdaContext) -> Any:
         begun = time.perf_counter()
+        deadline.set_for_this(Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
         try:
             if objects is not None and "Records" in event:
                 return [objects(key, version) for key, version in created_objects(event)]

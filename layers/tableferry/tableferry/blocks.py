@@ -1,99 +1,178 @@
-"""A CSV file as blocks of records, each record checked."""
+"""A file as blocks of whole records, each record checked; the same blocks however often the file is read.
+
+A block ends at a line end outside quotes. Its records are judged all at once where that can be (:mod:`~tableferry.frames`),
+the others one by one.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from tableferry.csvfile import Record, records
-from tableferry.errors import InvalidRequest, Problem
-from tableferry.header import header_of
-from tableferry.rules import Row, Rules
-from tableferry.tables import Column, Table
+from tableferry.csvfile import Reader, Record, lines_of, records
+from tableferry.errors import InvalidRequest
+from tableferry.frames import Judge, Lines
+from tableferry.reading import Position, Reading
+from tableferry.rejects import Reject, record_of
+from tableferry.rules import Row
+from tableferry.writer import line_of
 
-_BLOCK_BYTES = 2 * 1024 * 1024
-_BLOCK_RECORDS = 20_000
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BLOCK_BYTES = 4 * 1024 * 1024
+_BLOCK_LINES = 50_000
+_LONGEST_LINE = 16 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Block:
-    """Some records of the file in order: the good rows among them, and the rest with what is wrong."""
+    """Some records of the file in order, ``end`` being where the next block begins; what is good is a writer's batch."""
 
-    number: int
-    read: int = 0
-    size: int = 0
-    good: list[Row] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)
-    problems: dict[int, list[Problem]] = field(default_factory=dict)
+    start: Position
+    end: Position
+    reading: Reading
+    read: int
+    rejects: list[Reject]
+    good: bytes
+    count: int
+    records: Callable[[], Iterator[Record]]
+
+    def __len__(self) -> int:
+        return self.count
 
     @property
-    def full(self) -> bool:
-        return self.size >= _BLOCK_BYTES or self.read >= _BLOCK_RECORDS
+    def delimiter(self) -> str:
+        return self.reading.dialect.delimiter
 
-    def add(self, rules: Rules, record: Record) -> None:
-        """Check a record and take it in."""
-        row, problems = _checked(rules, record)
-        self.read += 1
-        self.size += len(record.raw)
-        self.records.append(record)  # a row that is good may yet be refused by the database
-        if row is None:
-            self.problems[record.line] = problems
-        else:
-            self.good.append(row)
+    def pieces(self) -> Iterable[bytes]:
+        return [self.good]
 
-    def texts(self, lines: Collection[int]) -> dict[int, str]:
-        """The original text of these lines' records; bytes that are no UTF-8 show as U+FFFD."""
-        return {record.line: record.raw.decode("utf-8", "replace") for record in self.records if record.line in lines}
+    def rows(self) -> Sequence[Row]:
+        """The good rows one by one, as the few blocks need them of which the database refuses some."""
+        checks = (self.reading.checked(record) for record in self.records())
+        return [row for row, _ in checks if row is not None]
 
 
-def blocks(table: Table, pieces: Iterable[bytes]) -> Iterator[tuple[Rules, Block]]:
-    """The file's records, checked, a block at a time; the same blocks whenever the same file is read.
+def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterator[Block]:
+    """The records of the file from a position on, at which ``pieces`` begin, a block at a time. Memory: 40 MiB or so.
 
     Raises:
-        InvalidRequest: the file is empty, or not CSV.
+        InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
     """
-    found = records(_sniffed(pieces))
-    first = next(found, None)
-    if first is None:
-        raise InvalidRequest("The file is empty.")
-    rules = Rules(table)
-    block = Block(number=0)
-    if columns := _header(table, first):
-        rules = Rules(table, columns)
-    else:
-        block.add(rules, first)
+    judge = Judge(() if reading.rules.absent else reading.rules.columns, reading.dialect)
+    buffer = _Buffer(pieces)
+    while data := buffer.whole_lines(start):
+        if reading.again:
+            block = _block_of_rejects(reading, data, start)
+        else:
+            block = _block(reading, judge, data, start, last=buffer.ended)
+        buffer.drop(block.end.offset - start.offset)
+        start = block.end
+        yield block
+
+
+class _Buffer:
+    """The bytes that have come and are in no block yet."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._source = iter(pieces)
+        self._data = b""
+        self.ended = False
+
+    def whole_lines(self, start: Position) -> bytes:
+        """At least as much as a block may take, up to a line end or the end of the file; nothing at its end."""
+        parts, size, cut = [self._data], len(self._data), b"\n" in self._data
+        while not self.ended and (size < _BLOCK_BYTES or not cut):
+            piece = next(self._source, b"")
+            self.ended = not piece
+            parts.append(piece)
+            size += len(piece)
+            cut = cut or b"\n" in piece
+            if size > _LONGEST_LINE and not cut:
+                raise InvalidRequest(
+                    f"Line {start.line} is longer than {_LONGEST_LINE} bytes; is the file CSV? (It begins at byte "
+                    f"{start.offset}.)"
+                )
+        self._data = b"".join(parts)
+        return self._data if self.ended else self._data[: self._data.rfind(b"\n") + 1]
+
+    def drop(self, count: int) -> None:
+        self._data = self._data[count:]
+
+
+def _block(reading: Reading, judge: Judge, data: bytes, start: Position, *, last: bool) -> Block:
+    most = _BLOCK_LINES
+    while (
+        block := _lines_block(reading, Lines(data, start.line, start.offset, most, judge), data, start, last)
+    ) is None:
+        most *= 2
+    return block
+
+
+def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, last: bool) -> Block | None:
+    """The block that these lines make; None if they hold no end of a record."""
+    found: list[Record] = []
+    taken: list[int] = []
+    reader = Reader(reading.dialect)
+    after = 0  # the first line that nobody has looked at
+    for line in lines.doubtful():
+        index = line.number - start.line
+        if index < after:
+            continue
+        found += reader.feed(line)
+        after = index + 1
+        while reader.waiting and after < len(lines):
+            taken.append(after)
+            found += reader.feed(lines.line(after))
+            after += 1
+    count = len(lines)
+    if last and lines.whole:
+        found += reader.finish()
+    elif reader.waiting:
+        count = reader.waiting.number - start.line
+        if not count:
+            return None
+    end = Position(start.number + 1, start.line + count, lines.begins(count))
+    rejected: list[Reject] = []
+    written: dict[int, str] = {}
     for record in found:
-        if block.full:
-            yield rules, block
-            block = Block(number=block.number + 1)
-        block.add(rules, record)
-    yield rules, block
+        row, bad = reading.checked(record)
+        if row is None:
+            rejected.append(Reject(record, bad))
+        else:
+            written[record.line - start.line] = line_of(row, reading.dialect.delimiter)
+    good, good_count = lines.payload(count, taken, written)
+    part = data[: end.offset - start.offset]
+    return Block(
+        start=start,
+        end=end,
+        reading=reading,
+        read=good_count + len(rejected),
+        rejects=rejected,
+        good=good,
+        count=good_count,
+        records=lambda: records(lines_of(part, start.line, start.offset), reading.dialect),
+    )
 
 
-def _header(table: Table, first: Record) -> tuple[Column, ...] | None:
-    try:
-        return None if first.malformed else header_of(table, first.fields())
-    except UnicodeDecodeError:
-        return None
-
-
-def _checked(rules: Rules, record: Record) -> tuple[Row | None, list[Problem]]:
-    if record.malformed:
-        message = "a quote is not closed, or stands inside a field that is not quoted"
-        return None, [Problem(record.line, "", "malformed", message)]
-    try:
-        return rules.of_fields(record.line, record.fields())
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start + 1} of the record is not UTF-8"
-        return None, [Problem(record.line, "", "encoding", message)]
-
-
-def _sniffed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes, if they may be CSV at all: a file of another kind is refused whole, not line by line."""
-    for number, piece in enumerate(pieces):
-        if number == 0 and piece.startswith(_UTF16):
-            raise InvalidRequest("The file is UTF-16; save it as UTF-8.")
-        if number == 0 and b"\0" in piece:
-            raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
-        yield piece
+def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:
+    """A block of a file of rejects that somebody has corrected: each line is a record with what is around it."""
+    lines = list(lines_of(data, start.line, start.offset))[:_BLOCK_LINES]
+    rejected: list[Reject] = []
+    written: list[str] = []
+    found = [record_of(line, reading.dialect, reading.described()) for line in lines if line.raw.strip()]
+    for record in found:
+        row, bad = reading.checked(record)
+        if row is None:
+            rejected.append(Reject(record, bad))
+        else:
+            written.append(line_of(row, reading.dialect.delimiter))
+    end = Position(start.number + 1, lines[-1].number + 1, lines[-1].offset + len(lines[-1].raw) + 1)
+    return Block(
+        start=start,
+        end=end,
+        reading=reading,
+        read=len(written) + len(rejected),
+        rejects=rejected,
+        good="".join(f"{text}\n" for text in written).encode(),
+        count=len(written),
+        records=lambda: iter(found),
+    )

@@ -1,7 +1,7 @@
 """CSV (RFC 4180) as records, cut at line ends outside quotes, in bounded memory; no line spoils its neighbours.
 
-Fields are separated by commas; lines end in LF or CRLF; a field with commas, quotes or line ends stands in ``"``, with
-``""`` for a quote in it. An empty field is NULL, ``""`` the empty text. Text is UTF-8, a byte order mark is dropped.
+Fields are separated by commas, or what the dialect has in their place; lines end in LF or CRLF; a field with separators,
+quotes or line ends stands in ``"``, with ``""`` for a quote in it. Text is UTF-8.
 """
 
 from __future__ import annotations
@@ -9,103 +9,153 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
-from tableferry.errors import InvalidRequest
+from tableferry.options import Null
 
-_FIELD = rb'(?:"(?:[^"]|"")*+"|[^",]*+)'
-_COMPLETE = re.compile(rb"%b(?:,%b)*+" % (_FIELD, _FIELD), re.DOTALL)
-_OPEN = re.compile(rb'(?:%b,)*+"(?:[^"]|"")*+' % _FIELD, re.DOTALL)
-_FIELDS = re.compile(r',("(?:[^"]|"")*+"|[^",]*+)', re.DOTALL)
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _LONGEST_RECORD = 1024 * 1024
-_LONGEST_LINE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    r"""How a file is written: what separates fields, and which unquoted field is NULL; ``""`` is always the empty text."""
+
+    delimiter: str = ","
+    null: Null = Null.EMPTY
+
+    def fields(self, raw: bytes) -> list[str | None]:
+        """The fields of a well-formed record; raises UnicodeDecodeError."""
+        text = raw.decode()
+        null = self.null.value
+        if '"' not in text:
+            return [None if field == null else field for field in text.split(self.delimiter)]
+        fields = _grammar(self.delimiter).fields.findall(self.delimiter + text)
+        return [
+            field[1:-1].replace('""', '"') if field[:1] == '"' else None if field == null else field for field in fields
+        ]
+
+    def complete(self, raw: bytes) -> bool:
+        """Whether this is a record: no quote is open at its end, and none stands where it may not."""
+        return _grammar(self.delimiter).complete.fullmatch(raw) is not None
+
+    def is_open(self, raw: bytes) -> bool:
+        """Whether this is the beginning of a record, in whose last field a quote is open."""
+        return _grammar(self.delimiter).open.fullmatch(raw) is not None
+
+
+class _Grammar(NamedTuple):
+    complete: re.Pattern[bytes]
+    open: re.Pattern[bytes]
+    fields: re.Pattern[str]
+
+
+@cache
+def _grammar(delimiter: str) -> _Grammar:
+    separator = re.escape(delimiter)
+    field = rf'(?:"(?:[^"]|"")*+"|[^"{separator}]*+)'
+    return _Grammar(
+        re.compile(rf"{field}(?:{separator}{field})*+".encode(), re.DOTALL),
+        re.compile(rf'(?:{field}{separator})*+"(?:[^"]|"")*+'.encode(), re.DOTALL),
+        re.compile(rf'{separator}("(?:[^"]|"")*+"|[^"{separator}]*+)', re.DOTALL),
+    )
+
+
+class Line(NamedTuple):
+    """A line without its LF: its number from 1, the offset of its first byte in the file, and its bytes."""
+
+    number: int
+    offset: int
+    raw: bytes
+
+
+class Fault(NamedTuple):
+    """Why something is no record at all."""
+
+    code: str
+    message: str
+
+
+STRAY_QUOTE = Fault("malformed", "a quote is not closed, or stands inside a field that is not quoted")
 
 
 class Record(NamedTuple):
-    """One record: the line it begins on, counted from 1, and its bytes without the line end."""
+    """One record: the line and the byte it begins on, and its bytes without the line end."""
 
     line: int
+    offset: int
     raw: bytes
-    malformed: bool = False
-
-    def fields(self) -> list[str | None]:
-        """The fields; raises UnicodeDecodeError."""
-        text = self.raw.decode()
-        if '"' not in text:
-            return [field or None for field in text.split(",")]
-        fields = _FIELDS.findall("," + text)
-        return [field[1:-1].replace('""', '"') if field[:1] == '"' else field or None for field in fields]
+    fault: Fault | None = None
 
 
-def records(pieces: Iterable[bytes]) -> Iterator[Record]:
-    """The records of a file that arrives in pieces, blank lines left out.
+class Reader:
+    """Takes lines, one after the other, and gives records.
 
     A quoted field may go over several lines, but a record over no more than 1 MiB: where the closing quote does not
-    come, its first line is malformed and the next one begins a record of its own. Memory: the longest line, or 1 MiB.
-
-    Raises:
-        InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
+    come, its first line is malformed and the next one begins a record of its own. Blank lines are no records. Memory: the
+    longest line, or 1 MiB.
     """
-    waiting = _Waiting()
-    for number, line in _lines(pieces):
-        if waiting:
-            waiting.add(number, line)
-            if _may_close(line) or waiting.size > _LONGEST_RECORD:
-                yield from waiting.settled(last=False)
-        elif b'"' not in line:
-            if line and line != b"\r":
-                yield Record(number, line.removesuffix(b"\r"))
-        elif _COMPLETE.fullmatch(line.removesuffix(b"\r")):
-            yield Record(number, line.removesuffix(b"\r"))
-        else:
-            waiting.add(number, line)
-            yield from waiting.settled(last=False)
-    yield from waiting.settled(last=True)
 
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._lines: deque[Line] = deque()
+        self._size = 0
 
-class _Waiting:
-    """Lines of which it is not known yet where their first record ends."""
+    @property
+    def waiting(self) -> Line | None:
+        """The first line of a record whose end has not come; None between records."""
+        return self._lines[0] if self._lines else None
 
-    def __init__(self) -> None:
-        self.lines: deque[tuple[int, bytes]] = deque()
-        self.size = 0
+    def feed(self, line: Line) -> list[Record]:
+        """The records that are certain now that this line has come."""
+        if self._lines:
+            self._add(line)
+            return self._settled() if _may_close(line.raw) or self._size > _LONGEST_RECORD else []
+        raw = line.raw.removesuffix(b"\r")
+        if b'"' not in raw or self._dialect.complete(raw):
+            return [Record(line.number, line.offset, raw)] if raw else []
+        self._add(line)
+        return self._settled()
 
-    def __bool__(self) -> bool:
-        return bool(self.lines)
+    def finish(self) -> list[Record]:
+        """The records that are left when no more lines come."""
+        return self._settled(last=True)
 
-    def add(self, number: int, line: bytes) -> None:
-        self.lines.append((number, line))
-        self.size += len(line) + 1
+    def _add(self, line: Line) -> None:
+        self._lines.append(line)
+        self._size += len(line.raw) + 1
 
-    def take(self, count: int) -> bytes:
-        taken = b"\n".join(self.lines.popleft()[1] for _ in range(count))
-        self.size -= len(taken) + 1
-        return taken.removesuffix(b"\r")
-
-    def settled(self, last: bool) -> Iterator[Record]:
+    def _settled(self, last: bool = False) -> list[Record]:
         """The records off the front, as far as it is certain where they end."""
-        while self.lines:
-            number = self.lines[0][0]
+        found = []
+        while self._lines:
+            first = self._lines[0]
             count = self._first()
-            if count is None and not last and self.size <= _LONGEST_RECORD:
-                return
-            raw = self.take(count or 1)
-            if raw:
-                yield Record(number, raw, malformed=not count)
+            if count is None and not last and self._size <= _LONGEST_RECORD:
+                break
+            if raw := self._take(count or 1):
+                found.append(Record(first.number, first.offset, raw, None if count else STRAY_QUOTE))
+        return found
 
     def _first(self) -> int | None:
         """How many lines the first record takes; 0 if it is malformed, None if its closing quote has not come."""
         raw = b""
-        for count, (_, line) in enumerate(self.lines, 1):
-            raw = raw + b"\n" + line if count > 1 else line
-            if count > 1 and not _may_close(line):
+        for count, line in enumerate(self._lines, 1):
+            raw = raw + b"\n" + line.raw if count > 1 else line.raw
+            if count > 1 and not _may_close(line.raw):
                 continue
-            if _COMPLETE.fullmatch(raw.removesuffix(b"\r")):
+            if self._dialect.complete(raw.removesuffix(b"\r")):
                 return count
-            if not _OPEN.fullmatch(raw):
+            if not self._dialect.is_open(raw):
                 return 0
         return None
+
+    def _take(self, count: int) -> bytes:
+        taken = b"\n".join(self._lines.popleft().raw for _ in range(count))
+        self._size -= len(taken) + 1
+        return taken.removesuffix(b"\r")
 
 
 def _may_close(line: bytes) -> bool:
@@ -113,25 +163,21 @@ def _may_close(line: bytes) -> bool:
     return line.count(b'"') % 2 == 1
 
 
-def _lines(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    number = 1
-    rest = b""
-    for piece in _without_mark(pieces):
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield number, line
-            number += 1
-        if len(rest) > _LONGEST_LINE:
-            raise InvalidRequest(f"Line {number} is longer than {_LONGEST_LINE} bytes; is the file CSV?")
-    if rest:
-        yield number, rest
+def records(lines: Iterable[Line], dialect: Dialect) -> Iterator[Record]:
+    """The records of lines that begin with a record and end with one."""
+    reader = Reader(dialect)
+    for line in lines:
+        yield from reader.feed(line)
+    yield from reader.finish()
 
 
-def _without_mark(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The pieces, less a byte order mark at the beginning."""
-    source = iter(pieces)
-    start = b""
-    while len(start) < len(_BOM) and (piece := next(source, b"")):
-        start += piece
-    yield start.removeprefix(_BOM)
-    yield from source
+def lines_of(data: bytes, number: int = 1, offset: int = 0) -> Iterator[Line]:
+    """The lines of text that is all there, the first of which has this number and offset; a byte order mark is dropped."""
+    if offset == 0 and data.startswith(BOM):
+        data, offset = data.removeprefix(BOM), len(BOM)
+    parts = data.split(b"\n")
+    if not parts[-1]:
+        del parts[-1]
+    for raw in parts:
+        yield Line(number, offset, raw)
+        number, offset = number + 1, offset + len(raw) + 1

@@ -48,6 +48,11 @@ def decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield from source
 
 
+def is_compressed(start: bytes) -> bool:
+    """Whether a file that begins so is one that :func:`decompressed` takes apart."""
+    return start.startswith((_GZIP, _ZSTD))
+
+
 def _members(start: bytes, source: Iterator[bytes], kind: type[_Gzip | _Zstandard]) -> Iterator[bytes]:
     decoder: _Decoder = kind()
     data = start

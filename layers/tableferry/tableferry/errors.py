@@ -177,3 +177,11 @@ class PreconditionFailed(TableferryError):
 
 class Unaccounted(TableferryError):
     """Rows read and rows accounted for differ; what was being written is rolled back."""
+
+
+class TooManyRejects(InvalidRequest):
+    """More rows of a file are rejected than it may have."""
+
+
+class LoadUnderWay(Conflict):
+    """Another invocation has the load, and does not seem to be alive: its account is not this one's to write."""

@@ -39,8 +39,10 @@ class Outcome:
     warnings: int
 
 
-def load(connection: Connection, table_sql: str, targets: Sequence[Target], pieces: Iterable[bytes]) -> Outcome:
-    """Send CSV (commas, ``"`` around text, ``NULL`` unquoted for NULL, UTF-8, no header) into a table.
+def load(
+    connection: Connection, table_sql: str, targets: Sequence[Target], pieces: Iterable[bytes], delimiter: str = ","
+) -> Outcome:
+    """Send CSV (a delimiter, ``"`` around text, ``NULL`` unquoted for NULL, UTF-8, no header) into a table.
 
     Memory: one piece. ``LOAD DATA LOCAL`` turns errors into warnings: compare ``stored`` with what was sent.
 
@@ -49,7 +51,7 @@ def load(connection: Connection, table_sql: str, targets: Sequence[Target], piec
         pymysql.err.MySQLError: the statement failed.
     """
     raw: Any = connection  # the driver's stubs leave out the protocol's own methods
-    raw._execute_command(COMMAND.COM_QUERY, _statement(table_sql, targets))
+    raw._execute_command(COMMAND.COM_QUERY, _statement(table_sql, targets, delimiter))
     try:
         first = raw._read_packet()
     except err.MySQLError as error:
@@ -73,7 +75,7 @@ def load(connection: Connection, table_sql: str, targets: Sequence[Target], piec
     return Outcome(stored=int(result.affected_rows), warnings=int(result.warning_count))
 
 
-def _statement(table_sql: str, targets: Sequence[Target]) -> str:
+def _statement(table_sql: str, targets: Sequence[Target], delimiter: str) -> str:
     fields = []
     assignments = []
     for number, target in enumerate(targets):
@@ -85,6 +87,6 @@ def _statement(table_sql: str, targets: Sequence[Target]) -> str:
             assignments.append(f"{quote(target.column)} = {target.expression.format(variable)}")
     return (
         f"LOAD DATA LOCAL INFILE 'tableferry' INTO TABLE {table_sql} CHARACTER SET utf8mb4"
-        " FIELDS TERMINATED BY ',' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
+        f" FIELDS TERMINATED BY x'{delimiter.encode().hex()}' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
         f" ({', '.join(fields)})" + (f" SET {', '.join(assignments)}" if assignments else "")
     )

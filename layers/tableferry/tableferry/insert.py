@@ -6,17 +6,17 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from tableferry import ledger
 from tableferry.catalog import describe
-from tableferry.csvfile import records
+from tableferry.csvfile import BOM, lines_of, records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
-from tableferry.header import header_of
-from tableferry.options import OnDuplicate
+from tableferry.options import OnDuplicate, Options
+from tableferry.reading import begin
 from tableferry.rules import Row, Rules
 from tableferry.tables import Table
 from tableferry.values import dump
@@ -88,30 +88,25 @@ def _checked(table: Table, batch: Batch) -> tuple[Rules, list[Row], list[Problem
 
 
 def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
-    rules = Rules(table)
-    good: list[Row] = []
-    bad: list[Problem] = []
-    read = 0
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not UTF-8.") from error
-    for first, record in enumerate(records([body])):
-        fields = [] if record.malformed else record.fields()
-        if first == 0 and (columns := header_of(table, fields)):
-            rules = Rules(table, columns)
-            continue
-        read += 1
+    if not body.removeprefix(BOM).strip(b"\r\n"):
+        raise InvalidRequest("There are no rows in the body.")
+    reading, start = begin(table, Options(), body)
+    good: list[Row] = []
+    bad: list[Problem] = []
+    read = 0
+    lines = lines_of(body[start.offset :], start.line, start.offset)
+    for read, record in enumerate(records(lines, reading.dialect), 1):  # the last one counts
         _not_too_many(read)
-        if record.malformed:
-            bad.append(Problem(read, "", "malformed", "a quote is not closed, or stands inside a field"))
-            continue
-        row, problems = rules.of_fields(read, fields)
-        good += [row] if row else []
-        bad += problems
+        row, problems = reading.checked(record)
+        good += [row._replace(number=read)] if row else []
+        bad += [replace(problem, row=read) for problem in problems]
     if not read:
         raise InvalidRequest("There are no rows in the body.")
-    return rules, good, bad
+    return reading.rules, good, bad
 
 
 def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:

@@ -63,6 +63,13 @@ def read(connection: Connection, entry: str, part: int) -> Any:
     return json.loads(found[0][0]) if found else None
 
 
+def last(connection: Connection, entry: str) -> tuple[int, Any] | None:
+    """The last part of an entry and its content; None where there is none."""
+    sql = f"SELECT `part`, `content` FROM `{TABLE}` WHERE `id` = %s AND `part` >= 0 ORDER BY `part` DESC LIMIT 1"
+    found = rows(connection, sql, (entry,))
+    return (found[0][0], json.loads(found[0][1])) if found else None
+
+
 def parts(connection: Connection, entry: str) -> list[int]:
     """The parts there are, in order."""
     found = rows(connection, f"SELECT `part` FROM `{TABLE}` WHERE `id` = %s ORDER BY `part`", (entry,))

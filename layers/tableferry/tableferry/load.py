@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 import gc
-import json
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import wait
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Any
 
 from tableferry import account as accounts
-from tableferry import ledger
+from tableferry import handover, ledger, options
 from tableferry.account import Account
-from tableferry.blocks import Block, blocks
+from tableferry.blocks import blocks
+from tableferry.blockwriter import BlockWriter, Target, Written
 from tableferry.catalog import describe
-from tableferry.database import Connection, Database, rows, transaction
-from tableferry.decompress import decompressed
-from tableferry.errors import Conflict, InvalidRequest, TableferryError, Unaccounted
-from tableferry.options import OnDuplicate
-from tableferry.rules import Rules
+from tableferry.database import Connection, Database, execute, rows
+from tableferry.deadline import NEVER, Deadline
+from tableferry.entries import Entries, State
+from tableferry.errors import Conflict, InvalidRequest, LoadUnderWay, RecordNotFound, TableferryError
+from tableferry.lanes import Lanes
+from tableferry.progress import Progress
+from tableferry.reading import Position
+from tableferry.source import Source
 from tableferry.store import Object, Store
-from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
+from tableferry.writer import refuse_without_transactions
 
-_FINAL = -1
 _OBJECTS_BEFORE_COLLECTING = 500_000
-_SAVED_EVERY_SECONDS = 2.0
-_INTERNAL = {"type": "internal", "detail": "Something went wrong here; the log has the details."}
+_LOCK_SECONDS = 10
+_SILENT_SECONDS = 30
+_BEATS_EVERY_SECONDS = 5
+# A connection whose function died unheard is given up by the server after so long, and with it what it holds.
+_HOLDS_THE_LOCK = "SET SESSION wait_timeout = 120"
+_HOLDS_ROWS = "SET SESSION wait_timeout = 900, net_read_timeout = 120"
+_INTERNAL = ("internal", "Something went wrong here; the log has the details.")
 
 
 def load(
@@ -37,17 +42,19 @@ def load(
     store: Store,
     uploaded: Object,
     table_name: str,
-    on_duplicate: str,
-    *,
+    table_options: Mapping[str, object] | None = None,
     given: Mapping[str, str] | None = None,
+    *,
     again: bool = False,
+    workers: int = 2,
+    deadline: Deadline = NEVER,
 ) -> Account:
-    """Put a CSV file's good rows into a table; the others go to the rejects, and the account says how many of each.
+    """Put a file's good rows into a table; the others go to the rejects, and the account says how many of each.
 
-    Blocks are committed one by one, each with its entry in the ledger: a load that died goes on after its last block,
-    and a file that was loaded is not loaded again. What can never be loaded ends in an account that is failed; ``again``
-    tries it once more, without the blocks that are in. ``given`` are the options that a request named, for the account.
-    Memory: a block of 2 MiB as Python's objects, about 30 MiB.
+    Blocks are committed one by one, in order, each with its entry in the ledger: a load that died, or ran out of time and
+    handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never be
+    loaded ends in an account that is failed; ``again`` tries that once more. The options are the table's, those of the
+    object's metadata, and those ``given`` by a request. Memory: 40 MiB for each of the ``workers``' blocks and the next.
 
     Raises:
         DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the account says failed until then.
@@ -57,29 +64,24 @@ def load(
         table=table_name,
         key=uploaded.key,
         version=uploaded.version,
+        size=uploaded.size,
         given=dict(given or {}),
         started=datetime.now(UTC),
     )
+    work = _Load(database, store, uploaded, table_options or {}, workers, deadline, begun)
     try:
-        with database.connect() as connection, _rarely_collecting():
-            return _load(connection, database, store, uploaded, begun, _chosen(on_duplicate), again)
+        with _rarely_collecting():
+            return work.run(again)
+    except LoadUnderWay:
+        raise
     except TableferryError as error:
-        failed = accounts.save(store, _failed(begun, _error(error)))
+        failed = accounts.save(store, work.account.failed(error.name, str(error)))
         if error.transient or isinstance(error, Conflict):
             raise
         return failed
     except Exception:
-        accounts.save(store, _failed(begun, _INTERNAL))
+        accounts.save(store, work.account.failed(*_INTERNAL))
         raise
-
-
-def _chosen(on_duplicate: str) -> OnDuplicate:
-    try:
-        return OnDuplicate(on_duplicate)
-    except ValueError as error:
-        raise InvalidRequest(
-            f"The file's metadata on-duplicate is {on_duplicate!r}; it has to be {', '.join(OnDuplicate)}."
-        ) from error
 
 
 @contextmanager
@@ -93,144 +95,140 @@ def _rarely_collecting() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _load(
-    connection: Connection,
-    database: Database,
-    store: Store,
-    uploaded: Object,
-    begun: Account,
-    on_duplicate: OnDuplicate,
-    again: bool,
-) -> Account:
-    ledger.prepare(connection)
-    entry = f"load/{begun.id}"
-    [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (f"tableferry/{begun.id}",))
-    if not alone:  # another delivery of the same event is at it
-        return begun
-    if known := ledger.read(connection, entry, _FINAL):
-        ended = Account.model_validate(known)
-        if not again or ended.state != "failed":
-            return accounts.save(store, ended)
-        with transaction(connection):
-            ledger.delete(connection, entry, [_FINAL])
-    table = describe(connection, database, begun.table)
-    accounts.save(store, begun)
-    done = set(ledger.parts(connection, entry))
-    failure: InvalidRequest | None = None
-    progress = _Progress(store, begun)
-    with ThreadPoolExecutor(1) as pool:  # one block is written while the next is read and checked
-        pending: Future[Counts] | None = None
+@dataclass(slots=True)
+class _Load:
+    """One invocation's part of a load; ``account`` is what is known of it."""
+
+    database: Database
+    store: Store
+    uploaded: Object
+    table_options: Mapping[str, object]
+    workers: int
+    deadline: Deadline
+    account: Account
+
+    def run(self, again: bool) -> Account:
+        """Load the file, or go on with it, as far as there is time."""
+        with self.database.connect() as connection:
+            ledger.prepare(connection)
+            with _only_one(connection, self.account.id) as alone:
+                if not alone:
+                    return self._left_to_the_other()
+                entries = Entries(self.account.id)
+                if (ended := self._ended(connection, entries, again)) is not None:
+                    return ended
+                if self._blocks(connection, entries):
+                    return self.account
+        # Without the lock: the next invocation leaves a load to whoever has it.
+        handover.hand_over(self.store, self.account.id, retry=False)
+        return self.account
+
+    def _left_to_the_other(self) -> Account:
+        """The account as somebody else writes it.
+
+        Raises:
+            LoadUnderWay: nobody has for a while; perhaps a connection that has the lock outlived its function.
+        """
+        found = self._known()
+        if found is None or found.silent(datetime.now(UTC)).total_seconds() > _SILENT_SECONDS:
+            raise LoadUnderWay("Another invocation is loading this file, or died at it; try again in a minute.")
+        return found
+
+    def _known(self) -> Account | None:
         try:
-            pieces = decompressed(store.stream(uploaded.key, uploaded.version))
-            for rules, block in blocks(table, pieces):
-                progress.add(pending)
-                if block.number in done:
-                    pending = None
-                    progress.counts.add(Counts(**ledger.read(connection, entry, block.number)["counts"]))
-                else:
-                    write = _Write(connection, rules, block, entry, on_duplicate)
-                    pending = pool.submit(again_on_deadlock, connection, write)
+            return accounts.find(self.store, self.account.id)
+        except RecordNotFound:
+            return None
+
+    def _ended(self, connection: Connection, entries: Entries, again: bool) -> Account | None:
+        """The account of a load that has ended, unless it failed and is to be tried again."""
+        if (ended := entries.ended(connection)) is not None:
+            if not (again and ended.state == "failed"):
+                return accounts.save(self.store, ended)
+            entries.reopen(connection)
+        elif entries.state(connection) is None:  # perhaps because its entries have expired
+            known = self._known()
+            if known is not None and known.state == "done":
+                return known
+        return None
+
+    def _blocks(self, connection: Connection, entries: Entries) -> bool:
+        """Load block after block; whether the load has ended, rather than run out of time."""
+        chosen = options.chosen(self.table_options, self.uploaded.metadata, self.account.given)
+        table = describe(connection, self.database, self.account.table)
+        refuse_without_transactions(table)
+        state = entries.state(connection)
+        progress = Progress(self.store, self.account, state or State(Position()))
+        self.account = progress.save()
+        failure: InvalidRequest | None = None
+        try:
+            source = Source(self.store, self.uploaded, table, chosen, state)
+            target = Target(table, source.reading, chosen, entries, state or State(source.start))
+            try:
+                ended = self._written(connection, source, target, progress)
+            finally:
+                progress.reached(target.state)
+                self.account = progress.account
         except InvalidRequest as error:
-            failure = error
-        progress.add(pending)
-    return _finish(connection, store, begun, entry, failure)
+            failure, ended = error, True
+        self.account = self._finish(connection, entries, failure) if ended else progress.save()
+        return ended
+
+    def _written(self, connection: Connection, source: Source, target: Target, progress: Progress) -> bool:
+        """Write the blocks that there is time for; whether that is all of them."""
+
+        def wait_until(under_way: int) -> None:
+            """Wait until no more than so many blocks are under way; raises what stopped one."""
+            while len(lanes.pending) > under_way:
+                done, _ = wait([lanes.pending[0]], _BEATS_EVERY_SECONDS)
+                if done:
+                    lanes.pending.popleft().result()
+                    progress.reached(target.state)
+                if progress.is_due:
+                    execute(connection, "DO 0")  # the server would give the connection up, and with it the lock
+                    progress.save()
+
+        most = target.lanes(connection, self.workers)
+        slowest, began = 0.0, time.monotonic()
+        with ExitStack() as stack, Lanes[Written](lambda: self._lane(stack), most, source.start.number) as lanes:
+            for block in blocks(source.reading, source.pieces, source.start):
+                wait_until(under_way=most)
+                lanes.put(BlockWriter(target, block, source.plain, source.consumed(block.end)))
+                slowest, began = max(slowest, time.monotonic() - began), time.monotonic()
+                if self.deadline.near((most + 2) * slowest):
+                    wait_until(under_way=0)
+                    return False
+            wait_until(under_way=0)
+        return True
+
+    def _lane(self, stack: ExitStack) -> Connection:
+        connection = stack.enter_context(self.database.connect())
+        execute(connection, _HOLDS_ROWS)
+        return connection
+
+    def _finish(self, connection: Connection, entries: Entries, failure: InvalidRequest | None) -> Account:
+        """Put the rejects together, and close the ledger's account and the bucket's."""
+        key = None
+        if self.account.rejected:
+            key = accounts.rejects_key(self.account)
+            self.store.put_pieces(key, entries.rejects(connection), "application/x-ndjson")
+        ended = self.account.model_copy(update={"rejects": key, "state": "done", "finished": datetime.now(UTC)})
+        if failure is None:
+            ended = ended.model_copy(update={"bytes": ended.size})
+        else:
+            ended = ended.failed(failure.name, str(failure))
+        entries.close(connection, ended)
+        return accounts.save(self.store, ended)
 
 
-class _Progress:
-    """The counts so far, in the account every few seconds."""
-
-    def __init__(self, store: Store, begun: Account) -> None:
-        self.counts = Counts()
-        self._store = store
-        self._begun = begun
-        self._saved = time.monotonic()
-
-    def add(self, pending: Future[Counts] | None) -> None:
-        """Wait for the block under way; raises what stopped it."""
-        if pending is not None:
-            self.counts.add(pending.result())
-        if time.monotonic() - self._saved > _SAVED_EVERY_SECONDS:
-            so_far = {**asdict(self.counts), "read": self.counts.read}
-            accounts.save(self._store, self._begun.model_copy(update=so_far))
-            self._saved = time.monotonic()
-
-
-@dataclass(frozen=True, slots=True)
-class _Write:
-    """One block into the table, with its entry in the ledger, inside the transaction that is open."""
-
-    connection: Connection
-    rules: Rules
-    block: Block
-    entry: str
-    on_duplicate: OnDuplicate
-
-    def __call__(self) -> Counts:
-        counts, refused = insert_rows(
-            self.connection, self.rules.table, self.rules.columns, Rows(self.block.good), self.on_duplicate
-        )
-        problems = dict(self.block.problems)
-        for problem in refused:
-            problems[problem.row] = [problem]
-        counts.add(Counts(rejected=len(self.block.problems)))
-        if counts.read != self.block.read:
-            raise Unaccounted(f"Of {self.block.read} rows {counts.read} are accounted for; the block was rolled back.")
-        texts = self.block.texts(problems)
-        rejects = [
-            {
-                "line": line,
-                "text": texts[line],
-                "errors": [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in problems[line]],
-            }
-            for line in sorted(problems)
-        ]
-        ledger.write(self.connection, self.entry, self.block.number, {"counts": asdict(counts), "rejects": rejects})
-        return counts
-
-
-def _finish(
-    connection: Connection, store: Store, begun: Account, entry: str, failure: InvalidRequest | None
-) -> Account:
-    """Put the rejects together, and close the ledger's account and the bucket's.
-
-    Of a load that failed the blocks stay in the ledger: they are in the table, and a retry is not to load them twice.
-    """
-    parts = ledger.parts(connection, entry)
-    total = Counts()
-    with tempfile.TemporaryFile() as file:
-        for part in parts:
-            content = ledger.read(connection, entry, part)
-            total.add(Counts(**content["counts"]))
-            _append(file, content["rejects"])
-        rejects = accounts.rejects_key(begun) if file.tell() else None
-        if rejects:
-            file.seek(0)
-            store.put_file(rejects, file, "application/x-ndjson")
-    finished = begun.model_copy(
-        update={
-            **asdict(total),
-            "read": total.read,
-            "rejects": rejects,
-            "state": "failed" if failure else "done",
-            "finished": datetime.now(UTC),
-            "error": _error(failure) if failure else None,
-        }
-    )
-    with transaction(connection):
-        ledger.write(connection, entry, _FINAL, finished.model_dump(mode="json"))
-        if not failure:
-            ledger.delete(connection, entry, parts)
-    return accounts.save(store, finished)
-
-
-def _append(file: IO[bytes], rejects: Sequence[dict[str, Any]]) -> None:
-    for reject in rejects:
-        file.write(json.dumps(reject, ensure_ascii=False).encode() + b"\n")
-
-
-def _failed(begun: Account, error: dict[str, str]) -> Account:
-    return begun.model_copy(update={"state": "failed", "finished": datetime.now(UTC), "error": error})
-
-
-def _error(error: TableferryError) -> dict[str, str]:
-    return {"type": error.name, "detail": str(error)}
+@contextmanager
+def _only_one(connection: Connection, load_id: str) -> Iterator[bool]:
+    """Whether this is the only invocation that works on the load, of those that have come for it."""
+    execute(connection, _HOLDS_THE_LOCK)
+    name = f"tableferry/{load_id}"
+    [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, %s)", (name, _LOCK_SECONDS))
+    try:
+        yield bool(alone)
+    finally:
+        if alone and connection.open:
+            rows(connection, "SELECT RELEASE_LOCK(%s)", (name,))

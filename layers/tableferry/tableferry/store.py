@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 _CONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _STREAM_BYTES = 256 * 1024
+_ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,13 @@ class Store:
         )
         return self.put(key, body, content_type, **conditions, **lock)
 
-    def put_file(self, key: str, file: IO[bytes], content_type: str) -> None:
-        """Write an object of any size from an open file, in parts if it is large."""
+    def put_pieces(self, key: str, pieces: Iterable[bytes], content_type: str) -> None:
+        """Write an object of any size from pieces, in parts if it is large. Memory: one part, 8 MiB, and a piece."""
+        file: Any = _Pieces(pieces)
         with _translated(key):
-            self._client.upload_fileobj(file, self.bucket, key, ExtraArgs={"ContentType": content_type})
+            self._client.upload_fileobj(
+                file, self.bucket, key, ExtraArgs={"ContentType": content_type}, Config=_ONE_PART_AT_A_TIME
+            )
 
     def put_new(self, key: str, body: bytes, content_type: str = "application/json") -> str:
         """Write an object that must not be there.
@@ -121,12 +127,23 @@ class Store:
                 continue
             yield text
 
-    def stream(self, key: str, version: str = "") -> Iterator[bytes]:
-        """An object in pieces of at most 256 KiB; raises ObjectNotFound, and StoreUnavailable if it ends early."""
+    def stream(self, key: str, version: str = "", start: int = 0) -> Iterator[bytes]:
+        """An object from a byte on, in pieces of at most 256 KiB.
+
+        Raises:
+            ObjectNotFound: there is none.
+            StoreUnavailable: it ended early.
+        """
         which = {"VersionId": version} if version else {}
+        which |= {"Range": f"bytes={start}-"} if start else {}
         with _translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **which)  # type: ignore[arg-type]
-            yield from answer["Body"].iter_chunks(_STREAM_BYTES)
+            # A server may leave the range out of account and send all (RFC 9110, 14.2).
+            before = 0 if answer.get("ContentRange", "").startswith(f"bytes {start}-") else start
+            for piece in answer["Body"].iter_chunks(_STREAM_BYTES):
+                if before < len(piece):
+                    yield piece[before:]
+                before = max(0, before - len(piece))
 
     def head(self, key: str, version: str = "") -> Object:
         """Size, ETag, version and metadata of an object; raises ObjectNotFound."""
@@ -183,6 +200,27 @@ class Store:
                     ExpiresIn=seconds,
                 )
             )
+
+
+class _Pieces(io.RawIOBase):
+    """Pieces as a file that is read once from its beginning to its end."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        parts = [self._rest]
+        length = len(self._rest)
+        while (size < 0 or length < size) and (piece := next(self._pieces, b"")):
+            parts.append(piece)
+            length += len(piece)
+        whole = b"".join(parts)
+        self._rest = whole[size:] if size >= 0 else b""
+        return whole[:size] if size >= 0 else whole
 
 
 def open_store(bucket: str) -> Store:

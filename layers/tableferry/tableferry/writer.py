@@ -52,6 +52,9 @@ class Batch(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def delimiter(self) -> str: ...
+
     def pieces(self) -> Iterable[bytes]:
         """CSV as :mod:`~tableferry.infile` describes it; raises NeedsInsert if a cell cannot be said in a file."""
 
@@ -64,6 +67,10 @@ class Rows:
     """A batch of rows that were checked one by one."""
 
     checked: Sequence[Row]
+
+    @property
+    def delimiter(self) -> str:
+        return ","
 
     def __len__(self) -> int:
         return len(self.checked)
@@ -85,8 +92,7 @@ def insert_rows(
         Unaccounted: rows given and rows counted differ.
         pymysql.err.MySQLError: what is not the fault of a row: a broken connection, a lock that is not to be had.
     """
-    if table.engine.lower() != "innodb":
-        raise NotSupported(f"Table {table.name!r} is of engine {table.engine}, which has no transactions; use InnoDB.")
+    refuse_without_transactions(table)
     if not len(batch):
         return Counts(), []
     if on_duplicate is OnDuplicate.REJECT:
@@ -107,6 +113,12 @@ def insert_rows(
     return counts, problems
 
 
+def refuse_without_transactions(table: Table) -> None:
+    """Raise NotSupported for a table of an engine that cannot roll back."""
+    if table.engine.lower() != "innodb":
+        raise NotSupported(f"Table {table.name!r} is of engine {table.engine}, which has no transactions; use InnoDB.")
+
+
 def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
     """The work in a transaction, started over a few times when the server rolls it back for another's sake.
 
@@ -118,10 +130,15 @@ def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
             with transaction(connection):
                 return work()
         except pymysql.err.MySQLError as error:
-            if error_code(error) not in (_DEADLOCK, _LOCK_WAIT_TIMEOUT):
+            if not was_rolled_back(error):
                 raise
             last = error
     raise Conflict("The table stayed locked by other sessions; nothing was written. Try again.") from last
+
+
+def was_rolled_back(error: pymysql.err.MySQLError) -> bool:
+    """Whether the work may be started over, since it stood in the way of others, or they in its."""
+    return error_code(error) in (_DEADLOCK, _LOCK_WAIT_TIMEOUT)
 
 
 def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: Batch) -> bool:
@@ -129,7 +146,7 @@ def all_at_once(connection: Connection, table: Table, columns: Sequence[Column],
     targets = [infile.Target(column.name, _expression(column)) for column in columns]
     try:
         pieces = batch.pieces()
-        outcome = infile.load(connection, table.sql, targets, pieces)
+        outcome = infile.load(connection, table.sql, targets, pieces, batch.delimiter)
     except (NeedsInsert, Conflict):  # a default to be filled in, or a server that does not let clients send files
         return False
     except pymysql.err.MySQLError as error:
@@ -146,6 +163,8 @@ class NeedsInsert(Exception):
 def _expression(column: Column) -> str | None:
     if column.data_type == "bit":
         return "CAST({} AS UNSIGNED)"
+    if column.data_type in ("datetime", "timestamp"):
+        return "TRIM(TRAILING 'Z' FROM {})"
     return "UNHEX({})" if column.data_type.endswith(("binary", "blob")) else None
 
 

@@ -1,0 +1,129 @@
+"""One block of a file into its table, with its entry in the ledger, inside a transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tableferry import rejects
+from tableferry.blocks import Block
+from tableferry.catalog import triggers
+from tableferry.database import Connection
+from tableferry.entries import Entries, State
+from tableferry.errors import Problem, TooManyRejects, Unaccounted
+from tableferry.options import OnDuplicate, Options
+from tableferry.reading import Reading
+from tableferry.rejects import Reject
+from tableferry.tables import Table
+from tableferry.writer import Counts, all_at_once, insert_rows
+
+_SHOWN_REASONS = 3
+
+
+@dataclass(slots=True)
+class Target:
+    """Where the blocks of a load go; ``state`` is how far it has come, all of which is committed."""
+
+    table: Table
+    reading: Reading
+    options: Options
+    entries: Entries
+    state: State
+
+    def lanes(self, connection: Connection, workers: int) -> int:
+        """On how many connections blocks may be written at once.
+
+        On one where the rows have to come in the file's order: each may change what the one before it did, a trigger sees
+        the table, or the server numbers them.
+        """
+        numbered = any(
+            column.auto_increment and column not in self.reading.rules.columns for column in self.table.columns
+        )
+        if self.options.on_duplicate is not OnDuplicate.REJECT or numbered:
+            return 1
+        return 1 if triggers(connection, self.table.schema, self.table.name) else workers
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a block, and which of its good rows the database refused."""
+
+    counts: Counts
+    refused: list[Problem]
+
+
+@dataclass(slots=True)
+class BlockWriter:
+    """A block to be written (a :class:`~tableferry.lanes.Task`).
+
+    ``consumed`` bytes of the object are done with it; the object is ``plain`` if it is not compressed.
+    """
+
+    target: Target
+    block: Block
+    plain: bool
+    consumed: int
+
+    @property
+    def number(self) -> int:
+        return self.block.start.number
+
+    def quickly(self, connection: Connection) -> Written | None:
+        rules = self.block.reading.rules
+        if len(self.block) and not all_at_once(connection, rules.table, rules.columns, self.block):
+            return None
+        return self._counted(Counts(inserted=len(self.block)), [])
+
+    def whole(self, connection: Connection) -> Written:
+        rules = self.block.reading.rules
+        counts, refused = insert_rows(
+            connection, rules.table, rules.columns, self.block, self.target.options.on_duplicate
+        )
+        return self._counted(counts, refused)
+
+    def _counted(self, counts: Counts, refused: list[Problem]) -> Written:
+        """All that was read is accounted for, or the block is not written."""
+        counts.add(Counts(rejected=len(self.block.rejects)))
+        if counts.read != self.block.read:
+            raise Unaccounted(f"Of {self.block.read} rows {counts.read} are accounted for; the block was rolled back.")
+        return Written(counts, refused)
+
+    def conclude(self, connection: Connection, done: Written) -> None:
+        after = self._after(done)
+        found = self._rejects(done)
+        limit = self.target.options.max_rejects
+        if limit is not None and limit.exceeded(after.counts.rejected, after.counts.read):
+            raise self._too_many(after, found)
+        described = self.block.reading.described()
+        self.target.entries.add(connection, after, (rejects.line_of(reject, described) for reject in found))
+
+    def committed(self, done: Written) -> None:
+        self.target.state = self._after(done)
+
+    def troubled(self, done: Written) -> bool:
+        return bool(done.refused)
+
+    def _after(self, done: Written) -> State:
+        counts = replace(self.target.state.counts)
+        counts.add(done.counts)
+        return State(self.block.end, counts, self.block.reading.described(), self.plain, self.consumed)
+
+    def _rejects(self, done: Written) -> list[Reject]:
+        """The rejects of the block, in the file's order."""
+        if not done.refused:
+            return self.block.rejects
+        refused = {problem.row: [problem] for problem in done.refused}
+        found = [Reject(record, refused[record.line]) for record in self.block.records() if record.line in refused]
+        return sorted([*self.block.rejects, *found], key=lambda reject: reject.record.line)
+
+    def _too_many(self, after: State, found: list[Reject]) -> TooManyRejects:
+        before = self.target.state.counts
+        reasons = [
+            f"line {reject.record.line}{f', {bad.column}' if bad.column else ''}: {bad.message}"
+            for reject in found[:_SHOWN_REASONS]
+            for bad in reject.problems[:1]
+        ]
+        return TooManyRejects(
+            f"{after.counts.rejected} of the first {after.counts.read} rows are rejected, which is more than max_rejects "
+            f"allows ({self.target.options.max_rejects}). The block from line {self.block.start.line} on was rolled back; "
+            f"of the rows before it {before.inserted + before.updated} are in the table. Such as: {'; '.join(reasons)}."
+        )

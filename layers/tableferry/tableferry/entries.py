@@ -1,0 +1,101 @@
+"""What the ledger holds of one load: a part for each block, the rejects of each block in pieces, and the account at the end.
+
+A part is written in the transaction of its block's rows, and says where the next block begins: a load that died goes on
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tableferry import ledger
+from tableferry.account import Account
+from tableferry.database import Connection, transaction
+from tableferry.errors import Conflict
+from tableferry.reading import Position
+from tableferry.rejects import Described
+from tableferry.writer import Counts
+
+_FINAL = -1
+_PIECE_BYTES = 256 * 1024  # a server that takes packets of 1 MiB, an old default, takes that much, escaped
+_PIECES_A_BLOCK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a load has come: what became of the rows so far, and how and from where the file is read on.
+
+    ``consumed`` bytes of the object are done; from a ``plain`` one, which is not compressed, it can be read on at once.
+    """
+
+    next: Position
+    counts: Counts = field(default_factory=Counts)
+    described: Described = field(default_factory=Described)
+    plain: bool = True
+    consumed: int = 0
+
+
+class Entries:
+    """The entries of the load with this id."""
+
+    def __init__(self, load_id: str) -> None:
+        self._load = f"load/{load_id}"
+        self._rejects = f"rejects/{load_id}"
+
+    def ended(self, connection: Connection) -> Account | None:
+        """The account of a load that has ended."""
+        found = ledger.read(connection, self._load, _FINAL)
+        return Account.model_validate(found) if found else None
+
+    def reopen(self, connection: Connection) -> None:
+        """Forget that the load has ended, but not its blocks."""
+        with transaction(connection):
+            ledger.delete(connection, self._load, [_FINAL])
+
+    def state(self, connection: Connection) -> State | None:
+        """How far the load has come; None if no block of it is in."""
+        if (found := ledger.last(connection, self._load)) is None:
+            return None
+        content: dict[str, Any] = found[1]
+        return State(**content | {"next": Position(**content["next"]), "counts": Counts(**content["counts"])})
+
+    def add(self, connection: Connection, state: State, rejects: Iterable[bytes]) -> None:
+        """Write the part of a block, in the transaction of its rows.
+
+        Raises:
+            Conflict: somebody has written the block meanwhile.
+        """
+        number = state.next.number - 1
+        if not ledger.write(connection, self._load, number, asdict(state)):
+            raise Conflict(f"Block {number} was loaded by another invocation meanwhile; it was rolled back. Try again.")
+        for count, piece in enumerate(_pieces(rejects)):
+            ledger.write(connection, self._rejects, number * _PIECES_A_BLOCK + count, piece.decode())
+
+    def rejects(self, connection: Connection) -> Iterator[bytes]:
+        """The lines of all rejects, in pieces. Memory: one piece."""
+        for part in ledger.parts(connection, self._rejects):
+            yield ledger.read(connection, self._rejects, part).encode()
+
+    def close(self, connection: Connection, account: Account) -> None:
+        """Write the account at the end; of a load that failed the blocks stay, so that a retry does not load them twice."""
+        with transaction(connection):
+            ledger.write(connection, self._load, _FINAL, account.model_dump(mode="json"))
+            if account.state == "done":
+                for entry in (self._load, self._rejects):
+                    ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines together, as many as a piece takes; a long one alone."""
+    waiting: list[bytes] = []
+    size = 0
+    for line in lines:
+        if waiting and size + len(line) > _PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        waiting.append(line)
+        size += len(line)
+    if waiting:
+        yield b"".join(waiting)

@@ -1,0 +1,73 @@
+"""An uploaded file as text, from its beginning or from where a load goes on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from tableferry.decompress import decompressed, is_compressed
+from tableferry.entries import State
+from tableferry.options import Options
+from tableferry.reading import HEAD_BYTES, Position, begin, reading_of
+from tableferry.store import Object, Store
+from tableferry.tables import Table
+
+_REJECTS = re.compile(r"\.ndjson(?:\.gz|\.zst)?$", re.IGNORECASE)
+_MAGIC_BYTES = 4
+
+
+class Source:
+    """The file's ``pieces`` from the position ``start`` on, and how they are to be read.
+
+    Raises:
+        InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged.
+    """
+
+    def __init__(self, store: Store, uploaded: Object, table: Table, options: Options, state: State | None) -> None:
+        self._count = 0
+        self._size = uploaded.size
+        again = _REJECTS.search(uploaded.key) is not None
+        if state is not None:
+            self.start = state.next
+            self.plain = state.plain
+            self.reading = reading_of(table, state.described, again)
+            self.pieces = self._from_there(store, uploaded)
+            return
+        first, raw = _peeked(self._counted(store.stream(uploaded.key, uploaded.version)), _MAGIC_BYTES)
+        self.plain = not is_compressed(first)
+        head, text = _peeked(decompressed(raw), HEAD_BYTES)
+        self.reading, self.start = begin(table, options, head, again)
+        self.pieces = _without(text, self.start.offset)
+
+    def _from_there(self, store: Store, uploaded: Object) -> Iterator[bytes]:
+        offset = self.start.offset
+        if not self.plain:
+            return _without(decompressed(self._counted(store.stream(uploaded.key, uploaded.version))), offset)
+        return store.stream(uploaded.key, uploaded.version, offset) if offset < self._size else iter(())
+
+    def consumed(self, position: Position) -> int:
+        """How many bytes of the object have been read to come there."""
+        return min(position.offset, self._size) if self.plain else self._count
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._count += len(piece)
+            yield piece
+
+
+def _peeked(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
+    """At least so many of the first bytes, if there are, and the pieces with them."""
+    first: list[bytes] = []
+    while sum(map(len, first)) < size and (piece := next(pieces, b"")):
+        first.append(piece)
+    head = b"".join(first)
+    return head, chain([head], pieces)
+
+
+def _without(pieces: Iterator[bytes], count: int) -> Iterator[bytes]:
+    """The pieces less the first bytes."""
+    for piece in pieces:
+        if count < len(piece):
+            yield piece[count:]
+        count = max(0, count - len(piece))
