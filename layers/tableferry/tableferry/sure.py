@@ -183,9 +183,12 @@ def _members(column: Column, dialect: Dialect) -> list[str]:
 
 
 def _json() -> str:
-    """An object or array of plain values, as it stands in a quoted field: its own quotes are doubled."""
+    """Objects and arrays, two deep, as they stand in a quoted field: their own quotes are doubled."""
     text = r'""[^"\\\x00-\x1F\x7F]*""'
-    value = rf"(?:{text}|-?(?:0|[1-9][0-9]{{0,14}})(?:\.[0-9]{{1,15}})?|true|false|null)"
-    array = rf"\[ ?(?:{value}(?:, ?{value})*)? ?\]"
-    pairs = rf"\{{ ?(?:{text} ?: ?{value}(?:, ?{text} ?: ?{value})*)? ?\}}"
-    return f"(?:{value}|{array}|{pairs})"
+    number = r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?"
+    value = f"(?:{text}|{number}|true|false|null)"
+    for _ in range(2):
+        array = rf"\[ ?(?:{value}(?:, ?{value})*)? ?\]"
+        pairs = rf"\{{ ?(?:{text} ?: ?{value}(?:, ?{text} ?: ?{value})*)? ?\}}"
+        value = f"(?:{text}|{number}|true|false|null|{array}|{pairs})"
+    return value
