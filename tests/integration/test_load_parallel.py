@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,6 +12,9 @@ from tableferry.blockwriter import BlockWriter, Target
 from tests.integration.lambdas import Context, Json, counts, created, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
 pytestmark = pytest.mark.usefixtures("small_blocks")
 
@@ -139,7 +142,7 @@ def test_a_load_that_runs_out_of_time_hands_itself_over(database: Database, uplo
     while event:
         context = Running()
         context.left = 20
-        (account,) = handler(event, context)
+        (account,) = handler(event, cast("LambdaContext", context))
         states.append((account["state"], account["read"]))
         invocations += 1
         found = uploads.client.list_objects_v2(Bucket=uploads.bucket, Prefix="resume/").get("Contents", [])
