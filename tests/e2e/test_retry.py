@@ -73,9 +73,14 @@ def test_a_load_that_is_given_up_is_a_dead_letter_with_its_reason_and_a_retry_br
 ) -> None:
     key = f"uploads/hired_employees/{secrets.token_hex(4)}.csv"
     letters: list[Json] = []
+
+    def arrived() -> bool:
+        letters.extend(dead_letters(env, key))
+        return bool(letters)
+
     with locked_out(mysql, env["DATABASE_URL"]):
         store.put_object(Bucket=env["BUCKET"], Key=key, Body=EMPLOYEES.read_bytes())
-        assert until(lambda: bool(letters.extend(dead_letters(env, key)) or letters))
+        assert until(arrived)
         (account,) = api.load_of(key)
     [letter] = letters
     assert letter["requestContext"]["approximateInvokeCount"] == 3
