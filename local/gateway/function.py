@@ -21,6 +21,10 @@ class Function:
     environment: Mapping[str, str]
 
     @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:us-east-1:000000000000:function:{self.name}"
+
+    @property
     def path(self) -> tuple[Path, ...]:
         return (self.code, *self.layers)
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -30,15 +31,16 @@ class Pool:
         """Begin an invocation; it goes on even if nobody waits for its result."""
         return self._threads.submit(self.invoke, function, event)
 
-    def invoke(self, function: Function, event: bytes) -> Result:
-        """Run a function on an event (JSON) and wait for what it gives."""
+    def invoke(self, function: Function, event: bytes, request_id: str | None = None) -> Result:
+        """Run a function on an event (JSON) and wait for what it gives. Tries of the same event have one id."""
+        request_id = request_id or str(uuid.uuid4())
         with self._lock:
             turn = self._turns.setdefault(function.name, threading.Semaphore(self.concurrency))
         with turn:
             while True:
                 worker, fresh, age = self._take(function)
                 try:
-                    result = worker.invoke(event)
+                    result = worker.invoke(event, request_id)
                 except WorkerGone:
                     if not fresh and not self._closed:  # it died while it idled
                         self._forget(worker)

@@ -6,8 +6,7 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 import queue
 import threading
 import time
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
@@ -21,7 +20,7 @@ class Invocation:
     event: bytes
     timeout: float
     arn: str
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    id: str
 
 
 class RuntimeApi(ThreadingHTTPServer):

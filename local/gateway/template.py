@@ -12,16 +12,23 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.gateway.function import Function
 
+_RETRIES = 2  # Lambda's own number, where a function says nothing
+
 
 @dataclass(frozen=True)
 class Trigger:
-    """An event of a bucket that invokes a function."""
+    """An event of a bucket that invokes a function.
+
+    One that fails is tried so many times more; ``dead_letters`` is the template's queue that then gets it, if there is.
+    """
 
     id: str
     function: str
     bucket: str
     events: tuple[str, ...]
     rules: tuple[tuple[str, str], ...]
+    retries: int
+    dead_letters: str | None
 
 
 @dataclass(frozen=True)
@@ -90,6 +97,7 @@ def _triggers(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> li
     for name, resource in resources.items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
+        invoked = resource["Properties"].get("EventInvokeConfig", {})
         for event, source in resource["Properties"].get("Events", {}).items():
             if source["Type"] != "S3":
                 continue
@@ -103,6 +111,14 @@ def _triggers(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> li
                     bucket=buckets[properties["Bucket"]].name,
                     events=(events,) if isinstance(events, str) else tuple(events),
                     rules=tuple((rule["Name"], rule["Value"]) for rule in rules),
+                    retries=int(invoked.get("MaximumRetryAttempts", _RETRIES)),
+                    dead_letters=_queue(resources, invoked.get("DestinationConfig", {}).get("OnFailure", {})),
                 )
             )
     return found
+
+
+def _queue(resources: Mapping[str, Any], destination: Mapping[str, str]) -> str | None:
+    """The name of the queue of this template that a destination is; SAM CLI's parser ends an ARN with that name."""
+    name = destination.get("Destination", "").rsplit(":", 1)[-1]
+    return name if resources.get(name, {}).get("Type") == "AWS::SQS::Queue" else None

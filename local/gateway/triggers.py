@@ -1,9 +1,10 @@
-"""S3's events: from the emulator by a queue to the functions, asynchronously and with two more tries, as Lambda does."""
+"""S3's events: from the emulator by a queue to the functions, asynchronously and with more tries, as Lambda does."""
 
 import json
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from local.gateway.dead_letters import DeadLetters, record
 from local.gateway.function import Function, Result
 from local.gateway.pool import Pool
 from local.gateway.template import Bucket, Project, Trigger
@@ -28,9 +30,10 @@ class Triggers:
         self.pool, self.delays = pool, delays
         self._stop = threading.Event()
         self._sqs: Any = boto3.client("sqs", endpoint_url=s3_url, config=Config(retries={"max_attempts": 1}))
-        self._targets = {trigger.id: project.functions[trigger.function] for trigger in project.triggers}
+        self._targets = {trigger.id: (trigger, project.functions[trigger.function]) for trigger in project.triggers}
         self._invocations = ThreadPoolExecutor(32, thread_name_prefix="event")
         self._queue = self._make_queue()
+        self._dead = DeadLetters(self._sqs, {one.dead_letters for one in project.triggers if one.dead_letters})
         s3 = boto3.client("s3", endpoint_url=s3_url)
         for bucket in project.buckets:
             make_bucket(s3, bucket)
@@ -64,10 +67,9 @@ class Triggers:
                     time.sleep(0.5)
                 continue
             for message in messages:
-                for record in json.loads(message).get("Records", []):
-                    function = self._targets.get(record["s3"]["configurationId"])
-                    if function:
-                        self._invocations.submit(self._deliver, function, record)
+                for found in json.loads(message).get("Records", []):
+                    if target := self._targets.get(found["s3"]["configurationId"]):
+                        self._invocations.submit(self._deliver, *target, found)
 
     def _receive(self, seconds: int) -> list[str]:
         found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
@@ -76,16 +78,19 @@ class Triggers:
             self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
         return [message["Body"] for message in messages]
 
-    def _deliver(self, function: Function, record: Mapping[str, Any]) -> None:
-        event = json.dumps({"Records": [record]}).encode()
-        key, result = record["s3"]["object"]["key"], Result(b"")
-        for delay in (0.0, *self.delays):
+    def _deliver(self, trigger: Trigger, function: Function, found: Mapping[str, Any]) -> None:
+        event, request_id = {"Records": [found]}, str(uuid.uuid4())
+        body, key, result = json.dumps(event).encode(), found["s3"]["object"]["key"], Result(b"")
+        delays = (0.0, *self.delays[: trigger.retries])
+        for delay in delays:
             if self._stop.wait(delay):
                 return
-            result = self.pool.invoke(function, event)
+            result = self.pool.invoke(function, body, request_id)
             if not result.failed:
                 return
             log.warning("%s failed for %s: %s", function.name, key, result.payload.decode(errors="replace")[:2000])
+        if trigger.dead_letters:
+            self._dead.put(trigger.dead_letters, record(function, request_id, event, result, len(delays)))
         log.error("%s: given up for %s", function.name, key)
 
 

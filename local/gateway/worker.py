@@ -53,13 +53,12 @@ class Worker:
     def alive(self) -> bool:
         return self.process.poll() is None
 
-    def invoke(self, event: bytes) -> Result:
+    def invoke(self, event: bytes, request_id: str) -> Result:
         """Run the function on an event (JSON) and wait for what it gives. A worker that failed to answer is dead after.
 
         Raises WorkerGone if the process ended before it took the event.
         """
-        arn = f"arn:aws:lambda:us-east-1:000000000000:function:{self.function.name}"
-        invocation = Invocation(event, self.function.timeout, arn)
+        invocation = Invocation(event, self.function.timeout, self.function.arn, request_id)
         self.api.invocations.put(invocation)
         started, taken = time.monotonic(), False
         while True:

@@ -111,7 +111,7 @@ def test_insert_never_speaks_to_s3(database: Database, stack: Stack, calls: Call
 
 
 def test_load_needs_what_its_role_allows(
-    database: Database, s3_client: Any, bucket: str, stack: Stack, calls: Calls
+    database: Database, s3_client: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, stack: Stack, calls: Calls
 ) -> None:
     load_sample(database)
     uploads = Uploads(s3_client, bucket)
@@ -120,6 +120,10 @@ def test_load_needs_what_its_role_allows(
     uploads.put(b"102,Cook\n", table="jobs", name="b.csv")
     invoke(load_handler, {"action": "load", "key": "uploads/jobs/b.csv"})
     assert len(request(load_handler, "GET", "/loads").json["loads"]) == 2
+    failed = uploads.load(b"1\n", table="nowhere")
+    monkeypatch.setenv("JOBS", "event")
+    assert request(load_handler, "POST", f"/loads/{failed['id']}/retry").status == 202
+    _deliver(load_handler, f"resume/{failed['id']}.json")
     target = request(load_handler, "POST", "/uploads", body={"table": "jobs", "filename": "c.csv"}).json
     calls.made.add(("s3:PutObject", target["key"]))  # whoever uses the form does so in the function's name
     calls.made.add(("s3:AbortMultipartUpload", "rejects/jobs/x.ndjson"))  # when a large upload of rejects breaks off

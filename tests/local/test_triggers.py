@@ -3,7 +3,8 @@
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -23,6 +24,27 @@ def client(stubs: Runtime) -> "S3Client":
         aws_secret_access_key=stubs.env["AWS_SECRET_ACCESS_KEY"],
         region_name=stubs.env["AWS_DEFAULT_REGION"],
     )
+
+
+@pytest.fixture
+def letters(stubs: Runtime) -> Callable[[], list[Any]]:
+    """Takes what is in the queue of the template's that is for events given up."""
+    sqs = boto3.client(
+        "sqs",
+        endpoint_url=stubs.env["S3_URL"],
+        aws_access_key_id=stubs.env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=stubs.env["AWS_SECRET_ACCESS_KEY"],
+        region_name=stubs.env["AWS_DEFAULT_REGION"],
+    )
+    url = sqs.get_queue_url(QueueName="tableferry-GivenUp")["QueueUrl"]
+
+    def take() -> list[Any]:
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+    return take
 
 
 @pytest.fixture
@@ -78,10 +100,35 @@ def test_a_multipart_upload_is_one_event(client: "S3Client", stubs: Runtime, see
     assert len(seen(key)) == 1
 
 
-def test_a_failed_function_is_tried_twice_more_and_then_given_up(
-    client: "S3Client", stubs: Runtime, seen: Callable[[str], list[str]]
+def test_a_failed_function_is_tried_twice_more_and_then_given_up_to_the_queue_of_the_template(
+    client: "S3Client", stubs: Runtime, seen: Callable[[str], list[str]], letters: Callable[[], list[Any]]
 ) -> None:
-    client.put_object(Bucket=stubs.env["BUCKET"], Key="uploads/fails", Body=b"1")
+    bucket = stubs.env["BUCKET"]
+    client.put_object(Bucket=bucket, Key="uploads/fails", Body=b"1")
     log = stubs.state.logs / "gateway.log"
-    assert until(lambda: "given up for uploads/fails" in log.read_text())
-    assert len(seen("uploads/fails")) == 3
+    assert until(lambda: "EventsFunction: given up for uploads/fails" in log.read_text())
+    tries = seen("uploads/fails")
+    assert len(tries) == 3
+    (letter,) = letters()
+    assert letter["version"] == "1.0"
+    assert datetime.now(UTC) - datetime.fromisoformat(letter["timestamp"]) < timedelta(minutes=1)
+    context = letter["requestContext"]
+    assert (context["condition"], context["approximateInvokeCount"]) == ("RetriesExhausted", 3)
+    assert context["functionArn"].endswith(":function:EventsFunction:$LATEST")
+    assert {key.split("/")[3] for key in tries} == {context["requestId"]}
+    event = json.loads(client.get_object(Bucket=bucket, Key=tries[0])["Body"].read())
+    assert letter["requestPayload"] == event
+    assert letter["responseContext"] == {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"}
+    payload = letter["responsePayload"]
+    assert (payload["errorType"], payload["errorMessage"]) == ("RuntimeError", "uploads/fails")
+    assert payload["stackTrace"]
+
+
+def test_a_function_is_tried_as_often_as_the_template_says_and_without_a_destination_nothing_is_kept(
+    client: "S3Client", stubs: Runtime, seen: Callable[[str], list[str]], letters: Callable[[], list[Any]]
+) -> None:
+    client.put_object(Bucket=stubs.env["BUCKET"], Key="once-more/fails", Body=b"1")
+    log = stubs.state.logs / "gateway.log"
+    assert until(lambda: "OnceMoreFunction: given up for once-more/fails" in log.read_text())
+    assert len(seen("once-more/fails")) == 2
+    assert not letters()

@@ -1,0 +1,111 @@
+"""A file whose load is given up: what is told, where, and how it comes in when what was in its way is gone."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from local.demo_sample import SOURCES, Connection
+from tableferry.settings import parse_database_url
+from tests.e2e.api import Api, Json, is_problem
+from tests.support import until
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+EMPLOYEES = SOURCES / "hired_employees.csv"
+
+
+@contextmanager
+def locked_out(mysql: Connection, url: str) -> Iterator[None]:
+    """Nobody logs in as the functions' user, whose password has been changed by this connection of its own."""
+    password = parse_database_url(url).password or ""
+    _set_password(mysql, secrets.token_hex(16))
+    try:
+        yield
+    finally:
+        _set_password(mysql, password)
+
+
+def _set_password(mysql: Connection, password: str) -> None:
+    with mysql.cursor() as cursor:
+        cursor.execute("SELECT VERSION()")
+        [(version,)] = cursor.fetchall()
+        cursor.execute(f"SET PASSWORD = {'PASSWORD(%s)' if 'MariaDB' in str(version) else '%s'}", (password,))
+
+
+def dead_letters(env: Mapping[str, str], key: str) -> list[Json]:
+    """The records of events given up that are about an object, taken out of the queue."""
+    sqs: Any = boto3.client(
+        "sqs",
+        endpoint_url=env["S3_URL"],
+        aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+        region_name=env["AWS_DEFAULT_REGION"],
+    )
+    url = sqs.get_queue_url(QueueName="tableferry-DeadLetters")["QueueUrl"]
+    found = []
+    for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        found.append(json.loads(message["Body"]))
+    return [letter for letter in found if letter["requestPayload"]["Records"][0]["s3"]["object"]["key"] == key]
+
+
+def count(mysql: Connection) -> int:
+    with mysql.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM hired_employees")
+        [(found,)] = cursor.fetchall()
+    return int(found)
+
+
+def times_told(env: Mapping[str, str], store: "S3Client", load_id: str) -> int:
+    """How often the account of a load has been written."""
+    return len(store.list_object_versions(Bucket=env["BUCKET"], Prefix=f"loads/{load_id}.json")["Versions"])
+
+
+@pytest.mark.usefixtures("parents")
+def test_a_load_that_is_given_up_is_a_dead_letter_with_its_reason_and_a_retry_brings_it_in_once(
+    api: Api, env: Mapping[str, str], store: "S3Client", mysql: Connection
+) -> None:
+    key = f"uploads/hired_employees/{secrets.token_hex(4)}.csv"
+    letters: list[Json] = []
+
+    def arrived() -> bool:
+        letters.extend(dead_letters(env, key))
+        return bool(letters)
+
+    with locked_out(mysql, env["DATABASE_URL"]):
+        store.put_object(Bucket=env["BUCKET"], Key=key, Body=EMPLOYEES.read_bytes())
+        assert until(arrived)
+        (account,) = api.load_of(key)
+    [letter] = letters
+    assert letter["requestContext"]["approximateInvokeCount"] == 3
+    assert letter["responsePayload"]["errorType"] == "DatabaseUnavailable"
+    assert letter["responsePayload"]["errorMessage"] == account["error"]["detail"]
+    assert (account["state"], account["error"]["type"]) == ("failed", "database-unavailable")
+    assert count(mysql) == 0
+
+    answer = api.send("retry-load", path={"id": account["id"]})
+    assert answer.status_code == 202, answer.text
+    loaded = api.until_ended(answer.headers["location"])
+    assert (loaded["id"], loaded["state"], loaded["error"]) == (account["id"], "done", None)
+    assert (loaded["read"], loaded["inserted"], loaded["rejected"]) == (1999, 1929, 70)
+    assert count(mysql) == 1929
+
+    again = api.send("retry-load", path={"id": account["id"]})
+    assert (again.status_code, again.json()) == (200, loaded)
+    told = times_told(env, store, account["id"])
+    store.put_object(Bucket=env["BUCKET"], Key=f"resume/{account['id']}.json", Body=b'{"retry": true}')
+    assert until(lambda: times_told(env, store, account["id"]) > told), "the function was not started"
+    assert api.send("load", path={"id": account["id"]}).json() == loaded
+    assert count(mysql) == 1929
+    assert not dead_letters(env, key)
+
+
+@pytest.mark.usefixtures("mysql")
+def test_a_load_that_nobody_knows_cannot_be_retried(api: Api) -> None:
+    is_problem(api.send("retry-load"), 404)
