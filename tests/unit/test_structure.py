@@ -22,7 +22,7 @@ LAYERS = [
     ["shadow", "swap", "record", "jobs", "account"],
     ["difference", "verify", "orphans", "outcome"],
     ["crossing", "likeness", "collations", "present"],
-    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
+    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "sieve", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
     ["columns", "numeric", "temporal"],
