@@ -25,7 +25,8 @@ _LINES_A_PIECE = 5000
 _NAME = r"`(?:[^`]|``)+`"
 _UNIQUE = re.compile(r"  (?:PRIMARY|UNIQUE) KEY ")
 _PLAIN_UNIQUE = re.compile(
-    rf"  (?:(PRIMARY) KEY|UNIQUE KEY ({_NAME})) \(({_NAME}(?: DESC)?(?:,{_NAME}(?: DESC)?)*)\)(?!.*USING HASH)", re.DOTALL
+    rf"  (?:(PRIMARY) KEY|UNIQUE KEY ({_NAME})) \(({_NAME}(?: DESC)?(?:,{_NAME}(?: DESC)?)*)\)(?!.*USING HASH)",
+    re.DOTALL,
 )
 _FOREIGN = re.compile(
     rf"  CONSTRAINT ({_NAME}) FOREIGN KEY \(([^)]*)\) REFERENCES (?:({_NAME})\.)?({_NAME}) \(([^)]*)\)"
@@ -228,7 +229,9 @@ def _filled(
     wanted = wanted_by(known)
     columns = [column for column in table.stored if column.name in wanted]
     # What asks for the next number is NULL here, as elsewhere where a key's column may be NULL.
-    numbered = "".join(f", {quote(column.name)} {column.column_type} NULL" for column in columns if column.auto_increment)
+    numbered = "".join(
+        f", {quote(column.name)} {column.column_type} NULL" for column in columns if column.auto_increment
+    )
     execute(
         connection,
         f"CREATE TEMPORARY TABLE {_of(table)} ({_NUMBER} INT NOT NULL DEFAULT 0 PRIMARY KEY{numbered}) ENGINE = InnoDB"

@@ -26,7 +26,7 @@ _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
 _TRIES = 4
 _ROLLED_BACK = (_DEADLOCK, _LOCK_WAIT_TIMEOUT)
 _ROWS_A_STATEMENT = 1000
-_FEW_ROWS = 30
+_SIFTED_FROM = 30
 
 
 @dataclass(slots=True)
@@ -91,19 +91,20 @@ def insert_rows(
         raise NotSupported(f"Table {table.name!r} is of engine {table.engine}, which has no transactions; use InnoDB.")
     if not len(batch):
         return Counts(), []
+    insertion = _Insertion(connection, table, columns, on_duplicate)
     if on_duplicate is OnDuplicate.REJECT:
         execute(connection, "SAVEPOINT tableferry_rows")
-        if all_at_once(connection, table, columns, batch):
+        if insertion.whole(batch):
             return Counts(inserted=len(batch)), []
         execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
+        if len(batch) >= _SIFTED_FROM:
+            rows = batch.rows()
+            if refused := _sifted(insertion, rows):
+                return Counts(inserted=len(rows) - len(refused), rejected=len(refused)), refused
+            execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
     rows = batch.rows()
     counts = Counts()
     problems: list[Problem] = []
-    insertion = _Insertion(connection, table, columns, on_duplicate)
-    if on_duplicate is OnDuplicate.REJECT and len(rows) >= _FEW_ROWS:
-        if refused := _sifted(insertion, rows):
-            return Counts(inserted=len(rows) - len(refused), rejected=len(refused)), refused
-        execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
     for part in insertion.parts(rows):
         for done, problem in insertion.halved(part):
             counts.add(done)
@@ -131,13 +132,17 @@ def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
 
 
 def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: Batch) -> bool:
-    """Whether every row went in unaltered; if not, the caller rolls back. LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on."""
+    """Whether every row went in unaltered; if not, the caller rolls back.
+
+    LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on.
+
+    Raises:
+        NeedsInsert: a default is to be filled in.
+        Conflict: the server does not let clients send files.
+    """
     targets = [infile.Target(column.name, _expression(column)) for column in columns]
     try:
-        pieces = batch.pieces()
-        outcome = infile.load(connection, table.sql, targets, pieces)
-    except (NeedsInsert, Conflict):  # a default to be filled in, or a server that does not let clients send files
-        return False
+        outcome = infile.load(connection, table.sql, targets, batch.pieces())
     except pymysql.err.MySQLError as error:
         if not is_a_rows_fault(error):
             raise
@@ -195,14 +200,12 @@ def _sifted(insertion: _Insertion, rows: Sequence[Row]) -> list[Problem] | None:
         targets = [infile.Target(columns[place].name, _expression(columns[place])) for place in places]
         lines = [line_of(Row(row.number, tuple([row.cells[place] for place in places]))) for row in rows]
         found = sieve.sift(connection, table, known, targets, lines)
-    except (sieve.Unknown, NeedsInsert, Conflict) as e:
-        import traceback; traceback.print_exc()
+    except (sieve.Unknown, NeedsInsert, Conflict):
         return None
     except pymysql.err.MySQLError as error:
-        if error_code(error) in _ROLLED_BACK or not 1000 <= error_code(error) < 2000:
+        if error_code(error) in _ROLLED_BACK or error_code(error) < 1000 or 2000 <= error_code(error) < 3000:
             raise
-        print('DEBUG', error)
-        return None
+        return None  # such as the privilege to make temporary tables, which is not to be had
     if not found:
         return None
     reasons = _Reasons(insertion, known)
@@ -210,12 +213,11 @@ def _sifted(insertion: _Insertion, rows: Sequence[Row]) -> list[Problem] | None:
         reasons.ask((rows[one.place], one.then) for one in found if one.then == one.before)
         refused = {one.place for one in found}
         left = [row for place, row in enumerate(rows) if place not in refused]
-        if left and not all_at_once(connection, table, columns, Rows(left)):
+        if left and not insertion.whole(Rows(left)):
             return None
         reasons.ask((rows[one.place], one.then) for one in found if one.then == one.after)
         return [reasons.of(rows[one.place].number, one.then) for one in found]
     except sieve.Unknown:
-        import traceback; traceback.print_exc()
         return None
 
 
@@ -266,6 +268,20 @@ class _Insertion:
             alike = list(group)
             for start in range(0, len(alike), _ROWS_A_STATEMENT):
                 yield alike[start : start + _ROWS_A_STATEMENT]
+
+    def whole(self, batch: Batch) -> bool:
+        """Whether every row went in; if not, the caller rolls back."""
+        try:
+            return all_at_once(self.connection, self.table, self.columns, batch)
+        except (NeedsInsert, Conflict):
+            pass
+        try:
+            inserted = sum(self._statement(part).inserted for part in self.parts(batch.rows()))
+        except pymysql.err.MySQLError as error:
+            if not is_a_rows_fault(error):
+                raise
+            return False
+        return inserted == len(batch)
 
     def halved(self, rows: Sequence[Row]) -> Iterator[tuple[Counts, Problem | None]]:
         """All at once; where the database refuses, the halves by themselves, down to the row at fault."""
