@@ -221,6 +221,17 @@ def test_the_position_in_the_binary_log_is_named_to_those_who_may_see_it(
     assert ("file" in verbs.manifest_of(newest)["position"]) is given
 
 
+@pytest.mark.parametrize("given", [True, False])
+def test_temporary_tables_are_for_speed_and_are_not_needed(user: User, journey: Journey, given: bool) -> None:
+    for privilege, on in privileges(user.database.name):
+        if privilege != "CREATE TEMPORARY TABLES" or given:
+            user.grant(privilege, on)
+    jobs = [[number // 2, "Pilot"] for number in range(2000, 2400)]
+    answer = request(insert_handler, "POST", "/tables/jobs/rows", body=jobs).json
+    assert (answer["inserted"], answer["rejected"]) == (200, 200)
+    assert {error["code"] for error in answer["errors"]} == {"duplicate_key"}
+
+
 @pytest.mark.parametrize(
     ("statements", "sees"),
     [

@@ -130,7 +130,7 @@ def _foreign_key(table: Table, line: str) -> Constraint:
     given = " AND ".join(f"given.{quote(name)} IS NOT NULL" for name in columns)
     broken = (
         f"SELECT given.{_NUMBER} FROM {_of(table)} given LEFT JOIN {qualified(schema, parent)} there ON {same}"
-        f" WHERE {given} AND there.{quote(parents[0])} IS NULL"
+        f" WHERE {given} AND there.{quote(parents[0])} IS NULL LOCK IN SHARE MODE"
     )
     return Constraint("missing_parent", _unquoted(found[1]), columns, broken)
 
@@ -166,6 +166,10 @@ def sift(
     lines: Sequence[str],
 ) -> list[Finding]:
     """The rows that the table would refuse, one handled after the other, in order.
+
+    Parents are looked for as the server does, with locks. Keys are not: locks on the gaps where they would be make
+    sessions that append to one table wait for each other. So one that another session has just taken may be missed, and
+    inserting the row shows it.
 
     ``lines`` are the batch as LOAD DATA reads it, a line a row, into ``targets``: of the columns ``wanted_by`` the
     constraints those that are given. Memory: the lines, and some numbers for each row that breaks or shares a key.
