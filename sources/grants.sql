@@ -1,5 +1,5 @@
 -- What Tableferry's database user may do. Put your names in place of `database` (in which _ is written \_) and
--- 'tableferry'@'%'. The last three are not needed; each says what is lost without it. MySQL's partial_revokes has to be
+-- 'tableferry'@'%'. The last four are not needed; each says what is lost without it. MySQL's partial_revokes has to be
 -- off, as it is by default, or % in a name is no wildcard.
 
 -- Your tables, and the ledger of what has been loaded, which is made there. SELECT, INSERT and UPDATE are for rows;
@@ -17,3 +17,6 @@ GRANT LOCK TABLES ON `tableferry\_%`.* TO 'tableferry'@'%';
 
 -- Without it a backup does not name its position in the binary log.
 GRANT REPLICATION CLIENT ON *.* TO 'tableferry'@'%';
+
+-- Without it a block with rows that the database refuses takes many times as long to load.
+GRANT CREATE TEMPORARY TABLES ON `database`.* TO 'tableferry'@'%';

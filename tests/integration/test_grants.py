@@ -27,7 +27,7 @@ from tests.integration.uploads import Uploads
 from tests.support import Database, connect
 
 _GRANT = re.compile(r"GRANT (.+) ON (\S+) TO ")
-OPTIONAL = {"LOCK TABLES", "REPLICATION CLIENT"}
+OPTIONAL = {"LOCK TABLES", "REPLICATION CLIENT", "CREATE TEMPORARY TABLES"}
 
 
 def privileges(database: str) -> list[tuple[str, str]]:
@@ -219,6 +219,17 @@ def test_the_position_in_the_binary_log_is_named_to_those_who_may_see_it(
     journey.backup()
     newest = verbs.get("/backups").json["backups"][0]["id"]
     assert ("file" in verbs.manifest_of(newest)["position"]) is given
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_temporary_tables_are_for_speed_and_are_not_needed(user: User, journey: Journey, given: bool) -> None:
+    for privilege, on in privileges(user.database.name):
+        if privilege != "CREATE TEMPORARY TABLES" or given:
+            user.grant(privilege, on)
+    jobs = [[number // 2, "Pilot"] for number in range(2000, 2400)]
+    answer = request(insert_handler, "POST", "/tables/jobs/rows", body=jobs).json
+    assert (answer["inserted"], answer["rejected"]) == (200, 200)
+    assert {error["code"] for error in answer["errors"]} == {"duplicate_key"}
 
 
 @pytest.mark.parametrize(

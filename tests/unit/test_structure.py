@@ -24,7 +24,7 @@ LAYERS = [
     ["difference", "verify", "orphans", "outcome"],
     ["crossing", "likeness", "collations", "present"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames"],
-    ["sure", "reading", "rejects", "header", "writer", "refusals", "rules"],
+    ["sure", "reading", "rejects", "header", "writer", "sieve", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
     ["columns", "numeric", "temporal"],

@@ -30,12 +30,28 @@ _MESSAGES = {
 _PARENT = re.compile(r"FOREIGN KEY \(([^)]*)\)")
 _COLUMN = re.compile(r"(?:column|field) (?:'([^']*)'|(?:`[^`]*`\.)*`([^`]*)`)", re.IGNORECASE)
 _KEY = re.compile(r".* for key '(.+)'$", re.DOTALL)
+_FOREIGN_KEY = re.compile(r"CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY \(")
 _CHECK = re.compile(r"CONSTRAINT (?:`([^`]+)`|'([^']+)')", re.IGNORECASE)
 
 
 def is_a_rows_fault(error: pymysql.err.MySQLError) -> bool:
     """Whether the database refused a row for what is in it, rather than failed."""
     return error_code(error) in _CODES
+
+
+def broken(table: Table, error: pymysql.err.MySQLError) -> tuple[str, str]:
+    """The code of the problem, and the name of the key, foreign key or check that the row broke, as far as it is told."""
+    code = _CODES[error_code(error)]
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    if code == "duplicate_key":
+        return code, _key(table, text)
+    if code == "missing_parent":
+        found = _FOREIGN_KEY.search(text)
+        return code, found[1].replace("``", "`") if found else ""
+    if code == "check":
+        found = _CHECK.search(text)
+        return code, (found[1] or found[2]) if found else ""
+    return code, ""
 
 
 def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem:
@@ -45,8 +61,7 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem
     column = ""
     message = _MESSAGES[code]
     if code == "duplicate_key":
-        if key := _KEY.fullmatch(text):
-            name = key[1].removeprefix(f"{table.name}.")  # MySQL names the table, MariaDB does not
+        if name := _key(table, text):
             column = ", ".join(table.primary_key) if name == "PRIMARY" else ""
             message += f" (key {name})"
     elif code == "missing_parent":
@@ -58,3 +73,8 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem
     elif columns := _COLUMN.findall(text):  # the value comes before the column, and may look like one
         column = "".join(columns[-1]).rpartition(".")[2]  # MySQL names the table with a JSON column
     return Problem(number, column, code, message)
+
+
+def _key(table: Table, text: str) -> str:
+    key = _KEY.fullmatch(text)
+    return key[1].removeprefix(f"{table.name}.") if key else ""  # MySQL names the table, MariaDB does not

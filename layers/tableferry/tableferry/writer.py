@@ -11,12 +11,12 @@ from typing import Any, Protocol, TypeVar
 import pymysql
 from pymysql.converters import escape_string
 
-from tableferry import infile
+from tableferry import infile, sieve
 from tableferry.catalog import triggers
 from tableferry.database import Connection, error_code, execute, transaction
 from tableferry.errors import Conflict, NotSupported, Problem, Unaccounted
 from tableferry.options import OnDuplicate
-from tableferry.refusals import is_a_rows_fault, refusal
+from tableferry.refusals import broken, is_a_rows_fault, refusal
 from tableferry.rules import Cell, Default, Row
 from tableferry.tables import Column, Table, column_list, quote
 
@@ -24,7 +24,9 @@ T = TypeVar("T")
 
 _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
 _TRIES = 4
+_ROLLED_BACK = (_DEADLOCK, _LOCK_WAIT_TIMEOUT)
 _ROWS_A_STATEMENT = 1000
+_SIFTED_FROM = 100
 
 
 @dataclass(slots=True)
@@ -95,15 +97,20 @@ def insert_rows(
     refuse_without_transactions(table)
     if not len(batch):
         return Counts(), []
+    insertion = _Insertion(connection, table, columns, on_duplicate)
     if on_duplicate is OnDuplicate.REJECT:
         execute(connection, "SAVEPOINT tableferry_rows")
-        if all_at_once(connection, table, columns, batch):
+        if insertion.whole(batch):
             return Counts(inserted=len(batch)), []
         execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
+        if len(batch) >= _SIFTED_FROM:
+            rows = batch.rows()
+            if refused := _sifted(insertion, rows):
+                return Counts(inserted=len(rows) - len(refused), rejected=len(refused)), refused
+            execute(connection, "ROLLBACK TO SAVEPOINT tableferry_rows")
     rows = batch.rows()
     counts = Counts()
     problems: list[Problem] = []
-    insertion = _Insertion(connection, table, columns, on_duplicate)
     for part in insertion.parts(rows):
         for done, problem in insertion.halved(part):
             counts.add(done)
@@ -138,17 +145,21 @@ def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
 
 def was_rolled_back(error: pymysql.err.MySQLError) -> bool:
     """Whether the work may be started over, since it stood in the way of others, or they in its."""
-    return error_code(error) in (_DEADLOCK, _LOCK_WAIT_TIMEOUT)
+    return error_code(error) in _ROLLED_BACK
 
 
 def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: Batch) -> bool:
-    """Whether every row went in unaltered; if not, the caller rolls back. LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on."""
+    """Whether every row went in unaltered; if not, the caller rolls back.
+
+    LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on.
+
+    Raises:
+        NeedsInsert: a default is to be filled in.
+        Conflict: the server does not let clients send files.
+    """
     targets = [infile.Target(column.name, _expression(column)) for column in columns]
     try:
-        pieces = batch.pieces()
-        outcome = infile.load(connection, table.sql, targets, pieces, batch.delimiter)
-    except (NeedsInsert, Conflict):  # a default to be filled in, or a server that does not let clients send files
-        return False
+        outcome = infile.load(connection, table.sql, targets, batch.pieces(), batch.delimiter)
     except pymysql.err.MySQLError as error:
         if not is_a_rows_fault(error):
             raise
@@ -195,15 +206,74 @@ def _literal(cell: Cell) -> str:
     return "NULL" if cell is None else cell.value if isinstance(cell, Default) else str(cell)
 
 
+def _sifted(insertion: _Insertion, rows: Sequence[Row]) -> list[Problem] | None:
+    """Load what the sieve lets through, and ask the database why it refuses the others: once for those that are alike.
+
+    None if it cannot be done so, with some of it done.
+    """
+    connection, table, columns = insertion.connection, insertion.table, insertion.columns
+    try:
+        known = sieve.constraints(connection, table)
+        wanted = sieve.wanted_by(known)
+        places = [place for place, column in enumerate(columns) if column.name in wanted]
+        targets = [infile.Target(columns[place].name, _expression(columns[place])) for place in places]
+        lines = [line_of(Row(row.number, tuple([row.cells[place] for place in places]))) for row in rows]
+        found = sieve.sift(connection, table, known, targets, lines)
+    except (sieve.Unknown, NeedsInsert, Conflict):
+        return None
+    except pymysql.err.MySQLError as error:
+        if error_code(error) in _ROLLED_BACK or error_code(error) < 1000 or 2000 <= error_code(error) < 3000:
+            raise
+        return None  # such as the privilege to make temporary tables, which is not to be had
+    if not found:
+        return None
+    reasons = _Reasons(insertion, known)
+    try:
+        reasons.ask((rows[one.place], one.then) for one in found if one.then == one.before)
+        refused = {one.place for one in found}
+        left = [row for place, row in enumerate(rows) if place not in refused]
+        if left and not insertion.whole(Rows(left)):
+            return None
+        reasons.ask((rows[one.place], one.then) for one in found if one.then == one.after)
+        return [reasons.of(rows[one.place].number, one.then) for one in found]
+    except sieve.Unknown:
+        return None
+
+
+class _Reasons:
+    """Why the database refuses rows: it is asked once for all that break the same constraints."""
+
+    def __init__(self, insertion: _Insertion, known: Sequence[sieve.Constraint]) -> None:
+        self._insertion = insertion
+        self._bits = {(one.code, one.name): 1 << bit for bit, one in enumerate(known)}
+        self._given: dict[int, Problem] = {}
+
+    def ask(self, rows: Iterable[tuple[Row, int]]) -> None:
+        """Try to insert the first row of each kind; raises Unknown if it is not refused, or for another reason."""
+        for row, kind in rows:
+            if kind not in self._given:
+                error = self._insertion.error(row)
+                if error is None or not kind & self._bits.get(broken(self._insertion.table, error), 0):
+                    raise sieve.Unknown
+                self._given[kind] = refusal(row.number, self._insertion.table, error)
+
+    def of(self, number: int, kind: int) -> Problem:
+        """The problem of a row; raises Unknown if none of its kind could be asked for."""
+        if kind not in self._given:
+            raise sieve.Unknown
+        given = self._given[kind]
+        return Problem(number, given.column, given.code, given.message)
+
+
 class _Insertion:
     """INSERT of rows that give these columns."""
 
     def __init__(
         self, connection: Connection, table: Table, columns: Sequence[Column], on_duplicate: OnDuplicate
     ) -> None:
-        self._connection = connection
-        self._table = table
-        self._columns = columns
+        self.connection = connection
+        self.table = table
+        self.columns = columns
         self._on_duplicate = on_duplicate
         # ON DUPLICATE KEY UPDATE runs the triggers of an UPDATE, even if it changes nothing itself.
         self._ignore_by_error = on_duplicate is OnDuplicate.IGNORE and bool(
@@ -218,6 +288,20 @@ class _Insertion:
             for start in range(0, len(alike), _ROWS_A_STATEMENT):
                 yield alike[start : start + _ROWS_A_STATEMENT]
 
+    def whole(self, batch: Batch) -> bool:
+        """Whether every row went in; if not, the caller rolls back."""
+        try:
+            return all_at_once(self.connection, self.table, self.columns, batch)
+        except (NeedsInsert, Conflict):
+            pass
+        try:
+            inserted = sum(self._statement(part).inserted for part in self.parts(batch.rows()))
+        except pymysql.err.MySQLError as error:
+            if not is_a_rows_fault(error):
+                raise
+            return False
+        return inserted == len(batch)
+
     def halved(self, rows: Sequence[Row]) -> Iterator[tuple[Counts, Problem | None]]:
         """All at once; where the database refuses, the halves by themselves, down to the row at fault."""
         try:
@@ -230,35 +314,45 @@ class _Insertion:
                 yield from self.halved(rows[:middle])
                 yield from self.halved(rows[middle:])
                 return
-            problem = refusal(rows[0].number, self._table, error)
+            problem = refusal(rows[0].number, self.table, error)
             if self._ignore_by_error and problem.code == "duplicate_key":
                 yield Counts(duplicates=1), None
             else:
                 yield Counts(rejected=1), problem
 
+    def error(self, row: Row) -> pymysql.err.MySQLError | None:
+        """What the database has against a row, which goes in if that is nothing."""
+        try:
+            self._statement([row])
+        except pymysql.err.MySQLError as error:
+            if not is_a_rows_fault(error):
+                raise
+            return error
+        return None
+
     def _given(self, row: Row) -> tuple[str, ...]:
         """The columns that a row gives a value for: no default, no next number."""
         return tuple(
             column.name
-            for column, cell in zip(self._columns, row.cells, strict=True)
+            for column, cell in zip(self.columns, row.cells, strict=True)
             if cell is not Default.DEFAULT and not (cell is None and column.auto_increment)
         )
 
     def _statement(self, rows: Sequence[Row]) -> Counts:
         """One INSERT, which InnoDB does whole or not at all."""
-        names = [column.name for column in self._columns]
+        names = [column.name for column in self.columns]
         values = ", ".join("(" + ", ".join(_literal(cell) for cell in row.cells) + ")" for row in rows)
-        sql = f"INSERT INTO {self._table.sql} ({column_list(names)}) VALUES {values}"
+        sql = f"INSERT INTO {self.table.sql} ({column_list(names)}) VALUES {values}"
         if self._on_duplicate is OnDuplicate.UPDATE and (given := self._given(rows[0])):
             sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in given)
         elif self._on_duplicate is not OnDuplicate.REJECT and not self._ignore_by_error:
-            sql += f" ON DUPLICATE KEY UPDATE {quote(names[0])} = {self._table.sql}.{quote(names[0])}"
-        with self._connection.cursor() as cursor:
+            sql += f" ON DUPLICATE KEY UPDATE {quote(names[0])} = {self.table.sql}.{quote(names[0])}"
+        with self.connection.cursor() as cursor:
             affected = int(cursor.execute(sql))
         if self._on_duplicate is not OnDuplicate.UPDATE:
             return Counts(inserted=affected, duplicates=len(rows) - affected)
         # A new row counts one, a changed one two, one that was the same already none.
-        updated = _changed(self._connection, affected) if len(rows) > 1 else affected // 2
+        updated = _changed(self.connection, affected) if len(rows) > 1 else affected // 2
         inserted = affected - 2 * updated
         return Counts(inserted=inserted, updated=updated, duplicates=len(rows) - inserted - updated)
 
