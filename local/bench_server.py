@@ -14,6 +14,7 @@ import pymysql
 
 from local import database, mysql_container, sam_docker
 from local.demo_sample import COLUMNS, SOURCES, Connection
+from local.matrix_results import known_as
 from local.process import StartError
 
 KINDS = ("mariadb", "mysql")
@@ -82,10 +83,10 @@ def claim(connection: Connection) -> None:
 def described(connection: Connection) -> str:
     """The server's name and version, and the settings that decide how fast it writes."""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT @@version, @@version_comment, {', '.join('@@' + name for name in _FACTS)}")
-        [(version, comment, *values)] = cursor.fetchall()
+        cursor.execute(f"SELECT @@version, {', '.join('@@' + name for name in _FACTS)}")
+        [(version, *values)] = cursor.fetchall()
     settings = ", ".join(f"{name} {value}" for name, value in zip(_FACTS, values, strict=True))
-    return f"{comment} {version} ({settings})"
+    return f"{known_as(version)} ({settings})"
 
 
 def _run(administrator: str, *statements: str) -> None:
