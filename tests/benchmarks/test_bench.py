@@ -11,14 +11,13 @@ from local.bench_memory import PROC, Memory
 from local.bench_place import runtime
 from local.bench_series import Series
 from local.state import State
-from tests.support import Server
+from tests.support import Database
 
 
 @pytest.mark.timeout(480)
-def test_every_case_is_measured_beside_its_plain_way(server: Server, tmp_path: Path) -> None:
+def test_every_case_is_measured_beside_its_plain_way(database: Database, tmp_path: Path) -> None:
     sizes = replace(bench.QUICK, rows=3_000, seconds=0.5, huge=300_000)
     with (
-        server.database() as database,
         runtime(State(tmp_path / "two"), DATABASE_URL=database.url, WORKERS="2") as (folder, env),
         runtime(State(tmp_path / "one"), DATABASE_URL=database.url, WORKERS="1") as (_, env_of_one),
     ):

@@ -19,7 +19,7 @@ from local import bench_huge, bench_posts, bench_s3, bench_server, demo_sample
 from local.demo_expect import Unexpected
 from local.matrix_results import known_as
 from local.process import StartError
-from tests.support import Server, connect
+from tests.support import Database, Server, connect
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,12 +66,8 @@ def test_an_answer_other_than_201_ends_the_measurement(slow: str, monkeypatch: p
         bench_posts.send(slow, "/", [b"x"] * 2, rate=100)
 
 
-def test_a_database_with_tables_or_rows_of_others_is_refused_and_untouched(server: Server) -> None:
-    with (
-        server.database() as database,
-        closing(demo_sample.connect(database.url)) as connection,
-        connection.cursor() as cursor,
-    ):
+def test_a_database_with_tables_or_rows_of_others_is_refused_and_untouched(database: Database) -> None:
+    with closing(demo_sample.connect(database.url)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE orders (id INT PRIMARY KEY)")
         with pytest.raises(StartError, match="has to be its own; this one holds orders"):
             bench_server.claim(connection)
