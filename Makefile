@@ -48,8 +48,8 @@ lint: setup ## ruff and mypy --strict
 openapi: setup ## functions/insert/openapi.json, from the handlers' types
 	@$(PY) -m local.openapi
 
-bench: setup ## speed and memory, as a table in .local/bench.md
-	@$(PY) -m local bench
+bench: setup ## speed and memory, as tables in .local/bench.md; SERVERS="mariadb mysql" for both, ARGS=--help for sizes
+	@$(PY) -m local bench $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
 
 sam-up: setup ## `sam local` in the background, MySQL and S3 in containers (Docker)
 	@$(PY) -m local.sam up

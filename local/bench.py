@@ -1,127 +1,117 @@
 """`make bench`: how fast the four verbs are, and how much memory they take, on this machine.
 
-Starts a runtime of its own, with a database of its own, and takes it away afterwards. Each case runs in turns with a plain
-way to do the same, so that the ratio holds whatever else the machine does. The table goes to `.local/bench.md`.
+Starts runtimes of its own, with a database of its own, and takes them away afterwards. Each case runs in turns with plain
+ways to do the same, so that the ratios hold whatever else the machine does. The tables go to `.local/bench.md`.
 """
 
 import argparse
-import os
-import platform
-import shlex
-import shutil
-import statistics
-import subprocess
+import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from local.bench_cases import Bench, Case
-from local.state import ROOT, State
+from local import bench_cases, bench_posts, bench_report, bench_server
+from local.bench_huge import huge
+from local.bench_machine import machine
+from local.bench_place import Place, runtime
+from local.bench_plain import Plain
+from local.demo_expect import Unexpected
+from local.state import State
 
-_PACKAGES = ("polars", "PyMySQL", "boto3", "awslambdaric")
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything. ``huge`` is in bytes, 0 for none."""
+
+    rows: int = 1_000_000
+    part: int = 100_000
+    employees: int = 200_000
+    repeats: int = 5
+    posts: int = 200
+    rate: float = 20.0
+    seconds: float = 30.0
+    huge: int = 0
+
+
+_WORKERS = 2
+QUICK = Sizes(rows=10_000, part=1_000, employees=1_000, repeats=1, posts=3, seconds=1.0)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Measure, print the table and write it to the state's folder; 0 when every answer was as it should be."""
-    parser = argparse.ArgumentParser(prog="bench", description="Measures POST, load, backup and restore.")
-    parser.add_argument("--employees", type=int, default=200_000, metavar="N", help="rows of the file (200,000)")
-    parser.add_argument(
-        "--repeats", type=int, default=5, metavar="N", help="times for each of load, backup, restore (5)"
-    )
-    parser.add_argument("--posts", type=int, default=200, metavar="N", help="requests with 1,000 rows each (200)")
-    options = parser.parse_args(arguments)
-    state = State.from_env()
-    with runtime(State(state.folder / "bench")) as (folder, env):
-        text = measure(env, folder, options.employees, options.repeats, options.posts)
-    state.make()
-    (state.folder / "bench.md").write_text(text, encoding="utf-8")
-    print(text)
+    """Measure, print the tables and write them to the state's folder; 0 when every answer was as it should be."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else what was started would stay
+    sizes, servers = options(arguments)
+    state, texts = State.from_env(), []
+    try:
+        for kind in servers:
+            with bench_server.database_on(kind) as url:
+                given = {"DATABASE_URL": url} if url else {}
+                with (
+                    runtime(State(state.folder / "bench"), **given, WORKERS=str(_WORKERS)) as (folder, env),
+                    runtime(State(state.folder / "bench-1"), DATABASE_URL=env["DATABASE_URL"], WORKERS="1") as (_, one),
+                ):
+                    texts.append(measure(env, one, folder, sizes))
+            print(texts[-1])
+            state.make()  # after each server: a later one may fail
+            (state.folder / "bench.md").write_text("\n".join(texts), encoding="utf-8")
+    except Unexpected as error:
+        print(f"Tableferry: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
-def measure(env: Mapping[str, str], folder: Path, employees: int, repeats: int, posts: int) -> str:
-    """Run all cases on the runtime that `env` names and in whose database all tables are the benchmark's; the table."""
-    bench = Bench(env, folder, employees, lambda text: print(text, file=sys.stderr, flush=True))
-    cases = [bench.post(posts), bench.load("clean", repeats), bench.load("wanting", repeats)]
-    cases += bench.backup_and_restore(repeats)
-    return render(cases, machine(bench.server()))
+def measure(env: Mapping[str, str], env_of_one: Mapping[str, str], folder: Path, sizes: Sizes) -> str:
+    """Run all cases on two runtimes with one database, the first with WORKERS=2 and the other with 1; the Markdown.
+
+    Raises:
+        StartError: the database is not the benchmark's own; nothing was changed in it.
+        Unexpected: an answer or an account was not as it should be.
+    """
+    two, one = Place(env), Place(env_of_one)
+    with closing(Plain(env["DATABASE_URL"])) as plain:
+        cases = [bench_posts.back_to_back(two, plain, sizes.posts)]
+        loop = bench_posts.open_loop(two, plain, sizes.rate, sizes.seconds)
+        files = bench_cases.Files.make(folder / "files", sizes.rows, sizes.part)
+        cases += bench_cases.loads(two, one, plain, files, sizes.repeats, _tell)
+        cases += bench_cases.backup_and_restore(two, plain, folder / "backup", sizes.employees, sizes.repeats, _tell)
+        # A section is Markdown: what is measured elsewhere, of these runtimes and this connection, is one more of them.
+        sections = [f"{bench_report.table(cases)}\n{bench_report.NOTES}", loop.text()]
+        if sizes.huge:
+            sections.append(huge(env, plain, folder, sizes.huge, workers=_WORKERS))
+        return bench_report.report(machine(plain.server), sections)
 
 
-@contextmanager
-def runtime(state: State) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """A runtime with its state in a folder that is gone afterwards: a folder for files, and the addresses."""
-    outside = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "API_PORT"}}
-    environment = {**outside, "TABLEFERRY_STATE": str(state.folder)}
-    files = state.folder / "files"
-    try:
-        subprocess.run([sys.executable, "-m", "local", "up"], env=environment, cwd=ROOT, check=True)
-        files.mkdir()
-        yield files, read_env(state.env)
-    finally:
-        subprocess.run([sys.executable, "-m", "local", "down"], env=environment, cwd=ROOT, check=False)
-        shutil.rmtree(state.folder, ignore_errors=True)
-
-
-def read_env(file: Path) -> dict[str, str]:
-    """The variables of a file of `export NAME=value` lines."""
-    words = shlex.split(file.read_text(encoding="utf-8"))
-    return dict(word.split("=", 1) for word in words if "=" in word)
-
-
-def render(cases: Sequence[Case], facts: Mapping[str, str]) -> str:
-    """The Markdown."""
-    heads = ("case", "rows", "median", "min to max", "p99", "rows/s", "peak memory", "plain way", "rows/s", "ratio")
-    lines = ["# Benchmark", "", *(f"- {name}: {value}" for name, value in facts.items()), ""]
-    lines += ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(_cells(case)) + " |" for case in cases]
-    lines += ["", "Times are what a client sees, over HTTP. Peak memory is that of the function's process (VmHWM)."]
-    lines += ["Ratio: the plain way's median by ours; above 1, Tableferry is faster.", ""]
-    return "\n".join(lines)
-
-
-def _cells(case: Case) -> Sequence[str]:
-    median, plain = statistics.median(case.seconds), statistics.median(case.plain_seconds)
-    few = len(case.seconds) < 100
-    return (
-        f"{case.name} ({len(case.seconds)} times)",
-        f"{case.rows:,}",
-        _time(median),
-        f"{_time(min(case.seconds))} to {_time(max(case.seconds))}",
-        "-" if few else _time(statistics.quantiles(case.seconds, n=100)[98]),
-        f"{case.rows / median:,.0f}",
-        "-" if case.peak is None else f"{case.peak / 2**20:,.0f} MiB",
-        case.plain,
-        f"{case.rows / plain:,.0f}",
-        f"{plain / median:.2f}",
+def options(arguments: Sequence[str]) -> tuple[Sizes, Sequence[str]]:
+    """The sizes and the kinds of servers that a command line asks for."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measures POST, load, backup and restore.")
+    parser.add_argument(
+        "--server", nargs="+", choices=bench_server.KINDS, default=["mariadb"], help="which, in turn (mariadb)"
     )
+    parser.add_argument("--quick", action="store_true", help="little of everything: whether it runs, not how fast")
+    for name, kind, text in (
+        ("rows", int, "rows of the file that is loaded"),
+        ("part", int, "rows of it for executemany"),
+        ("employees", int, "rows of backup and restore"),
+        ("repeats", int, "turns of load, backup and restore"),
+        ("posts", int, "requests with 1,000 rows, one after the other"),
+        ("rate", float, "requests with 1,000 rows a second"),
+        ("seconds", float, "how long to send those"),
+    ):
+        parser.add_argument(f"--{name}", type=kind, metavar="N", help=f"{text} ({getattr(Sizes(), name):,})")
+    parser.add_argument(
+        "--huge", type=float, metavar="GB", help="also a file of so many GB, as it is and as .gz (none)"
+    )
+    found = parser.parse_args(arguments)
+    chosen = {field.name: getattr(found, field.name) for field in fields(Sizes)}
+    if wrong := [name for name, value in chosen.items() if value is not None and value <= 0]:
+        parser.error(f"--{' and --'.join(wrong)} must be more than 0")
+    if found.huge is not None:
+        chosen["huge"] = round(found.huge * 1e9)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return replace(QUICK if found.quick else Sizes(), **given), found.server
 
 
-def _time(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
-
-
-def machine(server: str) -> dict[str, str]:
-    """What the figures depend on."""
-    return {
-        "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {_memory()}, {platform.platform()}",
-        "server": server,
-        "software": ", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in _PACKAGES)]
-        ),
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor() or platform.machine()
-
-
-def _memory() -> str:
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return f"{total / 2**30:.0f} GiB"
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

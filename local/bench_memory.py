@@ -8,10 +8,10 @@ PROC = Path("/proc")
 
 
 class Memory:
-    """The processes of one runtime's functions, known by the DATABASE_URL in their environment."""
+    """The processes of one runtime's functions, known by the S3 in their environment: runtimes may share a database."""
 
-    def __init__(self, database_url: str) -> None:
-        self._mark = f"DATABASE_URL={database_url}".encode()
+    def __init__(self, s3_url: str) -> None:
+        self._mark = f"AWS_ENDPOINT_URL_S3={s3_url}".encode()
 
     def forget(self) -> None:
         """Begin anew: the peak of every process is what it holds now."""
@@ -23,6 +23,10 @@ class Memory:
         """Bytes: the highest peak among the function's processes; None where nothing is known (not Linux)."""
         peaks = [peak for process in self._processes(function) if (peak := _peak(process)) is not None]
         return max(peaks, default=None)
+
+    def processes(self, function: str) -> int:
+        """How many there are: a function has one for each invocation that ran at the same time."""
+        return sum(1 for _ in self._processes(function))
 
     def _processes(self, function: str = "") -> Iterator[Path]:
         wanted = f"AWS_LAMBDA_FUNCTION_NAME={function}".encode()

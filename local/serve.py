@@ -19,6 +19,7 @@ from local.state import ROOT, State, acquire, write_private
 
 GATEWAY = ROOT / ".venvs" / "sam" / "bin" / "python"
 BUCKET = "tableferry-local"
+UNDECLARED = ("WORKERS",)  # what functions read and the template leaves at its default
 
 
 class Supervisor:
@@ -120,6 +121,7 @@ class Supervisor:
                 "TABLES": os.environ.get("TABLES", ""),
             },
             "aws": {**NO_ACCOUNT, **storage.environment},
+            "functions": {name: os.environ[name] for name in UNDECLARED if os.environ.get(name)},
             "s3_url": storage.url,
             "python": sys.executable,
             "logs": str(self.state.logs),

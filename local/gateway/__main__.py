@@ -1,7 +1,8 @@
 """Runs the gateway from a file of JSON until SIGTERM; says where it listens in a file, when it does.
 
 The file may come later than we. It holds: template, parameters, variables (what `--env-vars` would give), aws (for
-boto3, ours and the functions'), s3_url, python (the functions'), logs (folder), port (0: any), ready (file to write).
+boto3, ours and the functions'), functions (variables of theirs that the template does not declare), s3_url, python (the
+functions'), logs (folder), port (0: any), ready (file to write).
 """
 
 import json
@@ -28,7 +29,7 @@ def main(config_file: Path) -> int:
     config = json.loads(config_file.read_text())
     os.environ.update(config["aws"])
     project = read(Path(config["template"]), config["parameters"], config["variables"])
-    pool = Pool(Path(config["python"]), config["aws"], Path(config["logs"]))
+    pool = Pool(Path(config["python"]), {**config["aws"], **config["functions"]}, Path(config["logs"]))
     triggers = Triggers(project, pool, config["s3_url"])
     server = api.serve(project, pool, config["port"])
 

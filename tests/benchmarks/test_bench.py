@@ -1,57 +1,97 @@
 """The benchmark runs and says what it saw; how fast things are is not tested here."""
 
 import os
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from local import bench, demo_sample
-from local.bench_cases import Case
-from local.bench_memory import Memory
-from tests.e2e.tables import recreate
+from local import bench, bench_report
+from local.bench_memory import PROC, Memory
+from local.bench_place import runtime
+from local.bench_series import Series
+from local.state import State
+from tests.support import Database
 
 
-def test_every_case_is_measured_beside_its_plain_way(runtime: Any, tmp_path: Path) -> None:
-    with closing(demo_sample.connect(runtime.env["DATABASE_URL"])) as connection:
-        recreate(connection)
-        text = bench.measure(runtime.env, tmp_path, employees=1_000, repeats=1, posts=3)
-        recreate(connection)
-    for name in (
-        "POST of 1,000 rows (3 times)",
-        "load of a file (clean)",
-        "load of a file (wanting)",
-        "backup",
-        "restore",
+@pytest.mark.timeout(480)
+def test_every_case_is_measured_beside_its_plain_way(database: Database, tmp_path: Path) -> None:
+    sizes = replace(bench.QUICK, rows=3_000, seconds=0.5, huge=300_000)
+    with (
+        runtime(State(tmp_path / "two"), DATABASE_URL=database.url, WORKERS="2") as (folder, env),
+        runtime(State(tmp_path / "one"), DATABASE_URL=database.url, WORKERS="1") as (_, env_of_one),
     ):
-        assert f"| {name}" in text
+        text = bench.measure(env, env_of_one, folder, sizes)
+        if PROC.exists():
+            assert workers(env["S3_URL"]) == {"2"}
+            assert workers(env_of_one["S3_URL"]) == {"1"}
+    for name in (
+        "POST of 1,000 rows | 3 | 1,000 |",
+        "LOAD DATA LOCAL of the clean file, one connection | 1 | 3,000 |",
+        "executemany, 1,000 rows a commit, of the first 1,000 rows | 1 | 1,000 |",
+        "load, 3 % bad rows, WORKERS=2 | 1 | 3,000 |",
+        "load, 3 % bad rows, WORKERS=1 | 1 | 3,000 |",
+        "load, clean file, WORKERS=2 | 1 | 3,000 |",
+        "load, 3 % bad rows, .gz, WORKERS=2 | 1 | 3,000 |",
+        "load, 3 % bad rows, .zst, WORKERS=2 | 1 | 3,000 |",
+        "backup | 1 | 1,000 |",
+        "restore | 1 | 1,000 |",
+        "20 a second, due in an even beat | 10 |",
+        "load of 300,000 bytes of CSV, plain, 3 % bad rows, WORKERS=2 | 1 |",
+        "load of 300,000 bytes of CSV, .gz of ",
+    ):
+        assert f"| {name}" in text, text
     if Path("/proc/self/clear_refs").exists():
-        assert text.count("MiB |") == 5, text
+        assert text.count("MiB |") == 11, text
 
 
-def test_the_table_has_medians_rates_and_ratios() -> None:
-    case = Case("load", 1_000, "LOAD DATA", [0.2, 0.1, 0.3], [0.1, 0.1, 0.1], 50 * 2**20)
-    text = bench.render([case], {"server": "MariaDB"})
+def workers(s3_url: str) -> set[str]:
+    """What the functions of a runtime were told of WORKERS."""
+    found = set()
+    for process in PROC.glob("[0-9]*/environ"):
+        try:
+            variables = dict(one.split("=", 1) for one in os.fsdecode(process.read_bytes()).split("\0") if "=" in one)
+        except OSError:
+            continue
+        if variables.get("AWS_ENDPOINT_URL_S3") == s3_url and "AWS_LAMBDA_FUNCTION_NAME" in variables:
+            found.add(variables.get("WORKERS", ""))
+    return found
+
+
+def test_the_table_has_medians_rates_and_ratios_of_rows_a_second() -> None:
+    plain = Series("LOAD DATA LOCAL", 500, seconds=[0.1, 0.1, 0.1], short="LOAD DATA")
+    case = Series("load", 1_000, (plain,), seconds=[0.2, 0.1, 0.4], peak=50 * 2**20)
+    text = bench_report.report({"server": "MariaDB"}, [bench_report.table([case, Series("b", 1, (plain,), "", [1.0])])])
     assert "- server: MariaDB" in text
-    assert (
-        "| load (3 times) | 1,000 | 200.0 ms | 100.0 ms to 300.0 ms | - | 5,000 | 50 MiB | LOAD DATA | 10,000 | 0.50 |"
-        in text
+    ours = (
+        "| load | 3 | 1,000 | 200.0 ms | 100.0 ms to 400.0 ms | - | 5,000 | 50 MiB | 1.00 (0.50 to 2.00) of LOAD DATA |"
     )
+    assert ours in text
+    theirs = "| LOAD DATA LOCAL | 3 | 500 | 100.0 ms | 100.0 ms to 100.0 ms | - | 5,000 | - | - |"
+    assert text.count(theirs) == 1
 
 
-def test_memory_is_that_of_the_processes_that_serve_this_database(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    for number, (url, name) in enumerate((("mysql://a", "Load"), ("mysql://b", "Load"), ("mysql://a", "Other"))):
+def test_the_sizes_are_options_and_quick_is_little_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.options([]) == (bench.Sizes(), ["mariadb"])
+    assert bench.options(["--server", "mariadb", "mysql"])[1] == ["mariadb", "mysql"]
+    assert bench.options(["--quick", "--rows", "7"])[0] == replace(bench.QUICK, rows=7)
+    assert bench.options(["--huge", "1.5"])[0].huge == 1_500_000_000
+    with pytest.raises(SystemExit):
+        bench.options(["--repeats", "0"])
+    assert "--repeats" in capsys.readouterr().err
+
+
+def test_memory_is_that_of_the_processes_of_this_runtime(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for number, (url, name) in enumerate((("http://a", "Load"), ("http://b", "Load"), ("http://a", "Other"))):
         process = tmp_path / str(100 + number)
         process.mkdir()
-        environment = f"PATH=/bin\0DATABASE_URL={url}\0AWS_LAMBDA_FUNCTION_NAME={name}\0"
+        environment = f"PATH=/bin\0AWS_ENDPOINT_URL_S3={url}\0AWS_LAMBDA_FUNCTION_NAME={name}\0"
         (process / "environ").write_bytes(os.fsencode(environment))
         (process / "status").write_text(f"Name:\tx\nVmHWM:\t    {number + 1} kB\n")
     monkeypatch.setattr("local.bench_memory.PROC", tmp_path)
-    memory = Memory("mysql://a")
+    memory = Memory("http://a")
     assert memory.peak("Load") == 1024
     assert memory.peak("Nothing") is None
+    assert memory.processes("Load") == 1
     memory.forget()
     assert {path.parent.name for path in tmp_path.glob("*/clear_refs")} == {"100", "102"}

@@ -1,0 +1,72 @@
+"""The plain ways to do what Tableferry does, on one connection beside it: what a script would do, with no checks at all."""
+
+import csv
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+from pymysql.cursors import SSCursor
+
+from local import bench_server, demo_sample
+from local.demo_expect import check
+from local.demo_sample import SOURCES
+
+TABLE = "hired_employees"
+BATCH = 1_000
+
+
+class Plain:
+    """A connection to the benchmark's database, whose tables it makes; raises StartError if it is somebody else's."""
+
+    def __init__(self, database_url: str) -> None:
+        self._connection = demo_sample.connect(database_url, local_infile=True)
+        bench_server.claim(self._connection)
+        self.server = bench_server.described(self._connection)
+        with self._connection.cursor() as cursor:
+            for table in ("departments", "jobs"):
+                with (SOURCES / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+                    cursor.executemany(f"INSERT INTO {table} VALUES (%s, %s)", list(csv.reader(file)))
+
+    def close(self) -> None:
+        """Leave the database as it was found: without rows."""
+        with self._connection.cursor() as cursor:
+            for statement in (f"TRUNCATE TABLE {TABLE}", "DELETE FROM departments", "DELETE FROM jobs"):
+                cursor.execute(statement)
+        self._connection.close()
+
+    def empty(self) -> None:
+        """No employees."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE TABLE {TABLE}")
+
+    def insert(self, rows: Sequence[Sequence[str]]) -> None:
+        """`executemany` in one transaction."""
+        values = [(*row[:2], row[2].replace("T", " ").rstrip("Z"), *row[3:]) for row in rows]
+        self._connection.begin()
+        with self._connection.cursor() as cursor:
+            cursor.executemany(f"INSERT INTO {TABLE} VALUES (%s, %s, %s, %s, %s)", values)
+        self._connection.commit()
+
+    def insert_file(self, file: Path) -> None:
+        """A file read by `csv`, with `executemany` and a commit for each batch."""
+        with file.open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines)
+            while batch := list(islice(rows, BATCH)):
+                self.insert(batch)
+
+    def load(self, file: Path, rows: int) -> None:
+        """`LOAD DATA LOCAL INFILE` of a file with so many good rows, in one statement."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(
+                f"LOAD DATA LOCAL INFILE %s INTO TABLE {TABLE} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','"
+                " OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
+                " (id, name, @hired, department_id, job_id) SET `datetime` = REPLACE(REPLACE(@hired, 'T', ' '), 'Z', '')",
+                (str(file),),
+            )
+            check("rows of LOAD DATA", cursor.rowcount, rows)
+
+    def write(self, file: Path) -> None:
+        """A SELECT, unbuffered, into a CSV file."""
+        with file.open("w", encoding="utf-8", newline="") as out, self._connection.cursor(SSCursor) as cursor:
+            cursor.execute(f"SELECT * FROM {TABLE}")
+            csv.writer(out, lineterminator="\n").writerows(cursor)

@@ -1,0 +1,105 @@
+"""The database that the benchmark writes to: always one of its own making, for it empties tables and fills disks.
+
+DATABASE_URL names the user's own data and is never used. MARIADB_URL and MYSQL_URL name servers, each with a user who may
+create databases and users, as for `make test-matrix`; the benchmark makes a database there and drops it.
+"""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from urllib.parse import unquote, urlsplit
+
+import pymysql
+
+from local import database, mysql_container, sam_docker
+from local.demo_sample import COLUMNS, SOURCES, Connection
+from local.matrix_results import known_as
+from local.process import StartError
+
+KINDS = ("mariadb", "mysql")
+_OURS = {*COLUMNS, "tableferry_ledger"}
+_NO_MYSQL = (
+    "no Docker engine answers here to run MySQL in, and MYSQL_URL names no server. Start Docker, or name one: "
+    "`make bench SERVERS=mysql MYSQL_URL=mysql://root:password@host:3306/`"
+)
+_FACTS = ("innodb_buffer_pool_size", "innodb_flush_log_at_trx_commit", "sync_binlog", "log_bin")
+
+
+@contextmanager
+def database_on(kind: str) -> Iterator[str | None]:
+    """The URL of a fresh database on a server of this kind; None for the embedded server, which makes its own.
+
+    Without a URL in the environment, MySQL runs in a container with the embedded server's options. Raises StartError.
+    """
+    variable = f"{kind.upper()}_URL"
+    if given := os.environ.get(variable, "").split():
+        database.check(given[0], variable=variable)
+        with fresh(given[0]) as url:
+            yield url
+    elif kind == "mariadb":
+        yield None
+    elif not sam_docker.answers():
+        raise StartError(_NO_MYSQL)
+    else:
+        with mysql_container.running(1) as [administrator], fresh(administrator) as url:
+            yield url
+
+
+@contextmanager
+def fresh(administrator: str) -> Iterator[str]:
+    """A new database with a user who has the rights of `sources/grants.sql`: its URL. Both are gone afterwards."""
+    name, password = f"bench_{secrets.token_hex(6)}", secrets.token_hex(16)
+    place = urlsplit(administrator)
+    user = f"'{name}'@'%'"
+    _run(administrator, f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    try:
+        _run(administrator, f"CREATE USER {user} IDENTIFIED BY '{password}'", *database.grants(name, user))
+        yield f"mysql://{name}:{password}@{place.hostname}:{place.port or 3306}/{name}"
+    finally:
+        _run(administrator, f"DROP DATABASE `{name}`", f"DROP USER IF EXISTS {user}")
+
+
+def claim(connection: Connection) -> None:
+    """Make the sample's tables in the benchmark's database.
+
+    Raises:
+        StartError: there are other tables, or rows: then it is somebody's, and nothing has been changed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        there = {name for (name,) in cursor.fetchall()}
+        full = [table for table in sorted(there & set(COLUMNS)) if cursor.execute(f"SELECT 1 FROM `{table}` LIMIT 1")]
+        if found := [*sorted(there - _OURS), *full]:
+            message = (
+                "the benchmark empties and fills its tables, and its database has to be its own; "
+                f"this one holds {', '.join(found)}"
+            )
+            raise StartError(message)
+        for statement in database.split_statements((SOURCES / "schema.sql").read_text(encoding="utf-8")):
+            cursor.execute(statement)
+
+
+def described(connection: Connection) -> str:
+    """The server's name and version, and the settings that decide how fast it writes."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT @@version, {', '.join('@@' + name for name in _FACTS)}")
+        [(version, *values)] = cursor.fetchall()
+    settings = ", ".join(f"{name} {value}" for name, value in zip(_FACTS, values, strict=True))
+    return f"{known_as(version)} ({settings})"
+
+
+def _run(administrator: str, *statements: str) -> None:
+    place = urlsplit(administrator)
+    with closing(
+        pymysql.connect(
+            host=place.hostname or "127.0.0.1",
+            port=place.port or 3306,
+            user=unquote(place.username or ""),
+            password=unquote(place.password or ""),
+            autocommit=True,
+        )
+    ) as connection:
+        for statement in statements:
+            with connection.cursor() as cursor:
+                cursor.execute(statement)
