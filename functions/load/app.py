@@ -129,6 +129,8 @@ def _told(done: Account, size: int) -> dict[str, Any]:
     """Log and count what became of a load."""
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
+    if done.state == "running":  # handed over, or somebody else's: it is counted when it ends
+        return done.model_dump(mode="json")
     api.count(
         rows_in=done.inserted + done.updated,
         rows_rejected=done.rejected,

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import blockwriter, ledger
+from tableferry import ledger
+from tableferry.blockwriter import BlockWriter
 from tableferry.database import Connection, execute
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tableferry.store import Store
@@ -48,15 +49,18 @@ def killer(server: Server) -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.parametrize("where", ["insert_rows", "write"])
+@pytest.mark.parametrize("where", ["conclude", "write"])
 @pytest.mark.parametrize("block", [1, 3, 6])
 def test_a_load_killed_between_blocks_goes_on_after_the_last_one(
     database: Database, uploads: Uploads, killer: Any, monkeypatch: pytest.MonkeyPatch, where: str, block: int
 ) -> None:
     database.run("CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)")
     event = uploads.put(lines(58, bad=7))
-    place: Any = blockwriter if where == "insert_rows" else ledger
-    monkeypatch.setattr(place, where, Fault(getattr(place, where), block, killer))
+    if where == "conclude":
+        fault = Fault(BlockWriter.conclude, block, lambda _, connection, __: killer(connection))
+        monkeypatch.setattr(BlockWriter, "conclude", lambda *args: fault(*args))  # noqa: PLW0108  # as a method
+    else:
+        monkeypatch.setattr(ledger, "write", Fault(ledger.write, block, killer))
     with pytest.raises(DatabaseUnavailable):
         invoke(handler, event)
     assert len(names(database)) <= (block - 1) * 10
@@ -99,7 +103,7 @@ def test_a_load_that_ends_in_an_unforeseen_error_does_not_stay_running(
         raise ZeroDivisionError("SELECT secret")
 
     with monkeypatch.context() as patch:
-        patch.setattr(blockwriter, "insert_rows", Fault(None, 1, fail))
+        patch.setattr(BlockWriter, "conclude", fail)
         event = uploads.put(lines(3))
         with pytest.raises(ZeroDivisionError):
             invoke(handler, event)

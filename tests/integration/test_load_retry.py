@@ -10,8 +10,9 @@ import pytest
 
 from functions.load.app import handler
 from tableferry import account as accounts
-from tableferry import blockwriter, handover
+from tableferry import handover
 from tableferry.account import Account
+from tableferry.blockwriter import BlockWriter
 from tableferry.errors import Conflict, DatabaseUnavailable, InvalidRequest, RecordNotFound
 from tableferry.store import Store
 from tests.integration.lambdas import Answer, Json, counts, created, invoke, request
@@ -31,16 +32,15 @@ def _events(monkeypatch: pytest.MonkeyPatch) -> None:
 @contextmanager
 def failing(monkeypatch: pytest.MonkeyPatch, at: int, error: Exception) -> Iterator[None]:
     """The n-th block, and those after it, cannot be written."""
-    place: Any = blockwriter
-    real, calls = place.insert_rows, iter(range(1, 1000))
+    real, calls = BlockWriter.conclude, iter(range(1, 1000))
 
-    def insert(*args: Any) -> Any:
+    def conclude(*args: Any) -> Any:
         if next(calls) >= at:
             raise error
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(place, "insert_rows", insert)
+        patch.setattr(BlockWriter, "conclude", conclude)
         yield
 
 
