@@ -115,7 +115,7 @@ def _invoked(place: Mapping[str, str], key: str, series: Series, log: Path, work
     worker = Worker(function, Path(sys.executable), aws, log)
     try:
         with timed(series.seconds):
-            result = worker.invoke(json.dumps({"action": "load", "key": key}).encode())
+            result = worker.invoke(json.dumps({"action": "load", "key": key}).encode(), "bench")
         series.saw(Memory(place["S3_URL"]).peak("LoadFunction"))
     finally:
         worker.close()
