@@ -15,7 +15,7 @@ from tableferry.database import Database
 from tableferry.errors import InvalidRequest
 from tableferry.load import load
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
-from tableferry.options import OnDuplicate
+from tableferry.options import OnDuplicate, as_metadata
 from tableferry.settings import Settings
 from tableferry.store import Store, encode_name, open_store
 
@@ -27,14 +27,14 @@ _UPLOAD_SECONDS = 600
 
 @app.post("/uploads", summary="Where to send a file", tags=["loads"], responses=api.responses(UploadTarget, 201))
 def create_upload(request: UploadRequest) -> Response[UploadTarget]:
-    """A presigned POST, good for ten minutes, for one key of up to 5 GB; its arrival starts the load."""
+    """A presigned POST, good for ten minutes, for one key of up to 5 GB; its arrival starts the load, as the options say."""
     settings = Settings.from_env()
     database = Database(settings.database)
     with database.connect() as connection:
         table = catalog.describe(connection, database, request.table)
     key = f"uploads/{encode_name(table.name)}/{request.filename}"
     target = open_store(settings.bucket).presigned_post(
-        key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS
+        key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS, as_metadata(request.said())
     )
     return api.answer(HTTPStatus.CREATED, UploadTarget(**target, key=key, expires_in=_UPLOAD_SECONDS))
 
@@ -54,24 +54,25 @@ def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's param
 def load_object(key: str, version: str) -> dict[str, Any]:
     """Load this version of an upload, which may have been written over since, into the table that its key names."""
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), key, version, None)
+    return _load(settings, open_store(settings.bucket), key, version, {})
 
 
 def load_named(event: dict[str, Any]) -> dict[str, Any]:
-    """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with ``on_duplicate``."""
+    """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with options."""
     request = api.parsed(LoadRequest, event)
     settings = Settings.from_env()
-    return _load(settings, open_store(settings.bucket), request.key, "", request.on_duplicate)
+    return _load(settings, open_store(settings.bucket), request.key, "", request.said())
 
 
-def _load(settings: Settings, store: Store, key: str, version: str, on_duplicate: OnDuplicate | None) -> dict[str, Any]:
+def _load(settings: Settings, store: Store, key: str, version: str, said: dict[str, Any]) -> dict[str, Any]:
     prefix, _, rest = key.partition("/")
     table, _, filename = rest.partition("/")
     if prefix != "uploads" or not table or not filename:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
     uploaded = store.head(key, version)
-    chosen = on_duplicate or uploaded.metadata.get("on-duplicate", OnDuplicate.REJECT)
-    done = load(Database(settings.database), store, uploaded, unquote(table), chosen)
+    of_table = settings.table_options(unquote(table)).get("on_duplicate") or OnDuplicate.REJECT
+    on_duplicate = said.get("on_duplicate") or uploaded.metadata.get("on-duplicate", of_table)
+    done = load(Database(settings.database), store, uploaded, unquote(table), on_duplicate)
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
     api.count(

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -16,13 +16,15 @@ from tableferry.csvfile import records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.header import header_of
-from tableferry.options import OnDuplicate
+from tableferry.options import Binary, OnDuplicate, Options
 from tableferry.rules import Row, Rules
 from tableferry.tables import Table
 from tableferry.values import dump
 from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
 
 MOST_ROWS = 1000
+_USUAL = Options()
+_EXPIRED_AT_ONCE = 20
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without the other can be written so
 
 
@@ -42,22 +44,33 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows of a request as they came: CSV, or what JSON holds; ``body`` is what an Idempotency-Key is held to."""
+    """The rows of a request as they came: CSV, or what JSON holds; ``said`` are the options that the request names.
+
+    All of it is what an Idempotency-Key is held to; not so the table's settings, which may change before it comes again.
+    """
 
     body: bytes
     csv: bool
+    said: Mapping[str, str | None] = field(default_factory=dict)
+
+    def fingerprint(self, table: str) -> str:
+        said = (f"{name}={value}" for name, value in sorted(self.said.items()) if value is not None)
+        request = (table, *said, "csv" if self.csv else "json")
+        return hashlib.sha256("\0".join(request).encode() + b"\0" + self.body).hexdigest()
 
 
 def insert(
     database: Database,
     name: str,
     batch: Batch,
-    on_duplicate: OnDuplicate = OnDuplicate.REJECT,
+    options: Options = _USUAL,
     idempotency_key: str | None = None,
+    ledger_days: int = 0,
 ) -> Inserted:
     """Put 1 to 1000 rows into a table, in one transaction.
 
-    With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer.
+    With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer, until its entry in
+    the ledger is ``ledger_days`` old; with 0, for ever.
 
     Raises:
         TableNotFound, InvalidRequest, TooManyRows: nothing was written.
@@ -65,30 +78,31 @@ def insert(
     """
     with database.connect() as connection:
         table = describe(connection, database, name)
-        rules, good, bad = _checked(table, batch)
+        rules, good, bad = _checked(table, batch, options.binary)
         if idempotency_key is None:
-            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))
+            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, options.on_duplicate))
         ledger.prepare(connection)
         entry = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
-        request = (name, on_duplicate.value, "csv" if batch.csv else "json")
-        fingerprint = hashlib.sha256("\0".join(request).encode() + b"\0" + batch.body).hexdigest()
+        fingerprint = batch.fingerprint(name)
 
         def once() -> Inserted:
             if not ledger.write(connection, entry, 0, None):
                 return _replayed(ledger.read(connection, entry, 0), fingerprint)
-            done = _write(connection, rules, good, bad, on_duplicate)
+            done = _write(connection, rules, good, bad, options.on_duplicate)
             ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
             return done
 
-        return again_on_deadlock(connection, once)
+        done = again_on_deadlock(connection, once)
+        ledger.expire(connection, ledger_days, _EXPIRED_AT_ONCE)
+        return done
 
 
-def _checked(table: Table, batch: Batch) -> tuple[Rules, list[Row], list[Problem]]:
-    return _csv_rows(table, batch.body) if batch.csv else _json_rows(table, batch.body)
+def _checked(table: Table, batch: Batch, binary: Binary) -> tuple[Rules, list[Row], list[Problem]]:
+    return _csv_rows(table, batch.body, binary) if batch.csv else _json_rows(table, batch.body, binary)
 
 
-def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
-    rules = Rules(table)
+def _csv_rows(table: Table, body: bytes, binary: Binary) -> tuple[Rules, list[Row], list[Problem]]:
+    rules = Rules(table, binary=binary)
     good: list[Row] = []
     bad: list[Problem] = []
     read = 0
@@ -99,7 +113,7 @@ def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem
     for first, record in enumerate(records([body])):
         fields = [] if record.malformed else record.fields()
         if first == 0 and (columns := header_of(table, fields)):
-            rules = Rules(table, columns)
+            rules = Rules(table, columns, binary)
             continue
         read += 1
         _not_too_many(read)
@@ -114,8 +128,8 @@ def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem
     return rules, good, bad
 
 
-def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
-    rules = Rules(table)
+def _json_rows(table: Table, body: bytes, binary: Binary) -> tuple[Rules, list[Row], list[Problem]]:
+    rules = Rules(table, binary=binary)
     good: list[Row] = []
     bad: list[Problem] = []
     for number, given in enumerate(_rows_in(body), 1):

@@ -23,6 +23,7 @@ from tableferry.decompress import decompressed
 from tableferry.errors import Conflict, InvalidRequest, TableferryError, Unaccounted
 from tableferry.options import OnDuplicate
 from tableferry.rules import Rules
+from tableferry.settings import ledger_days
 from tableferry.store import Object, Store
 from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
 
@@ -196,6 +197,7 @@ def _finish(
     with transaction(connection):
         ledger.write(connection, entry, _FINAL, finished.model_dump(mode="json"))
         ledger.delete(connection, entry, parts)
+    ledger.expire(connection, ledger_days())
     return accounts.save(store, finished)
 
 

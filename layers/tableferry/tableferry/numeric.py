@@ -13,6 +13,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _MOST_DIGITS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+# Numbers as people of some countries write them, which no program should have to guess at.
+_DECIMAL_COMMA = re.compile(r"([+-]?)([0-9]+|[0-9]{1,3}(?:[.' \u00a0\u202f\u2019][0-9]{3})+),([0-9]+)")
+_THOUSANDS = re.compile(
+    r"([+-]?)([0-9]{1,3}(?:([,' \u00a0\u202f\u2019])[0-9]{3})(?:\3[0-9]{3})*|[0-9]{1,3}(?:\.[0-9]{3}){2,})(\.[0-9]+)?"
+)
 _LARGEST_FLOAT = 3.4028234663852886e38
 
 
@@ -23,7 +28,7 @@ def integer(column: Column) -> Check:
     def check(value: object) -> int:
         if isinstance(value, str):
             if not (value.isdecimal() and value.isascii() and len(value) < 20) and not _INTEGER.fullmatch(value):
-                raise Bad("invalid", f"expected a whole number, not {shown(value)}")
+                raise Bad("invalid", _misspelled(value) or f"expected a whole number, not {shown(value)}")
             number = int(value)
         elif isinstance(value, int) or (
             isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
@@ -77,7 +82,24 @@ def _number(value: object) -> str:
         return str(value)
     if isinstance(value, str) and _NUMBER.fullmatch(value) and len(value) < 400:
         return value
-    raise Bad("invalid", f"expected a number, not {shown(value)}")
+    misspelled = _misspelled(value) if isinstance(value, str) else None
+    raise Bad("invalid", misspelled or f"expected a number, not {shown(value)}")
+
+
+def _misspelled(text: str) -> str | None:
+    """What is wrong with a number that has a decimal comma or thousands separators, and how it is written."""
+    if len(text) > _MOST_DIGITS:
+        return None
+    if comma := _DECIMAL_COMMA.fullmatch(text):
+        whole, places = re.sub("[^0-9]", "", comma[2]), comma[3]
+        number = f"{comma[1]}{whole}.{places}"
+        if whole == comma[2] and len(whole) <= 3 == len(places):
+            return f"{shown(text)} has a comma: write {number}, or {comma[1]}{whole}{places}, whichever is meant"
+        return f"{shown(text)} has a decimal comma: write {number}"
+    if thousands := _THOUSANDS.fullmatch(text):
+        number = thousands[1] + re.sub("[^0-9]", "", thousands[2]) + (thousands[4] or "")
+        return f"{shown(text)} has separators between thousands: write {number}"
+    return None
 
 
 def bit(column: Column) -> Check:

@@ -6,20 +6,22 @@ A value is text (of a CSV field) or what JSON holds. Each check takes one that i
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from decimal import Decimal
 
 from tableferry import numeric, temporal
 from tableferry.checks import Bad, Check, Value, shown, string
+from tableferry.options import Binary
 from tableferry.tables import Column
 
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 _CODECS = {"ascii": "ascii", "latin1": "cp1252"}
 
 
-def check_for(column: Column) -> Check:
-    """The check of a column's values."""
+def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
+    """The check of a column's values; ``binary`` is how bytes are written."""
     kind = "json" if column.document else column.data_type
     if kind in numeric.INTEGER_BITS:
         return numeric.integer(column)
@@ -36,7 +38,7 @@ def check_for(column: Column) -> Check:
     if kind == "set":
         return _set(column)
     if kind in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"):
-        return _bytes(column)
+        return _bytes(column, binary)
     if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
         return _text(column)
     if kind == "time":
@@ -91,19 +93,35 @@ def _text(column: Column) -> Check:
     return check
 
 
-def _bytes(column: Column) -> Check:
+def _bytes(column: Column, binary: Binary) -> Check:
     octets = column.octets or 0
+    read = _of_base64 if binary is Binary.BASE64 else _of_hex
 
     def check(value: object) -> bytes:
-        found = _HEX.fullmatch(string(value))
-        if found is None:
-            raise Bad("invalid", "expected bytes as hexadecimal digits")
-        data = bytes.fromhex(found[1])
+        data = read(string(value))
         if len(data) > octets:
             raise Bad("too_long", f"{len(data)} bytes, and the column holds {octets}")
         return data
 
     return check
+
+
+def _of_hex(text: str) -> bytes:
+    found = _HEX.fullmatch(text)
+    if found is None:
+        raise Bad("invalid", "expected bytes as hexadecimal digits")
+    return bytes.fromhex(found[1])
+
+
+def _of_base64(text: str) -> bytes:
+    """RFC 4648, section 4: the standard alphabet, padded, with no other characters, and no bits that are thrown away."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        data = None
+    if data is None or base64.b64encode(data).decode() != text:
+        raise Bad("invalid", "expected bytes as base64: A-Z, a-z, 0-9, + and /, padded with = to groups of four")
+    return data
 
 
 def _enum(column: Column) -> Check:
