@@ -25,7 +25,7 @@ LAYERS = [
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "header", "writer", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
-    ["columns", "numeric", "temporal"],
+    ["columns", "numeric", "temporal", "characters"],
     ["catalog", "checks"],
     ["privileges", "ddl"],
     ["database", "store", "tables"],

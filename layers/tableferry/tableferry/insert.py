@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
@@ -146,7 +147,9 @@ def _json_rows(table: Table, body: bytes, binary: Binary) -> tuple[Rules, list[R
 
 def _rows_in(body: bytes) -> Sequence[Any]:
     try:
-        parsed = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
+        parsed = json.loads(
+            body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_once
+        )
         if _ESCAPED_SURROGATE.search(body):
             dump(parsed).encode()
     except (ValueError, ArithmeticError, RecursionError) as error:  # broken, or with what no text or number can be
@@ -159,6 +162,15 @@ def _rows_in(body: bytes) -> Sequence[Any]:
         raise InvalidRequest("There are no rows in the body.")
     _not_too_many(len(given))
     return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; a parser that took the last of two values with one name would lose the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidRequest(f"An object in the body names {name!r} twice.")
+    return found
 
 
 def _refuse(constant: str) -> None:
