@@ -118,6 +118,8 @@ class Supervisor:
                 "DATABASE_CA_FILE": self._ca_file,
                 "SIGNING_KEY": self.state.secret("signing.key"),
                 "TABLES": os.environ.get("TABLES", ""),
+                "TABLE_SETTINGS": os.environ.get("TABLE_SETTINGS", ""),
+                "LEDGER_DAYS": os.environ.get("LEDGER_DAYS", ""),
             },
             "aws": {**NO_ACCOUNT, **storage.environment},
             "s3_url": storage.url,
