@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.load.app import handler as loads
+from tableferry.options import chosen
 from tableferry.store import open_store
 from tests.integration.lambdas import Json, request
 from tests.support import Database
@@ -26,7 +27,7 @@ FIVE_GB = 5 * 1024**3
 LINES = b"4,Robots\n"
 
 
-def asked(filename: str = "a.csv", table: str = "departments", **more: str) -> Json:
+def asked(filename: str = "a.csv", table: str = "departments", **more: Any) -> Json:
     answer = request(loads, "POST", "/uploads", body={"table": table, "filename": filename, **more})
     assert answer.status == 201, answer.text
     return dict(answer.json)
@@ -81,6 +82,56 @@ def test_another_key_or_type_is_refused(bucket: str, s3_client: "S3Client", fiel
     answer = sent(asked(), LINES, **fields)
     assert answer.status_code in (400, 403), answer.text
     assert keys(s3_client, bucket) == []
+
+
+OPTIONS: dict[str, Any] = {
+    "on_duplicate": "update", "null": "\\N", "binary": "base64", "max_rejects": "5%", "delimiter": "\t",
+}  # fmt: skip
+METADATA = {"on-duplicate": "update", "null": "\\N", "binary": "base64", "max-rejects": "5%", "delimiter": "tab"}
+
+
+@pytest.mark.usefixtures("sample")
+def test_what_the_request_says_of_the_load_becomes_the_objects_metadata(bucket: str, s3_client: "S3Client") -> None:
+    target = asked(**OPTIONS)
+    conditions = policy_of(target)["conditions"]
+    for name, text in METADATA.items():
+        assert target["fields"][f"x-amz-meta-{name}"] == text
+        assert {f"x-amz-meta-{name}": text} in conditions
+    assert sent(target).status_code in (200, 201, 204)
+    head = s3_client.head_object(Bucket=bucket, Key=target["key"])
+    assert head["Metadata"] == METADATA
+    assert chosen(metadata=head["Metadata"]) == chosen(given=OPTIONS)
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(
+    ("said", "left_out", "more"),
+    [
+        (OPTIONS, "x-amz-meta-max-rejects", {}),
+        (OPTIONS, "x-amz-meta-on-duplicate", {"x-amz-meta-on-duplicate": "ignore"}),
+        ({"max_rejects": 0}, None, {"x-amz-meta-max-rejects": "100%"}),
+    ],
+)
+def test_whoever_uploads_can_neither_leave_out_nor_alter_what_was_said(
+    bucket: str, s3_client: "S3Client", said: dict[str, Any], left_out: str | None, more: dict[str, str]
+) -> None:
+    target = asked(**said)
+    if left_out:
+        del target["fields"][left_out]
+    answer = sent(target, LINES, **more)
+    assert answer.status_code in (400, 403), answer.text
+    assert keys(s3_client, bucket) == []
+
+
+@pytest.mark.usefixtures("sample", "bucket")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("on_duplicate", "merge"), ("null", "NULL"), ("binary", "octal"), ("max_rejects", "-1"), ("max_rejects", "101%"),
+     ("max_rejects", True), ("delimiter", ":"), ("delimeter", ",")],
+)  # fmt: skip
+def test_an_option_that_is_none_is_refused_by_name(name: str, value: object) -> None:
+    answer = request(loads, "POST", "/uploads", body={"table": "departments", "filename": "a.csv", name: value})
+    assert name in answer.problem(400)["detail"]
 
 
 @pytest.mark.usefixtures("sample")
