@@ -110,6 +110,7 @@ def test_what_the_request_says_of_the_load_becomes_the_objects_metadata(bucket: 
         (OPTIONS, "x-amz-meta-max-rejects", {}),
         (OPTIONS, "x-amz-meta-on-duplicate", {"x-amz-meta-on-duplicate": "ignore"}),
         ({"max_rejects": 0}, None, {"x-amz-meta-max-rejects": "100%"}),
+        ({}, None, {"x-amz-meta-on-duplicate": "update"}),
     ],
 )
 def test_whoever_uploads_can_neither_leave_out_nor_alter_what_was_said(
