@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.load.app import handler as loads
+from tableferry.errors import InvalidRequest
 from tableferry.options import chosen
 from tableferry.store import open_store
-from tests.integration.lambdas import Json, request
+from tests.integration.lambdas import Json, counts, invoke, request
+from tests.integration.uploads import TEXTS, Uploads
 from tests.support import Database
 
 if TYPE_CHECKING:
@@ -197,3 +199,18 @@ def test_a_tables_name_is_one_segment_of_the_key(database: Database, bucket: str
     assert key.count("/") == 2
     assert key.startswith("uploads/")
     assert ".." not in key.split("/")
+
+
+def test_a_load_does_as_the_invocation_says_or_else_the_object_or_else_the_tables_setting(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
+    monkeypatch.setenv("TABLE_SETTINGS", '{"t": {"on_duplicate": "update"}, "*": {"on_duplicate": "ignore"}}')
+    assert counts(uploads.load(b"1,b\n", name="1.csv")) == (1, 0, 1, 0, 0)
+    assert counts(uploads.load(b"1,c\n", name="2.csv", Metadata={"on-duplicate": "reject"})) == (1, 0, 0, 1, 0)
+    uploads.put(b"1,d\n", name="3.csv", Metadata={"on-duplicate": "reject"})
+    asked_for = {"action": "load", "key": "uploads/t/3.csv", "on_duplicate": "ignore"}
+    assert counts(invoke(loads, asked_for)) == (1, 0, 0, 0, 1)
+    assert database.rows("SELECT name FROM t") == [("b",)]
+    with pytest.raises(InvalidRequest, match="delimiter"):
+        invoke(loads, {"action": "load", "key": "uploads/t/3.csv", "delimiter": ":"})
