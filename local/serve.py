@@ -119,6 +119,8 @@ class Supervisor:
                 "DATABASE_CA_FILE": self._ca_file,
                 "SIGNING_KEY": self.state.secret("signing.key"),
                 "TABLES": os.environ.get("TABLES", ""),
+                "TABLE_SETTINGS": os.environ.get("TABLE_SETTINGS", ""),
+                "LEDGER_DAYS": os.environ.get("LEDGER_DAYS", ""),
             },
             "aws": {**NO_ACCOUNT, **storage.environment},
             "functions": {name: os.environ[name] for name in UNDECLARED if os.environ.get(name)},

@@ -210,6 +210,7 @@ def clean_environment() -> dict[str, str]:
         name
         for name in os.environ
         if name.startswith(("AWS_", "DATABASE_", "POWERTOOLS_"))
-        or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT", "TABLES", "OBJECT_LOCK_DAYS", "KEEP_OLD_DAYS"}
+        or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT", "TABLES", "TABLE_SETTINGS"}
+        or name in {"OBJECT_LOCK_DAYS", "KEEP_OLD_DAYS", "LEDGER_DAYS"}
     ]
     return {name: os.environ.pop(name) for name in names}

@@ -15,8 +15,8 @@ from tableferry.database import Database
 from tableferry.errors import UnsupportedMediaType
 from tableferry.insert import Batch, insert
 from tableferry.models import RowsResult, TableList, TableView
-from tableferry.options import OnDuplicate
-from tableferry.settings import database_address
+from tableferry.options import Binary, OnDuplicate, chosen
+from tableferry.settings import database_address, ledger_days, table_settings
 
 app = api.resolver()
 
@@ -60,15 +60,22 @@ def _described(name: str) -> TableView:
 def insert_rows(
     table: str,
     name: Annotated[str | None, Query(alias="table")] = None,
-    on_duplicate: Annotated[OnDuplicate, Query()] = OnDuplicate.REJECT,
+    on_duplicate: Annotated[OnDuplicate | None, Query()] = None,
+    binary: Annotated[Binary | None, Query()] = None,
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
 ) -> Response[RowsResult]:
-    """Good rows go in, each other one is reported with row, column, code and message."""
+    """Good rows go in, each other one is reported with row, column, code and message.
+
+    What the query does not say of duplicates and of bytes written as text, the table's setting does.
+    """
     content, media_type = body.raw(app)
     if media_type not in _TYPES:
         raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
-    batch = Batch(content, csv=_TYPES[media_type])
-    done = insert(_database(), name or api.path_name(app, "table", table), batch, on_duplicate, idempotency_key)
+    wanted = name or api.path_name(app, "table", table)
+    said = {"on_duplicate": on_duplicate, "binary": binary}
+    options = chosen(table_settings().of(wanted), given=said)
+    batch = Batch(content, csv=_TYPES[media_type], said=said)
+    done = insert(_database(), wanted, batch, options, idempotency_key, ledger_days())
     for problem in done.errors:
         # Without the message, which may hold the value: a log is no place for people's data.
         where = {"row": problem.row, "column": problem.column, "code": problem.code}

@@ -15,6 +15,7 @@ from tableferry.account import Account, LoadList
 from tableferry.database import Database
 from tableferry.errors import InvalidRequest, UploadGone
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
+from tableferry.options import as_metadata
 from tableferry.settings import Settings
 from tableferry.store import Object, Store, encode_name, open_store
 
@@ -26,14 +27,14 @@ _UPLOAD_SECONDS = 600
 
 @app.post("/uploads", summary="Where to send a file", tags=["loads"], responses=api.responses(UploadTarget, 201))
 def create_upload(request: UploadRequest) -> Response[UploadTarget]:
-    """A presigned POST, good for ten minutes, for one key of up to 5 GB; its arrival starts the load."""
+    """A presigned POST, good for ten minutes, for one key of up to 5 GB; its arrival starts the load, as the options say."""
     settings = Settings.from_env()
     database = Database(settings.database)
     with database.connect() as connection:
         table = catalog.describe(connection, database, request.table)
     key = f"uploads/{encode_name(table.name)}/{request.filename}"
     target = open_store(settings.bucket).presigned_post(
-        key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS
+        key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS, as_metadata(request.said())
     )
     return api.answer(HTTPStatus.CREATED, UploadTarget(**target, key=key, expires_in=_UPLOAD_SECONDS))
 
@@ -90,10 +91,10 @@ def _go_on(settings: Settings, store: Store, key: str) -> dict[str, Any]:
 
 
 def load_named(event: dict[str, Any]) -> dict[str, Any]:
-    """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with ``on_duplicate``."""
+    """A direct invocation: ``{"action": "load", "key": "uploads/…"}``, perhaps with options."""
     request = api.parsed(LoadRequest, event)
     settings = Settings.from_env()
-    given = request.model_dump(mode="json", exclude={"key"}, exclude_none=True)
+    given = {name: str(value) for name, value in request.said().items()}
     return _load_key(settings, open_store(settings.bucket), request.key, "", given)
 
 
@@ -120,6 +121,7 @@ def _load(
         given,
         again=again,
         workers=settings.workers,
+        ledger_days=settings.ledger_days,
         deadline=deadline.current(),
     )
     return _told(done, uploaded.size)

@@ -113,11 +113,11 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
-    """What a schedule asks for: finish restores that died, drop what was kept for longer than KEEP_OLD_DAYS."""
+    """What a schedule asks for: finish restores that died, drop what was kept for longer than KEEP_OLD_DAYS and LEDGER_DAYS."""
     api.parsed(RecoverRequest, event)
     settings = Settings.from_env()
     database, store = Database(settings.database), open_store(settings.bucket)
-    done = recover(database, store, datetime.now(UTC), settings.keep_old_days)
+    done = recover(database, store, datetime.now(UTC), settings.keep_old_days, settings.ledger_days)
     for stuck in done.stuck:
         api.logger.error("a restore cannot be finished", extra={"restore": stuck.id, "detail": stuck.stuck})
     api.count(restores_recovered=len(done.finished), restores_expired=len(done.expired), restores_stuck=len(done.stuck))

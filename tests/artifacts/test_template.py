@@ -328,6 +328,18 @@ def test_old_tables_are_kept_until_accept_unless_it_is_said_how_long_and_recover
         assert ("ScheduledRecovery" in stack.resources) is ("SchedulerRole" in stack.resources) is bool(schedule)
 
 
+def test_what_is_said_of_tables_and_of_the_ledger_reaches_the_functions_that_ask(synthesised: Json) -> None:
+    said = '{"jobs": {"on_duplicate": "update"}}'
+    for given, expected in (({}, ("{}", 30)), ({"TableSettings": said, "LedgerDays": 7}, (said, 7))):
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], **given)
+        for function in ("InsertFunction", "LoadFunction"):
+            variables = stack.resources[function]["Properties"]["Environment"]["Variables"]
+            assert (variables["TABLE_SETTINGS"], variables["LEDGER_DAYS"]) == expected
+        assert (
+            stack.resources["RestoreFunction"]["Properties"]["Environment"]["Variables"]["LEDGER_DAYS"] == expected[1]
+        )
+
+
 def test_the_signing_key_outlives_the_stack_as_the_backups_do(synthesised: Json) -> None:
     made = Stack(synthesised, **DEPLOYMENTS["least"])
     assert made.resources["SigningKey"]["DeletionPolicy"] == "Retain"

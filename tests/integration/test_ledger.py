@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
+from functions.restore.app import handler as restores
 from tableferry import ledger
-from tableferry.database import Connection, execute
+from tableferry.database import Connection, execute, transaction
 from tableferry.database import Database as Source
 from tableferry.errors import IdempotencyMismatch
 from tableferry.insert import Batch, Inserted, insert
 from tableferry.settings import database_address
-from tests.integration.lambdas import Answer, counts, request
+from tests.integration.lambdas import Answer, counts, invoke, request
+from tests.integration.uploads import Uploads
 from tests.support import Database
 
 # Without a key of its own, nothing but the ledger keeps a row from being there twice.
@@ -161,3 +163,118 @@ def test_a_table_that_others_hold_is_a_conflict_and_nothing_is_written(
         holder.rollback()
     assert database.rows("SELECT * FROM t") == [(1,)]
     assert post([[5]], "k").status == 201
+
+
+def entries(database: Database) -> set[tuple[str, int]]:
+    return set(database.rows(f"SELECT id, part FROM {ledger.TABLE}"))
+
+
+def aged(database: Database, days: int, where: str = "TRUE") -> None:
+    database.run(f"UPDATE {ledger.TABLE} SET written = NOW() - INTERVAL {days} DAY WHERE {where}")
+
+
+def test_a_key_is_good_for_its_days_and_the_same_request_is_a_new_one_after_them(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TABLE)
+    monkeypatch.setenv("LEDGER_DAYS", "7")
+    assert post([[1, "a"]], "k").status == 201
+    aged(database, 6)
+    assert post([[2, "b"]], "other").status == 201
+    assert post([[1, "a"]], "k").headers["idempotent-replayed"] == "true"
+    aged(database, 8)
+    assert post([[3, "c"]], "third").status == 201  # which drops the two
+    assert len(entries(database)) == 1
+    assert "idempotent-replayed" not in post([[1, "a"]], "k").headers
+    assert database.rows("SELECT id FROM t ORDER BY id") == [(1,), (1,), (2,), (3,)]
+
+
+def test_with_no_days_nothing_is_forgotten(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.run(TABLE)
+    monkeypatch.setenv("LEDGER_DAYS", "0")
+    post([[1, "a"]], "k")
+    aged(database, 10_000)
+    post([[2, "b"]], "other")
+    assert post([[1, "a"]], "k").headers["idempotent-replayed"] == "true"
+
+
+def test_entries_expire_so_many_at_once_the_oldest_first_and_those_of_unfinished_loads_never(
+    database: Database,
+) -> None:
+    with Source(database_address()).connect() as connection:
+        assert ledger.expire(connection, 30) == 0  # there is no ledger yet
+        ledger.prepare(connection)
+        for number in range(5):
+            ledger.write(connection, f"request/{number}", 0, None)
+            aged(database, 40 + number, f"id = 'request/{number}'")
+        for part in (0, 1, ledger.FINAL):
+            ledger.write(connection, "load/done" if part == ledger.FINAL else "load/died", part, None)
+        aged(database, 50, "id LIKE 'load/%'")
+        ledger.write(connection, "request/new", 0, None)
+        assert ledger.expire(connection, 30, limit=2) == 2
+        assert ledger.expire(connection, 100) == 0
+        kept = {("load/died", 0), ("load/died", 1), ("request/new", 0)}
+        assert entries(database) - kept == {(f"request/{number}", 0) for number in range(4)}
+        assert ledger.expire(connection, 30) == 4
+        assert entries(database) == kept
+        assert ledger.expire(connection, 10**9) == 0
+
+
+def test_a_ledger_of_an_earlier_version_is_let_be_and_expires_too(database: Database) -> None:
+    with Source(database_address()).connect() as connection:
+        ledger.prepare(connection)
+        assert database.rows(f"SHOW INDEX FROM {ledger.TABLE} WHERE key_name = 'written'")
+        database.run(f"ALTER TABLE {ledger.TABLE} DROP INDEX written")
+        ledger.prepare(connection)
+        ledger.write(connection, "request/1", 0, None)
+        aged(database, 31)
+        assert ledger.expire(connection, 30) == 1
+        assert not database.rows(f"SHOW INDEX FROM {ledger.TABLE} WHERE key_name = 'written'")
+
+
+def test_expiry_waits_for_nobody_who_writes_the_next_entry(database: Database) -> None:
+    source = Source(database_address())
+    with source.connect() as connection, source.connect() as other:
+        ledger.prepare(connection)
+        execute(connection, "SET SESSION innodb_lock_wait_timeout = 1")
+        ledger.write(connection, "request/old", 0, None)
+        aged(database, 31)
+        with transaction(other):
+            assert ledger.write(other, "request/next", 0, None)
+            assert ledger.expire(connection, 30) == 1
+        with transaction(other):
+            ledger.write(connection, "request/held", 0, None)
+            aged(database, 31)
+            execute(other, f"SELECT * FROM {ledger.TABLE} FOR UPDATE")
+            assert ledger.expire(connection, 30) == 0  # given up for this time, without an error
+        assert ledger.expire(connection, 30) == 2
+
+
+def test_a_scheduled_recovery_forgets_too(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.run(TABLE)
+    post([[1, "a"]], "k")
+    aged(database, 31)
+    monkeypatch.setenv("LEDGER_DAYS", "0")
+    assert invoke(restores, {"action": "recover"})["forgotten"] == 0
+    monkeypatch.delenv("LEDGER_DAYS")
+    assert invoke(restores, {"action": "recover"})["forgotten"] == 1
+    assert entries(database) == set()
+
+
+def test_a_load_that_ends_forgets_too(database: Database, uploads: Uploads) -> None:
+    database.run(TABLE)
+    post([[1, "a"]], "k")
+    aged(database, 31)
+    account = uploads.load(b"2,b\n")
+    assert entries(database) == {(f"load/{account['id']}", ledger.FINAL)}
+
+
+def test_a_request_that_comes_again_is_the_same_whatever_the_tables_setting_is_by_then(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20))")
+    first = post([[1, "a"]], "k")
+    monkeypatch.setenv("TABLE_SETTINGS", '{"t": {"on_duplicate": "update"}}')
+    assert post([[1, "a"]], "k").json == first.json
+    assert post([[1, "a"]], "k", query={"on_duplicate": "update"}).problem(422)
+    assert post([[1, "a"]], "k", query={"binary": "hex"}).problem(422)

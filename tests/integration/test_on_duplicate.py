@@ -10,7 +10,7 @@ from tableferry import writer
 from tableferry.database import Database as Source
 from tableferry.errors import Unaccounted
 from tableferry.insert import Batch, insert
-from tableferry.options import OnDuplicate
+from tableferry.options import OnDuplicate, Options
 from tableferry.rules import Row
 from tableferry.settings import database_address
 from tableferry.writer import Counts
@@ -143,5 +143,5 @@ def test_a_row_that_is_not_accounted_for_rolls_everything_back(
 
     monkeypatch.setattr(writer._Insertion, "_statement", one_lost)
     with pytest.raises(Unaccounted):
-        insert(Source(database_address()), "counted", Batch(b"1,a\n2,b\n", csv=True), OnDuplicate.IGNORE)
+        insert(Source(database_address()), "counted", Batch(b"1,a\n2,b\n", csv=True), Options(OnDuplicate.IGNORE))
     assert database.rows("SELECT COUNT(*) FROM counted") == [(0,)]

@@ -69,7 +69,14 @@ def test_a_scheduled_call_finishes_what_died_and_says_so(loaded: Database, kille
         assert picture(loaded) == before
     assert {found["id"] for found in get("/restores").json["restores"]} == seen
     assert seen
-    assert recover() == {"database": loaded.name, "busy": False, "finished": [], "expired": [], "stuck": []}
+    assert recover() == {
+        "database": loaded.name,
+        "busy": False,
+        "finished": [],
+        "expired": [],
+        "stuck": [],
+        "forgotten": 0,
+    }
 
 
 def test_kept_tables_stay_until_accept_unless_a_setting_says_how_long(

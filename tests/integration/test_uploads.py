@@ -15,8 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.load.app import handler as loads
+from tableferry.errors import InvalidRequest
+from tableferry.options import chosen
 from tableferry.store import open_store
-from tests.integration.lambdas import Json, request
+from tests.integration.lambdas import Json, counts, invoke, request
+from tests.integration.uploads import TEXTS, Uploads
 from tests.support import Database
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ FIVE_GB = 5 * 1024**3
 LINES = b"4,Robots\n"
 
 
-def asked(filename: str = "a.csv", table: str = "departments", **more: str) -> Json:
+def asked(filename: str = "a.csv", table: str = "departments", **more: Any) -> Json:
     answer = request(loads, "POST", "/uploads", body={"table": table, "filename": filename, **more})
     assert answer.status == 201, answer.text
     return dict(answer.json)
@@ -81,6 +84,57 @@ def test_another_key_or_type_is_refused(bucket: str, s3_client: "S3Client", fiel
     answer = sent(asked(), LINES, **fields)
     assert answer.status_code in (400, 403), answer.text
     assert keys(s3_client, bucket) == []
+
+
+OPTIONS: dict[str, Any] = {
+    "on_duplicate": "update", "null": "\\N", "binary": "base64", "max_rejects": "5%", "delimiter": "\t",
+}  # fmt: skip
+METADATA = {"on-duplicate": "update", "null": "\\N", "binary": "base64", "max-rejects": "5%", "delimiter": "tab"}
+
+
+@pytest.mark.usefixtures("sample")
+def test_what_the_request_says_of_the_load_becomes_the_objects_metadata(bucket: str, s3_client: "S3Client") -> None:
+    target = asked(**OPTIONS)
+    conditions = policy_of(target)["conditions"]
+    for name, text in METADATA.items():
+        assert target["fields"][f"x-amz-meta-{name}"] == text
+        assert {f"x-amz-meta-{name}": text} in conditions
+    assert sent(target).status_code in (200, 201, 204)
+    head = s3_client.head_object(Bucket=bucket, Key=target["key"])
+    assert head["Metadata"] == METADATA
+    assert chosen(metadata=head["Metadata"]) == chosen(given=OPTIONS)
+
+
+@pytest.mark.usefixtures("sample")
+@pytest.mark.parametrize(
+    ("said", "left_out", "more"),
+    [
+        (OPTIONS, "x-amz-meta-max-rejects", {}),
+        (OPTIONS, "x-amz-meta-on-duplicate", {"x-amz-meta-on-duplicate": "ignore"}),
+        ({"max_rejects": 0}, None, {"x-amz-meta-max-rejects": "100%"}),
+        ({}, None, {"x-amz-meta-on-duplicate": "update"}),
+    ],
+)
+def test_whoever_uploads_can_neither_leave_out_nor_alter_what_was_said(
+    bucket: str, s3_client: "S3Client", said: dict[str, Any], left_out: str | None, more: dict[str, str]
+) -> None:
+    target = asked(**said)
+    if left_out:
+        del target["fields"][left_out]
+    answer = sent(target, LINES, **more)
+    assert answer.status_code in (400, 403), answer.text
+    assert keys(s3_client, bucket) == []
+
+
+@pytest.mark.usefixtures("sample", "bucket")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("on_duplicate", "merge"), ("null", "NULL"), ("binary", "octal"), ("max_rejects", "-1"), ("max_rejects", "101%"),
+     ("max_rejects", True), ("delimiter", ":"), ("delimeter", ",")],
+)  # fmt: skip
+def test_an_option_that_is_none_is_refused_by_name(name: str, value: object) -> None:
+    answer = request(loads, "POST", "/uploads", body={"table": "departments", "filename": "a.csv", name: value})
+    assert name in answer.problem(400)["detail"]
 
 
 @pytest.mark.usefixtures("sample")
@@ -145,3 +199,18 @@ def test_a_tables_name_is_one_segment_of_the_key(database: Database, bucket: str
     assert key.count("/") == 2
     assert key.startswith("uploads/")
     assert ".." not in key.split("/")
+
+
+def test_a_load_does_as_the_invocation_says_or_else_the_object_or_else_the_tables_setting(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
+    monkeypatch.setenv("TABLE_SETTINGS", '{"t": {"on_duplicate": "update"}, "*": {"on_duplicate": "ignore"}}')
+    assert counts(uploads.load(b"1,b\n", name="1.csv")) == (1, 0, 1, 0, 0)
+    assert counts(uploads.load(b"1,c\n", name="2.csv", Metadata={"on-duplicate": "reject"})) == (1, 0, 0, 1, 0)
+    uploads.put(b"1,d\n", name="3.csv", Metadata={"on-duplicate": "reject"})
+    asked_for = {"action": "load", "key": "uploads/t/3.csv", "on_duplicate": "ignore"}
+    assert counts(invoke(loads, asked_for)) == (1, 0, 0, 0, 1)
+    assert database.rows("SELECT name FROM t") == [("b",)]
+    with pytest.raises(InvalidRequest, match="delimiter"):
+        invoke(loads, {"action": "load", "key": "uploads/t/3.csv", "delimiter": ":"})

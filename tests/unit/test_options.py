@@ -41,7 +41,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("max_rejects", "101%", "a share"),
     ("max_rejects", "5 %", "a share"),
     ("max_rejects", "", "a number of rows"),
-    ("max_rejects", "٥", "a number of rows"),
+    ("max_rejects", "\u0665", "a number of rows"),
     ("delimiter", ":", "tab"),
     ("delimiter", ";;", "tab"),
     ("delimiter", "", "tab"),

@@ -1,12 +1,15 @@
 """The data dictionary: what each type takes, what it refuses and why, and that nothing is rounded or cut."""
 
+import base64
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tableferry.characters import character_set
 from tableferry.checks import Bad
+from tableferry.options import Binary
 from tableferry.rules import Default, Rules
 from tableferry.tables import Column, Table
 from tableferry.values import check_for
@@ -208,3 +211,98 @@ def test_an_object_with_unknown_generated_and_missing_columns_is_told_of_each() 
         ("twice", "generated"),
         ("Name", "missing"),
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("1,5", "decimal comma: write 1.5"),
+        ("-0,25", "decimal comma: write -0.25"),
+        ("1.234,56", "decimal comma: write 1234.56"),
+        ("1 234,5", "decimal comma: write 1234.5"),
+        ("1'234'567,5", "decimal comma: write 1234567.5"),
+        ("1,234", "has a comma: write 1.234, or 1234, whichever is meant"),
+        ("1,234.50", "separators between thousands: write 1234.50"),
+        ("+1,234,567", "separators between thousands: write +1234567"),
+        ("1 234", "separators between thousands: write 1234"),
+        ("1\u00a0234\u00a0567", "separators between thousands: write 1234567"),
+        ("1.234.567", "separators between thousands: write 1234567"),
+        ("1,23,456", "expected a"),
+        ("1,", "expected a"),
+        (",5", "expected a"),
+        ("1.2.3", "expected a"),
+    ],
+)
+@pytest.mark.parametrize("of", [INT, column("decimal", precision=20, scale=4), SINGLE, DOUBLE])
+def test_a_number_of_another_country_is_refused_and_its_right_form_is_told(of: Column, value: str, told: str) -> None:
+    with pytest.raises(Bad) as refused:
+        check_for(of)(value)
+    assert refused.value.code == "invalid"
+    assert told in refused.value.message
+
+
+@pytest.mark.parametrize("text", ["", "AA==", "AP8=", "YWJj", "+/+/"])
+def test_base64_is_read_where_it_is_what_would_be_written(text: str) -> None:
+    data = check_for(column("blob", octets=100), Binary.BASE64)(text)
+    assert data == base64.b64decode(text)
+
+
+@given(st.binary(max_size=40))
+def test_bytes_come_back_from_either_way_of_writing_them(data: bytes) -> None:
+    of = column("blob", octets=100)
+    assert check_for(of)(data.hex()) == data
+    assert check_for(of, Binary.BASE64)(base64.b64encode(data).decode()) == data
+
+
+@pytest.mark.parametrize("text", ["AA", "AA=", "AB==", "AA==\n", "A A==", "AA==AA==", "-_-_", "=", "é===", "0xA"])
+def test_base64_that_is_not_padded_or_has_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(Bad, match="base64") as refused:
+        check_for(column("blob", octets=100), Binary.BASE64)(text)
+    assert refused.value.code == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lacks", "octets"),
+    [
+        ("latin1", "é\x81€", None, 3),
+        ("latin1", "éŁ", "Ł", None),
+        ("big5", "恒a", None, 3),
+        ("ucs2", "aé", None, 4),
+        ("ucs2", "a😀", "😀", None),
+        ("utf16", "a😀", None, 6),
+        ("utf8mb3", "☃", None, 3),
+        ("utf8mb3", "☃😀", "😀", None),
+        ("tis620", "ก\U0002000b", "\U0002000b", None),
+        ("armscii8", "abc", None, 3),
+        ("armscii8", "a😀", "😀", None),
+        ("ujis", "日", None, None),
+        ("greek", "\u02bcé", "é", None),
+        ("a set of tomorrow", "é\ud800", "\ud800", None),
+        (None, "é", None, None),
+    ],
+)
+def test_a_character_set_lacks_what_it_lacks(
+    name: str | None, text: str, lacks: str | None, octets: int | None
+) -> None:
+    found = character_set(name)
+    assert found.lacking(text) == lacks
+    if lacks is None:
+        assert found.octets(text) == octets
+
+
+def test_members_are_those_that_were_meant() -> None:
+    found = column("enum", r"enum('it''s','a\\b','x\ny','\\n','''','a,b')").members
+    assert found == ("it's", "a\\b", "x\ny", "\\n", "'", "a,b")
+
+
+def test_members_of_another_case_are_taken_where_the_collation_makes_no_difference() -> None:
+    def told(collation: str | None, value: str) -> str:
+        try:
+            return str(check_for(column("enum", "enum('Red','straße')", collation=collation))(value))
+        except Bad as bad:
+            return bad.code
+
+    assert told("utf8mb4_0900_ai_ci", "rED") == "Red"
+    assert told("utf8mb4_bin", "rED") == told("utf8mb4_0900_as_cs", "rED") == told("binary", "rED") == "not_allowed"
+    assert told("utf8mb4_bin", "Red") == "Red"
+    assert told("utf8mb4_general_ci", "STRASSE") == "not_allowed"

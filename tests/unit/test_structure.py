@@ -27,7 +27,7 @@ LAYERS = [
     ["sure", "reading", "rejects", "header", "writer", "sieve", "refusals", "rules"],
     ["sums"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
-    ["columns", "numeric", "temporal"],
+    ["columns", "numeric", "temporal", "characters"],
     ["catalog", "checks"],
     ["privileges", "ddl"],
     ["database", "store", "tables"],

@@ -139,7 +139,7 @@ def _table(
         connection,
         "SELECT column_name, data_type, column_type, is_nullable = 'YES', column_default, UPPER(extra),"
         " character_set_name, character_maximum_length, character_octet_length, numeric_precision, numeric_scale,"
-        " datetime_precision, ordinal_position FROM information_schema.columns"
+        " datetime_precision, ordinal_position, collation_name FROM information_schema.columns"
         " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
         (schema, name),
     )
@@ -176,6 +176,7 @@ def _column(
     scale: int | None,
     fraction: int | None,
     position: int,
+    collation: str | None,
 ) -> Column:
     text = column_type.decode() if isinstance(column_type, bytes) else str(column_type)
     return Column(
@@ -193,6 +194,7 @@ def _column(
         scale=scale,
         fraction=fraction or 0,
         position=position,
+        collation=collation,
         document=document,
     )
 

@@ -18,7 +18,6 @@ from tableferry.reading import Position
 from tableferry.rejects import Described
 from tableferry.writer import Counts
 
-_FINAL = -1
 _PIECE_BYTES = 256 * 1024  # a server that takes packets of 1 MiB, an old default, takes that much, escaped
 _PIECES_A_BLOCK = 1000
 
@@ -46,13 +45,13 @@ class Entries:
 
     def ended(self, connection: Connection) -> Account | None:
         """The account of a load that has ended."""
-        found = ledger.read(connection, self._load, _FINAL)
+        found = ledger.read(connection, self._load, ledger.FINAL)
         return Account.model_validate(found) if found else None
 
     def reopen(self, connection: Connection) -> None:
         """Forget that the load has ended, but not its blocks."""
         with transaction(connection):
-            ledger.delete(connection, self._load, [_FINAL])
+            ledger.delete(connection, self._load, [ledger.FINAL])
 
     def state(self, connection: Connection) -> State | None:
         """How far the load has come; None if no block of it is in."""
@@ -81,7 +80,7 @@ class Entries:
     def close(self, connection: Connection, account: Account) -> None:
         """Write the account at the end; of a load that failed the blocks stay, so that a retry does not load them twice."""
         with transaction(connection):
-            ledger.write(connection, self._load, _FINAL, account.model_dump(mode="json"))
+            ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
             if account.state == "done":
                 for entry in (self._load, self._rejects):
                     ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])

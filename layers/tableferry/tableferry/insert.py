@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from tableferry.catalog import describe
 from tableferry.csvfile import BOM, lines_of, records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
-from tableferry.options import OnDuplicate, Options
+from tableferry.options import Binary, OnDuplicate, Options
 from tableferry.reading import begin
 from tableferry.rules import Row, Rules
 from tableferry.tables import Table
@@ -23,6 +24,8 @@ from tableferry.values import dump
 from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
 
 MOST_ROWS = 1000
+_USUAL = Options()
+_EXPIRED_AT_ONCE = 20
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without the other can be written so
 
 
@@ -42,22 +45,33 @@ class Inserted:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The rows of a request as they came: CSV, or what JSON holds; ``body`` is what an Idempotency-Key is held to."""
+    """The rows of a request as they came: CSV, or what JSON holds; ``said`` are the options that the request names.
+
+    All of it is what an Idempotency-Key is held to; not so the table's settings, which may change before it comes again.
+    """
 
     body: bytes
     csv: bool
+    said: Mapping[str, str | None] = field(default_factory=dict)
+
+    def fingerprint(self, table: str) -> str:
+        said = (f"{name}={value}" for name, value in sorted(self.said.items()) if value is not None)
+        request = (table, *said, "csv" if self.csv else "json")
+        return hashlib.sha256("\0".join(request).encode() + b"\0" + self.body).hexdigest()
 
 
 def insert(
     database: Database,
     name: str,
     batch: Batch,
-    on_duplicate: OnDuplicate = OnDuplicate.REJECT,
+    options: Options = _USUAL,
     idempotency_key: str | None = None,
+    ledger_days: int = 0,
 ) -> Inserted:
     """Put 1 to 1000 rows into a table, in one transaction.
 
-    With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer.
+    With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer, until its entry in
+    the ledger is ``ledger_days`` old; with 0, for ever.
 
     Raises:
         TableNotFound, InvalidRequest, TooManyRows: nothing was written.
@@ -65,36 +79,37 @@ def insert(
     """
     with database.connect() as connection:
         table = describe(connection, database, name)
-        rules, good, bad = _checked(table, batch)
+        rules, good, bad = _checked(table, batch, options)
         if idempotency_key is None:
-            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, on_duplicate))
+            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, options.on_duplicate))
         ledger.prepare(connection)
         entry = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
-        request = (name, on_duplicate.value, "csv" if batch.csv else "json")
-        fingerprint = hashlib.sha256("\0".join(request).encode() + b"\0" + batch.body).hexdigest()
+        fingerprint = batch.fingerprint(name)
 
         def once() -> Inserted:
             if not ledger.write(connection, entry, 0, None):
                 return _replayed(ledger.read(connection, entry, 0), fingerprint)
-            done = _write(connection, rules, good, bad, on_duplicate)
+            done = _write(connection, rules, good, bad, options.on_duplicate)
             ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
             return done
 
-        return again_on_deadlock(connection, once)
+        done = again_on_deadlock(connection, once)
+        ledger.expire(connection, ledger_days, _EXPIRED_AT_ONCE)
+        return done
 
 
-def _checked(table: Table, batch: Batch) -> tuple[Rules, list[Row], list[Problem]]:
-    return _csv_rows(table, batch.body) if batch.csv else _json_rows(table, batch.body)
+def _checked(table: Table, batch: Batch, options: Options) -> tuple[Rules, list[Row], list[Problem]]:
+    return _csv_rows(table, batch.body, options) if batch.csv else _json_rows(table, batch.body, options.binary)
 
 
-def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
+def _csv_rows(table: Table, body: bytes, options: Options) -> tuple[Rules, list[Row], list[Problem]]:
     try:
         body.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not UTF-8.") from error
     if not body.removeprefix(BOM).strip(b"\r\n"):
         raise InvalidRequest("There are no rows in the body.")
-    reading, start = begin(table, Options(), body)
+    reading, start = begin(table, options, body)
     good: list[Row] = []
     bad: list[Problem] = []
     read = 0
@@ -109,8 +124,8 @@ def _csv_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem
     return reading.rules, good, bad
 
 
-def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Problem]]:
-    rules = Rules(table)
+def _json_rows(table: Table, body: bytes, binary: Binary) -> tuple[Rules, list[Row], list[Problem]]:
+    rules = Rules(table, binary=binary)
     good: list[Row] = []
     bad: list[Problem] = []
     for number, given in enumerate(_rows_in(body), 1):
@@ -127,7 +142,9 @@ def _json_rows(table: Table, body: bytes) -> tuple[Rules, list[Row], list[Proble
 
 def _rows_in(body: bytes) -> Sequence[Any]:
     try:
-        parsed = json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
+        parsed = json.loads(
+            body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_once
+        )
         if _ESCAPED_SURROGATE.search(body):
             dump(parsed).encode()
     except (ValueError, ArithmeticError, RecursionError) as error:  # broken, or with what no text or number can be
@@ -140,6 +157,15 @@ def _rows_in(body: bytes) -> Sequence[Any]:
         raise InvalidRequest("There are no rows in the body.")
     _not_too_many(len(given))
     return given
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; a parser that took the last of two values with one name would lose the other."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidRequest(f"An object in the body names {name!r} twice.")
+    return found
 
 
 def _refuse(constant: str) -> None:

@@ -1,7 +1,8 @@
 """What has been written already, in the same transaction as the rows it stands for: that makes it exactly once.
 
 One table of Tableferry's own in the same database, made when it is first needed. An entry is a part of something (a
-block of a file, the answer to a request) and a JSON text that says what came of it.
+block of a file, the answer to a request) and a JSON text that says what came of it. Entries expire: a request whose entry
+has gone is a new one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ import pymysql
 from tableferry.database import Connection, error_code, execute, rows
 
 TABLE = "tableferry_ledger"
-_NO_SUCH_TABLE = 1146
+FINAL = -1
+"""The part of a load that stands for the whole, when it has ended."""
+
+_NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1146, 1213, 1205
 _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
   `id` VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `part` INT NOT NULL,
   `written` TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
   `content` LONGTEXT CHARACTER SET utf8mb4 NOT NULL,
-  PRIMARY KEY (`id`, `part`)
+  PRIMARY KEY (`id`, `part`),
+  KEY `written` (`written`)
 ) ENGINE=InnoDB COMMENT='Tableferry: what has been loaded'"""
 
 
@@ -80,3 +85,34 @@ def delete(connection: Connection, entry: str, numbers: Sequence[int]) -> None:
     """Drop parts of an entry."""
     for number in numbers:
         execute(connection, f"DELETE FROM `{TABLE}` WHERE `id` = %s AND `part` = %s", (entry, number))
+
+
+def expire(connection: Connection, days: int, limit: int = 1000) -> int:
+    """Drop the oldest entries, ``limit`` at most, that were written more than so many days ago; returns how many.
+
+    Not inside a transaction. With 0 days nothing expires, and a load that has not ended never does: of its file some
+    blocks are in, and only the ledger knows which. A ledger made before there was an index on ``written`` is read whole.
+    """
+    if not days:
+        return 0
+    try:
+        # Looked for first, without a lock: a DELETE by time would wait for whoever writes the next entry.
+        old = rows(
+            connection,
+            f"SELECT `id`, `part` FROM `{TABLE}` WHERE `written` < NOW() - INTERVAL %s DAY"
+            " AND (`part` = %s OR `id` LIKE 'request/%%') ORDER BY `written` LIMIT %s",
+            (days, FINAL, limit),
+        )
+        if not old:
+            return 0
+        each = " OR ".join(["(`id` = %s AND `part` = %s)"] * len(old))
+        return execute(
+            connection,
+            f"DELETE FROM `{TABLE}` WHERE `written` < NOW() - INTERVAL %s DAY AND ({each})",
+            (days, *(value for key in old for value in key)),
+        )
+    except pymysql.err.MySQLError as error:
+        # What this follows is done, and must not fail for it; another call is at the same entries, or none was made yet.
+        if error_code(error) not in (_NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT):
+            raise
+        return 0

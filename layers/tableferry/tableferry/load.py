@@ -47,6 +47,7 @@ def load(
     *,
     again: bool = False,
     workers: int = 2,
+    ledger_days: int = 0,
     deadline: Deadline = NEVER,
 ) -> Account:
     """Put a file's good rows into a table; the others go to the rejects, and the account says how many of each.
@@ -68,7 +69,7 @@ def load(
         given=dict(given or {}),
         started=datetime.now(UTC),
     )
-    work = _Load(database, store, uploaded, table_options or {}, workers, deadline, begun)
+    work = _Load(database, store, uploaded, table_options or {}, workers, ledger_days, deadline, begun)
     try:
         with _rarely_collecting():
             return work.run(again)
@@ -104,6 +105,7 @@ class _Load:
     uploaded: Object
     table_options: Mapping[str, object]
     workers: int
+    ledger_days: int
     deadline: Deadline
     account: Account
 
@@ -218,6 +220,7 @@ class _Load:
         else:
             ended = ended.failed(failure.name, str(failure))
         entries.close(connection, ended)
+        ledger.expire(connection, self.ledger_days)
         return accounts.save(self.store, ended)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.options import OnDuplicate
+from tableferry.options import Binary, Null, OnDuplicate
 from tableferry.tables import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
@@ -105,11 +105,35 @@ class ProblemDetails(BaseModel):
     tables: list[VerifiedTable] | None = None
 
 
-class UploadRequest(Request):
-    """Where a file is to go; the name ends in .csv, .csv.gz or .csv.zst."""
+Rejects = (
+    Annotated[int, Field(ge=0, strict=True)]
+    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^[0-9]{1,3}(\.[0-9]{1,9})?%$")]
+)
+
+
+class LoadOptions(Request):
+    r"""How a file is read and what becomes of its rows; what is left out is as the table's setting says.
+
+    ``null`` is the field without quotes that is NULL: the empty one or ``\N``. ``max_rejects`` is a number of rows, or a
+    share such as ``5%``.
+    """
+
+    on_duplicate: OnDuplicate | None = None
+    null: Null | None = None
+    binary: Binary | None = None
+    max_rejects: Rejects | None = None
+    delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None
+
+    def said(self) -> dict[str, Any]:
+        """The options that the request names."""
+        return self.model_dump(include=set(LoadOptions.model_fields), exclude_none=True)
+
+
+class UploadRequest(LoadOptions):
+    """Where a file is to go, whose name ends in .csv or, for rejects that were corrected, .ndjson, perhaps with .gz or .zst, and how it is to be loaded."""
 
     table: TableName
-    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.csv(\.gz|\.zst)?$")
+    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.(csv|ndjson)(\.gz|\.zst)?$")
     content_type: str = Field("text/csv", max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$")
 
 
@@ -122,11 +146,10 @@ class UploadTarget(BaseModel):
     expires_in: int
 
 
-class LoadRequest(Request):
-    """A load by direct invocation."""
+class LoadRequest(LoadOptions):
+    """A load by direct invocation; what it says goes before the file's metadata."""
 
     key: str
-    on_duplicate: OnDuplicate | None = None
 
 
 class BackupRequest(Request):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from decimal import Decimal
 
 from tableferry.checks import Bad, Check, shown
@@ -13,7 +14,13 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 _MOST_DIGITS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+# Numbers as people of some countries write them, which no program should have to guess at.
+_DECIMAL_COMMA = re.compile(r"([+-]?)([0-9]+|[0-9]{1,3}(?:[.' \u00a0\u202f\u2019][0-9]{3})+),([0-9]+)")
+_THOUSANDS = re.compile(
+    r"([+-]?)([0-9]{1,3}(?:([,' \u00a0\u202f\u2019])[0-9]{3})(?:\3[0-9]{3})*|[0-9]{1,3}(?:\.[0-9]{3}){2,})(\.[0-9]+)?"
+)
 _LARGEST_FLOAT = 3.4028234663852886e38
+_SMALLEST_NORMAL = 1.1754943508222875e-38  # of a FLOAT; those below have fewer digits, and at last none
 
 
 def integer(column: Column) -> Check:
@@ -23,7 +30,7 @@ def integer(column: Column) -> Check:
     def check(value: object) -> int:
         if isinstance(value, str):
             if not (value.isdecimal() and value.isascii() and len(value) < 20) and not _INTEGER.fullmatch(value):
-                raise Bad("invalid", f"expected a whole number, not {shown(value)}")
+                raise Bad("invalid", _misspelled(value) or f"expected a whole number, not {shown(value)}")
             number = int(value)
         elif isinstance(value, int) or (
             isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
@@ -42,17 +49,7 @@ def exact(column: Column) -> Check:
     precision, scale = column.precision or 10, column.scale or 0
 
     def check(value: object) -> str:
-        text = _number(value)
-        sign, digits, exponent = Decimal(text).as_tuple()
-        if not isinstance(exponent, int):
-            raise Bad("invalid", f"expected a number, not {shown(value)}")
-        places = max(0, -exponent)
-        while places > scale and digits[-1:] == (0,):
-            digits, exponent, places = digits[:-1], exponent + 1, places - 1
-        if any(digits) and (places > scale or len(digits) + exponent > precision - scale):
-            raise Bad(
-                "out_of_range", f"{shown(value)} has more digits than {precision - scale} before and {scale} after"
-            )
+        sign, digits, exponent = _fitting(value, precision, scale)
         if sign and column.unsigned and any(digits):
             raise Bad("out_of_range", f"{shown(value)} is negative")
         return format(Decimal((sign, digits, exponent)) if any(digits) else Decimal(0), "f")
@@ -60,16 +57,45 @@ def exact(column: Column) -> Check:
     return check
 
 
+def _fitting(value: object, precision: int, scale: int) -> tuple[int, tuple[int, ...], int]:
+    """Sign, digits and exponent of a number with so many digits and decimal places, which it has without rounding."""
+    sign, digits, exponent = Decimal(_number(value)).as_tuple()
+    if not isinstance(exponent, int):
+        raise Bad("invalid", f"expected a number, not {shown(value)}")
+    places = max(0, -exponent)
+    while places > scale and digits[-1:] == (0,):
+        digits, exponent, places = digits[:-1], exponent + 1, places - 1
+    if any(digits) and (places > scale or len(digits) + exponent > precision - scale):
+        raise Bad("out_of_range", f"{shown(value)} has more digits than {precision - scale} before and {scale} after")
+    return sign, digits, exponent
+
+
 def approximate(column: Column) -> Check:
-    largest = _LARGEST_FLOAT if column.data_type == "float" else math.inf
+    """FLOAT and DOUBLE hold the nearest number that they have, but none that has become 0 on the way.
+
+    FLOAT(M,D) and DOUBLE(M,D) would be rounded to D places, so they are held to them.
+    """
+    single = column.data_type == "float"
+    largest = _LARGEST_FLOAT if single else math.inf
+    precision, scale = column.precision, column.scale
 
     def check(value: object) -> str:
-        number = float(_number(value))
+        text = _number(value)
+        number = float(text)
         if math.isinf(number) or abs(number) > largest or (column.unsigned and number < 0):
             raise Bad("out_of_range", f"{shown(value)} is beyond what the column holds")
+        if precision is not None and scale is not None:
+            _fitting(value, precision, scale)
+        if abs(number) < _SMALLEST_NORMAL and Decimal(text) and not (_as_single(number) if single else number):
+            raise Bad("out_of_range", f"{shown(value)} is nearer to 0 than what the column holds")
         return repr(number)
 
     return check
+
+
+def _as_single(number: float) -> float:
+    """The number as FLOAT's four bytes hold it."""
+    return float(struct.unpack("<f", struct.pack("<f", number))[0])
 
 
 def _number(value: object) -> str:
@@ -77,7 +103,24 @@ def _number(value: object) -> str:
         return str(value)
     if isinstance(value, str) and _NUMBER.fullmatch(value) and len(value) < 400:
         return value
-    raise Bad("invalid", f"expected a number, not {shown(value)}")
+    misspelled = _misspelled(value) if isinstance(value, str) else None
+    raise Bad("invalid", misspelled or f"expected a number, not {shown(value)}")
+
+
+def _misspelled(text: str) -> str | None:
+    """What is wrong with a number that has a decimal comma or thousands separators, and how it is written."""
+    if len(text) > _MOST_DIGITS:
+        return None
+    if comma := _DECIMAL_COMMA.fullmatch(text):
+        whole, places = re.sub("[^0-9]", "", comma[2]), comma[3]
+        number = f"{comma[1]}{whole}.{places}"
+        if whole == comma[2] and len(whole) <= 3 == len(places):
+            return f"{shown(text)} has a comma: write {number}, or {comma[1]}{whole}{places}, whichever is meant"
+        return f"{shown(text)} has a decimal comma: write {number}"
+    if thousands := _THOUSANDS.fullmatch(text):
+        number = thousands[1] + re.sub("[^0-9]", "", thousands[2]) + (thousands[4] or "")
+        return f"{shown(text)} has separators between thousands: write {number}"
+    return None
 
 
 def bit(column: Column) -> Check:

@@ -113,15 +113,13 @@ def as_metadata(given: Mapping[str, object]) -> dict[str, str]:
     return written
 
 
-def _word(kind: type[T]) -> Callable[[object], T]:
+def _word(kind: type[T], words: Mapping[str, str] | None = None) -> Callable[[object], T]:
     def read(value: object) -> T:
-        return kind(value)
+        if not isinstance(value, str):
+            raise ValueError
+        return kind((words or {}).get(value, value))
 
     return read
-
-
-def _null(value: object) -> Null:
-    return Null("" if value == "empty" else value)
 
 
 def _limit(value: object) -> Limit:
@@ -149,7 +147,7 @@ _LIMIT = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:\.[0-9]{1,9})?(?=%))(%?)")
 _WORDS = {"": "empty", "\t": "tab"}
 _READERS: dict[str, tuple[Callable[[object], object], str]] = {
     "on_duplicate": (_word(OnDuplicate), ", ".join(OnDuplicate)),
-    "null": (_null, r"empty (an empty field is NULL) or \N"),
+    "null": (_word(Null, {"empty": ""}), r"empty (an empty field is NULL) or \N"),
     "binary": (_word(Binary), " or ".join(Binary)),
     "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%"),
     "delimiter": (_delimiter, "one of , ; | and tab"),

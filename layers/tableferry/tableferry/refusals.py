@@ -13,8 +13,9 @@ from tableferry.tables import Table
 _CODES = {
     1048: "missing", 1364: "missing", 1062: "duplicate_key", 1586: "duplicate_key", 1216: "missing_parent",
     1452: "missing_parent", 1406: "too_long", 1118: "too_long", 1264: "out_of_range", 1690: "out_of_range",
-    1366: "invalid", 1292: "invalid", 1411: "invalid", 3140: "invalid", 1416: "invalid", 1265: "not_allowed",
-    1526: "not_allowed", 3819: "check", 4025: "check", 1644: "refused",
+    1366: "invalid", 1292: "invalid", 1411: "invalid", 3140: "invalid", 3157: "invalid", 1416: "invalid",
+    1265: "not_allowed", 1526: "not_allowed", 3819: "check", 4025: "check", 1644: "refused", 1300: "encoding",
+    1977: "encoding", 3854: "encoding",
 }  # fmt: skip
 _MESSAGES = {
     "missing": "a value is required",
@@ -25,8 +26,10 @@ _MESSAGES = {
     "invalid": "the value is not of the column's type",
     "not_allowed": "the value is none that the column or the table's partitions allow",
     "check": "a check of the table's is not met",
+    "encoding": "the column's character set lacks a character of the value",
     "refused": "a trigger of the table's refused the row",
 }
+_LOST_CHARACTER = re.compile("Incorrect string value", re.IGNORECASE)
 _PARENT = re.compile(r"FOREIGN KEY \(([^)]*)\)")
 _COLUMN = re.compile(r"(?:column|field) (?:'([^']*)'|(?:`[^`]*`\.)*`([^`]*)`)", re.IGNORECASE)
 _KEY = re.compile(r".* for key '(.+)'$", re.DOTALL)
@@ -58,6 +61,8 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem
     """The problem of the row that the database refused with this error; of its text only names are passed on."""
     code = _CODES[error_code(error)]
     text = str(error.args[1]) if len(error.args) > 1 else ""
+    if _LOST_CHARACTER.match(text):  # 1366, which any value may have that is not of its column's type
+        code = "encoding"
     column = ""
     message = _MESSAGES[code]
     if code == "duplicate_key":

@@ -33,14 +33,17 @@ class Row(NamedTuple):
 
 
 class Rules:
-    """The check of rows that give these columns, all that can be given unless ``columns`` names fewer."""
+    """The check of rows that give these columns, all that can be given unless ``columns`` names fewer.
+
+    ``binary`` is how bytes are written in them.
+    """
 
     def __init__(self, table: Table, columns: Sequence[Column] | None = None, binary: Binary = Binary.HEX) -> None:
         self.table = table
         self.binary = binary
         self.columns: tuple[Column, ...] = table.stored if columns is None else tuple(columns)
         self.absent = tuple(column.name for column in table.stored if column.required and column not in self.columns)
-        self._checks: tuple[Check, ...] = tuple(check_for(column) for column in self.columns)
+        self._checks: tuple[Check, ...] = tuple(check_for(column, binary) for column in self.columns)
 
     def of_fields(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:
         """A row given as one value a column, in order."""

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -185,18 +185,23 @@ class Store:
                 for found in page.get("CommonPrefixes", ()):
                     yield found["Prefix"].removeprefix(prefix).rstrip("/")
 
-    def presigned_post(self, key: str, content_type: str, largest: int, seconds: int) -> dict[str, Any]:
+    def presigned_post(
+        self, key: str, content_type: str, largest: int, seconds: int, metadata: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """The URL and form fields with which anybody may write this one key.
 
-        Type and size (1 to ``largest`` bytes) are bound by the policy, for so many seconds.
+        Type, size (1 to ``largest`` bytes) and metadata are bound by the policy, for so many seconds: S3 refuses a form
+        that leaves a field out, alters one, or has one of its own.
         """
+        fields = {"Content-Type": content_type}
+        fields |= {f"x-amz-meta-{name}": text for name, text in (metadata or {}).items()}
         with _translated(key):
             return dict(
                 self._client.generate_presigned_post(
                     self.bucket,
                     key,
-                    Fields={"Content-Type": content_type},
-                    Conditions=[{"Content-Type": content_type}, ["content-length-range", 1, largest]],
+                    Fields=dict(fields),
+                    Conditions=[*({name: text} for name, text in fields.items()), ["content-length-range", 1, largest]],
                     ExpiresIn=seconds,
                 )
             )

@@ -12,6 +12,9 @@ OWN_PREFIX = "tableferry_"
 """Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
 
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
+# As INFORMATION_SCHEMA writes members, whatever the sql_mode: a quote doubled, and these behind a backslash.
+_ESCAPED = re.compile(r"''|\\[0nr\\]")
+_MEANT = {"''": "'", "\\0": "\0", "\\n": "\n", "\\r": "\r", "\\\\": "\\"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Column:
     scale: int | None = None
     fraction: int = 0
     position: int = 0
+    collation: str | None = None
     document: bool = False
     """MariaDB's JSON: a LONGTEXT with a check (MySQL's is a type of its own)."""
 
@@ -54,7 +58,7 @@ class Column:
     @property
     def members(self) -> tuple[str, ...]:
         """The members of an ENUM or SET, in the order of their definition."""
-        return tuple(member.replace("''", "'") for member in _MEMBER.findall(self.column_type))
+        return tuple(_ESCAPED.sub(_meant, member) for member in _MEMBER.findall(self.column_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,10 @@ class Table:
         """The column of this name; case does not count, as in MySQL."""
         folded = name.casefold()
         return next((column for column in self.columns if column.name.casefold() == folded), None)
+
+
+def _meant(escaped: re.Match[str]) -> str:
+    return _MEANT[escaped[0]]
 
 
 def possible(name: str) -> str:

@@ -10,9 +10,11 @@ from tableferry.tables import Column
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MOMENT = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
+    r"(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
 )
 _TIME = re.compile(r"(-?)([0-9]{1,3}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?")
+_MIDNIGHT = "24"  # of the next day: some versions of Python take it for a time, MySQL never
 _TIMESTAMPS = (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC))
 
 
@@ -40,6 +42,8 @@ def instant(column: Column) -> Check:
         day, minute, second, fraction, zone = found.groups()
         whole = f"{day}T{minute or '00:00'}:{second or '00'}"
         try:
+            if (minute or "") >= _MIDNIGHT:
+                raise ValueError
             moment = datetime.fromisoformat(whole + (zone or "Z")).astimezone(UTC)
         except (ValueError, OverflowError):
             raise Bad("invalid", f"no calendar has {shown(value)}") from None
@@ -52,7 +56,7 @@ def instant(column: Column) -> Check:
 
 def _usual(text: str) -> bool:
     """Whether the text is ``2021-07-27T16:02:08Z`` and a moment there is: what nearly every value is, quickly told."""
-    if len(text) != 20 or text[7::3] not in ("-T::Z", "- ::Z"):
+    if len(text) != 20 or text[7::3] not in ("-T::Z", "- ::Z") or text[11:] >= _MIDNIGHT:
         return False
     try:
         datetime.fromisoformat(text[:19])

@@ -1,4 +1,4 @@
-"""What a schedule does for restores: finish those that died, and drop what was kept for long enough."""
+"""What a schedule does: finish restores that died, and drop what was kept for long enough, old tables and old entries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry import record, recovery
+from tableferry import ledger, record, recovery
 from tableferry.database import Database
 from tableferry.errors import RestoreUnderWay
 from tableferry.record import Restore
@@ -26,7 +26,10 @@ class Ended(BaseModel):
 
 
 class Upkeep(BaseModel):
-    """What was found; ``busy`` if a restore is going on, which has then finished those before it itself."""
+    """What was found; ``busy`` if a restore is going on, which has then finished those before it itself.
+
+    ``forgotten``: how many entries of the ledger expired.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,16 +38,19 @@ class Upkeep(BaseModel):
     finished: tuple[Ended, ...] = ()
     expired: tuple[Ended, ...] = ()
     stuck: tuple[Ended, ...] = ()
+    forgotten: int = 0
 
 
-def recover(database: Database, store: Store, now: datetime, keep_days: int = 0) -> Upkeep:
+def recover(database: Database, store: Store, now: datetime, keep_days: int = 0, ledger_days: int = 0) -> Upkeep:
     """Finish every restore of the database that died, and accept those that ended more than ``keep_days`` ago.
 
-    With 0 nothing expires. One that cannot be finished is told of as ``stuck``, and does not stop the others.
+    Entries of the ledger older than ``ledger_days`` go, too. With 0 nothing expires. One that cannot be finished is told of as ``stuck``, and does not stop the others.
 
     Raises:
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
     """
+    with database.connect() as connection:
+        forgotten = ledger.expire(connection, ledger_days)
     # One that died early has no schema to be found by. Looked for before the lock is taken, which others wait for.
     begun = [found.id for found in record.newest(store) if found.state in record.UNDER_WAY]
     try:
@@ -59,12 +65,13 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0)
             old = [found for found in turn.kept if not found.stuck and _is_old(found, now, keep_days)]
             expired = [end(turn.connection, store, found) for found in old]
     except RestoreUnderWay:
-        return Upkeep(database=database.name, busy=True)
+        return Upkeep(database=database.name, busy=True, forgotten=forgotten)
     return Upkeep(
         database=database.name,
         finished=tuple(map(_ended, finished)),
         expired=tuple(map(_ended, expired)),
         stuck=tuple(map(_ended, stuck)),
+        forgotten=forgotten,
     )
 
 

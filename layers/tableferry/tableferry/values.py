@@ -6,20 +6,24 @@ A value is text (of a CSV field) or what JSON holds. Each check takes one that i
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from decimal import Decimal
 
 from tableferry import numeric, temporal
+from tableferry.characters import character_set
 from tableferry.checks import Bad, Check, Value, shown, string
+from tableferry.options import Binary
 from tableferry.tables import Column
 
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
-_CODECS = {"ascii": "ascii", "latin1": "cp1252"}
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a character without the other can be written so
+_DEEPEST = 100  # of MySQL's JSON; MariaDB's CHECK has a limit of its own, by version
 
 
-def check_for(column: Column) -> Check:
-    """The check of a column's values."""
+def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
+    """The check of a column's values; ``binary`` is how bytes are written."""
     kind = "json" if column.document else column.data_type
     if kind in numeric.INTEGER_BITS:
         return numeric.integer(column)
@@ -36,12 +40,14 @@ def check_for(column: Column) -> Check:
     if kind == "set":
         return _set(column)
     if kind in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"):
-        return _bytes(column)
+        return _bytes(column, binary)
     if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
         return _text(column)
     if kind == "time":
         return temporal.time(column)
-    plain: dict[str, Check] = {"date": temporal.day, "year": temporal.year, "json": _json}
+    if kind == "json":
+        return _json(column)
+    plain: dict[str, Check] = {"date": temporal.day, "year": temporal.year}
     if kind in plain:
         return plain[kind]
     if kind in ("uuid", "inet4", "inet6"):
@@ -49,24 +55,63 @@ def check_for(column: Column) -> Check:
     return _unknown(kind)
 
 
-def _json(value: object) -> str:
-    if isinstance(value, str):
+def _json(column: Column) -> Check:
+    native = not column.document
+
+    def check(value: object) -> str:
         try:
-            json.loads(value)
+            if isinstance(value, str):
+                text = value
+                # MySQL keeps the last of two members with one name; MariaDB keeps the text.
+                parsed = json.loads(text, parse_constant=_no_json, object_pairs_hook=_named_once if native else None)
+            else:  # a part of a body, which was looked at as a whole
+                text, parsed = dump(value), value
         except (ValueError, RecursionError):
             raise Bad("invalid", "expected JSON, not nested too deeply") from None
-        return value
+        if native and text.count("[") + text.count("{") > _DEEPEST and _is_deeper(parsed, _DEEPEST):
+            raise Bad("invalid", f"expected JSON, not nested deeper than {_DEEPEST}")
+        if isinstance(value, str) and _ESCAPED_SURROGATE.search(text) and not _is_text(parsed):
+            raise Bad("invalid", "expected JSON; half of a character (a lone surrogate) stands in a string")
+        return text
+
+    return check
+
+
+def _no_json(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _named_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Bad(
+            "invalid", "expected JSON; an object has two members with one name, of which MySQL would drop the first"
+        )
+    return found
+
+
+def _is_deeper(parsed: object, deepest: int) -> bool:
+    level = [parsed]
+    for _ in range(deepest + 1):
+        inside = [one for one in level if isinstance(one, list | dict)]
+        level = [part for one in inside for part in (one.values() if isinstance(one, dict) else one)]
+        if not inside:
+            return False
+    return True
+
+
+def _is_text(parsed: object) -> bool:
     try:
-        return dump(value)
-    except RecursionError:
-        raise Bad("invalid", "expected JSON, not nested too deeply") from None
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _text(column: Column) -> Check:
     characters = column.characters if column.data_type in ("char", "varchar") else None
     octets = None if characters is not None else column.octets
-    encoding = _CODECS.get(column.charset or "")
-    basic = column.charset in ("utf8", "utf8mb3")
+    charset = character_set(column.charset)
     # Where every character fits in the bytes there are, counting characters will do.
     longest = characters if characters is not None else (octets or 0) // 4
     anything = column.charset == "utf8mb4"
@@ -75,30 +120,23 @@ def _text(column: Column) -> Check:
         text = string(value)
         if len(text) <= longest and (anything or text.isascii()) and text.isprintable():
             return text
-        try:
-            encoded = text.encode(encoding or "utf-8")
-        except UnicodeEncodeError as error:
-            character = error.object[error.start]
-            raise Bad("encoding", f"the column's character set {column.charset} lacks {character!a}") from None
-        if basic and any(character > "\uffff" for character in text):
-            raise Bad("encoding", f"the column's character set {column.charset} lacks characters of four bytes")
+        if (character := charset.lacking(text)) is not None:
+            raise Bad("encoding", f"the column's character set {column.charset} lacks {character!a}")
         if characters is not None and len(text) > characters:
             raise Bad("too_long", f"{len(text)} characters, and the column holds {characters}")
-        if octets is not None and len(encoded) > octets:
-            raise Bad("too_long", f"{len(encoded)} bytes, and the column holds {octets}")
+        if octets is not None and (taken := charset.octets(text)) is not None and taken > octets:
+            raise Bad("too_long", f"{taken} bytes, and the column holds {octets}")
         return text
 
     return check
 
 
-def _bytes(column: Column) -> Check:
+def _bytes(column: Column, binary: Binary) -> Check:
     octets = column.octets or 0
+    read = _of_base64 if binary is Binary.BASE64 else _of_hex
 
     def check(value: object) -> bytes:
-        found = _HEX.fullmatch(string(value))
-        if found is None:
-            raise Bad("invalid", "expected bytes as hexadecimal digits")
-        data = bytes.fromhex(found[1])
+        data = read(string(value))
         if len(data) > octets:
             raise Bad("too_long", f"{len(data)} bytes, and the column holds {octets}")
         return data
@@ -106,12 +144,30 @@ def _bytes(column: Column) -> Check:
     return check
 
 
+def _of_hex(text: str) -> bytes:
+    found = _HEX.fullmatch(text)
+    if found is None:
+        raise Bad("invalid", "expected bytes as hexadecimal digits")
+    return bytes.fromhex(found[1])
+
+
+def _of_base64(text: str) -> bytes:
+    """RFC 4648, section 4: the standard alphabet, padded, with no other characters, and no bits that are thrown away."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        data = None
+    if data is None or base64.b64encode(data).decode() != text:
+        raise Bad("invalid", "expected bytes as base64: A-Z, a-z, 0-9, + and /, padded with = to groups of four")
+    return data
+
+
 def _enum(column: Column) -> Check:
     exact, members = set(column.members), _by_any_case(column)
 
     def check(value: object) -> str:
         text = string(value)
-        member = text if text in exact else members.get(text.casefold())
+        member = text if text in exact else members.get(text.lower())
         if member is None:
             raise Bad("not_allowed", f"{shown(value)} is none of {', '.join(column.members)}")
         return member
@@ -120,11 +176,14 @@ def _enum(column: Column) -> Check:
 
 
 def _set(column: Column) -> Check:
+    """A SET is a set: its members come back in the order of their definition, each once, however they were given."""
     exact, members = set(column.members), _by_any_case(column)
 
     def check(value: object) -> str:
         parts = [string(part) for part in value] if isinstance(value, list) else string(value).split(",")
-        chosen = [part if part in exact else members.get(part.casefold()) for part in parts if part]
+        if parts in ([], [""]):
+            return ""
+        chosen = [part if part in exact else members.get(part.lower()) for part in parts]
         if None in chosen:
             raise Bad("not_allowed", f"{shown(value)} has what is none of {', '.join(column.members)}")
         return ",".join(member for member in chosen if member is not None)
@@ -133,7 +192,9 @@ def _set(column: Column) -> Check:
 
 
 def _by_any_case(column: Column) -> dict[str, str]:
-    return {member.casefold(): member for member in column.members}
+    """The members by their small letters; none where the column's collation tells large and small ones apart."""
+    ignored = column.collation is None or column.collation.endswith("_ci")
+    return {member.lower(): member for member in column.members} if ignored else {}
 
 
 def _unknown(kind: str) -> Check:
