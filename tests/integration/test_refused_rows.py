@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local import bench_refused
 from tableferry import catalog, writer
 from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
@@ -241,3 +242,17 @@ def test_what_another_session_wrote_meanwhile_is_seen(
         given_rows = _rows([tuple(row) for row in cells])
         _, problems = insert_rows(connection, table, table.columns, Rows(given_rows), OnDuplicate.REJECT)
     assert [bad.row for bad in problems] == refused
+
+
+def test_the_benchmark_of_refused_rows_refuses_as_many_as_it_says(server: Server) -> None:
+    found = {figure.name: figure.rejected for figure in bench_refused.measure(server.url, block=200, repeats=1)}
+    assert found == {
+        "nothing wrong": 0,
+        "3 % there already": 6,
+        "50 % there already": 100,
+        "all there already": 200,
+        "3 % twice in the block": 6,
+        "50 % twice in the block": 100,
+        "3 % without a parent": 6,
+        "3 % fail a check": 6,
+    }
