@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local import bench_refused
-from tableferry import catalog, writer
+from tableferry import catalog, sieve, writer
 from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
-from tableferry.errors import Problem
+from tableferry.errors import NotSupported, Problem
 from tableferry.options import OnDuplicate
 from tableferry.rules import Cell, Default, Row
 from tableferry.settings import parse_database_url
@@ -256,3 +256,18 @@ def test_the_benchmark_of_refused_rows_refuses_as_many_as_it_says(server: Server
         "3 % without a parent": 6,
         "3 % fail a check": 6,
     }
+
+
+def test_a_definition_that_cannot_be_read_is_no_hindrance(
+    database: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> str:
+        raise NotSupported("bytes that are no text")
+
+    database.run("CREATE TABLE t (id INT PRIMARY KEY)")
+    table = described(connection, database, "t")
+    monkeypatch.setattr(sieve, "definition", unreadable)
+    with transaction(connection):
+        given_rows = _rows([(number // 2,) for number in range(200)])
+        counts, _ = insert_rows(connection, table, table.columns, Rows(given_rows), OnDuplicate.REJECT)
+    assert counts == Counts(inserted=100, rejected=100)
