@@ -8,10 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tableferry import catalog, writer
+from local import bench_refused
+from tableferry import catalog, sieve, writer
 from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
-from tableferry.errors import Problem
+from tableferry.errors import NotSupported, Problem
 from tableferry.options import OnDuplicate
 from tableferry.rules import Cell, Default, Row
 from tableferry.settings import parse_database_url
@@ -241,3 +242,32 @@ def test_what_another_session_wrote_meanwhile_is_seen(
         given_rows = _rows([tuple(row) for row in cells])
         _, problems = insert_rows(connection, table, table.columns, Rows(given_rows), OnDuplicate.REJECT)
     assert [bad.row for bad in problems] == refused
+
+
+def test_the_benchmark_of_refused_rows_refuses_as_many_as_it_says(server: Server) -> None:
+    found = {figure.name: figure.rejected for figure in bench_refused.measure(server.url, block=200, repeats=1)}
+    assert found == {
+        "nothing wrong": 0,
+        "3 % there already": 6,
+        "50 % there already": 100,
+        "all there already": 200,
+        "3 % twice in the block": 6,
+        "50 % twice in the block": 100,
+        "3 % without a parent": 6,
+        "3 % fail a check": 6,
+    }
+
+
+def test_a_definition_that_cannot_be_read_is_no_hindrance(
+    database: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> str:
+        raise NotSupported("bytes that are no text")
+
+    database.run("CREATE TABLE t (id INT PRIMARY KEY)")
+    table = described(connection, database, "t")
+    monkeypatch.setattr(sieve, "definition", unreadable)
+    with transaction(connection):
+        given_rows = _rows([(number // 2,) for number in range(200)])
+        counts, _ = insert_rows(connection, table, table.columns, Rows(given_rows), OnDuplicate.REJECT)
+    assert counts == Counts(inserted=100, rejected=100)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from tableferry import ddl, infile
 from tableferry.catalog import definition
 from tableferry.database import Connection, execute, is_mariadb, rows
+from tableferry.errors import NotSupported
 from tableferry.privileges import may
 from tableferry.tables import Table, column_list, qualified, quote
 
@@ -75,8 +76,11 @@ def constraints(connection: Connection, table: Table) -> list[Constraint]:
         (table.schema, table.name),
     ):
         raise Unknown
-    text = definition(connection, table.schema, table.name)
-    body, tail = ddl.parts(text)
+    try:
+        text = definition(connection, table.schema, table.name)
+        body, tail = ddl.parts(text)
+    except (NotSupported, ValueError) as error:  # it is not to be read
+        raise Unknown from error
     found = [_key(table, line) for line in body if _UNIQUE.match(line)]
     found += [_foreign_key(table, line) for line in ddl.foreign_key_lines(text)]
     checks = [_check(table, name, clause) for name, clause in _checks(connection, table, body)]
