@@ -142,7 +142,7 @@ def double(text: str) -> float:
 
 def single(text: str) -> float:
     try:
-        return float(struct.unpack("f", struct.pack("f", double(text)))[0])
+        return float(struct.unpack("<f", struct.pack("<f", double(text)))[0])
     except OverflowError:
         raise Refused from None
 
