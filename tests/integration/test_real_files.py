@@ -65,7 +65,7 @@ def texts(row: Row) -> list[Any]:
         (csv.QUOTE_MINIMAL, WITHOUT_EMPTY),
         (csv.QUOTE_NONNUMERIC, FULL),  # writes NULL as the empty text, which no date is
         (csv.QUOTE_ALL, FULL),
-        *([(csv.QUOTE_NOTNULL, ROWS), (csv.QUOTE_STRINGS, ROWS)] if hasattr(csv, "QUOTE_STRINGS") else []),
+        *((getattr(csv, name), ROWS) for name in ("QUOTE_NOTNULL", "QUOTE_STRINGS") if hasattr(csv, name)),
     ],
 )  # fmt: skip
 def test_a_file_of_pythons_csv_is_loaded(
@@ -98,7 +98,7 @@ def test_a_file_of_pythons_csv_without_quotes_is_loaded_where_nothing_needs_them
 
 
 def frame_of(rows: Sequence[Row]) -> pl.DataFrame:
-    schema = {
+    schema: dict[str, Any] = {
         "id": pl.Int32, "name": pl.String, "note": pl.String, "day": pl.Date, "moment": pl.Datetime("us"),
         "price": pl.Decimal(12, 3), "ratio": pl.Float64, "big": pl.UInt64,
     }  # fmt: skip
