@@ -140,11 +140,14 @@ def double(text: str) -> float:
     return number
 
 
-def single(text: str) -> float:
+def single(text: str) -> float | Either:
+    number = double(text)
     try:
-        return float(struct.unpack("<f", struct.pack("<f", double(text)))[0])
+        nearest = float(struct.unpack("<f", struct.pack("<f", number))[0])
     except OverflowError:
         raise Refused from None
+    # Beyond the largest number, but nearest to it: 3.4028235e38, as others write it.
+    return Either(nearest) if abs(number) > abs(nearest) and abs(nearest) > 3.4e38 else nearest
 
 
 def day(text: str) -> str:

@@ -157,10 +157,11 @@ pieces = st.lists(st.sampled_from([1, 2, 3, 7, 64, 1000, 4096, 65536, 262144]), 
 def test_neither_blocks_nor_pieces_change_the_table_or_the_rejects(
     database: Database, uploads: Uploads, request: pytest.FixtureRequest
 ) -> None:
+    """But for the numbers that the server gives: a try that was rolled back has used some up."""
     seen: list[tuple[Made, bytes, Outcome]] = []
 
     @settings(hunt, max_examples=max(8, EXAMPLES // 4))
-    @given(case=cases(), sizes=pieces)
+    @given(case=cases().filter(lambda case: not case[0].columns[0].counts), sizes=pieces)
     def whole(case: tuple[Made, bytes], sizes: list[int]) -> None:
         made, body = case
         first = outcome(database, uploads, made, body)
