@@ -5,3 +5,4 @@ GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES ON `tableferry\_%`.* TO 't
 GRANT LOCK TABLES ON `tableferry`.* TO 'tableferry'@'%';
 GRANT LOCK TABLES ON `tableferry\_%`.* TO 'tableferry'@'%';
 GRANT REPLICATION CLIENT ON *.* TO 'tableferry'@'%';
+GRANT CREATE TEMPORARY TABLES ON `tableferry`.* TO 'tableferry'@'%';

@@ -159,9 +159,6 @@ def tables(draw: st.DrawFn) -> Made:
     kinds = draw(st.lists(st.sampled_from(KINDS), min_size=count, max_size=count))
     key = draw(st.sampled_from(["none", "none", "primary", "automatic"]))
     unique = draw(st.booleans()) and len(kinds) > 1
-    if key == "automatic":
-        # To be taken out with the mark of test_a_number_zero_is_kept_beside_columns_of_bytes.
-        kinds = [KINDS[0] if kind.sql.startswith(("BI", "VARBI", "BLOB")) else kind for kind in kinds]
     if key != "none":
         kinds[0] = draw(st.sampled_from(WHOLE)) if key == "primary" else KINDS[8]
     if unique:

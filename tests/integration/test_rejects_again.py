@@ -10,7 +10,6 @@ from tests.integration.lambdas import Json, counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
 
-pytestmark = pytest.mark.xfail(strict=False, reason="a file of rejects cannot be uploaded again yet")
 BAD = 'id,name\n1,a\nx,b\n3,\n4,"two\nlines"\n5,"open\n6,f\n'
 
 

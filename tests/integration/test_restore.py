@@ -749,3 +749,18 @@ def test_no_row_goes_in_without_a_trigger_while_tables_are_swapped(loaded: Datab
 def _shadow(done: Json) -> str:
     """The schema in which the tables of an undone restore wait."""
     return str(done["kept"]).replace("_old", "")
+
+
+def test_a_zero_in_a_column_that_counts_comes_back_beside_columns_of_bytes(database: Database, bucket: str) -> None:
+    run(
+        database,
+        "CREATE TABLE t (n INT AUTO_INCREMENT PRIMARY KEY, x VARBINARY(8), b BIT(3))",
+        "SET SESSION sql_mode = 'NO_AUTO_VALUE_ON_ZERO'",
+        "INSERT INTO t VALUES (0, x'00ff', 5), (7, NULL, NULL)",
+    )
+    before = table(database, "t")
+    backup()
+    run(database, "DELETE FROM t")
+    restore()
+    assert table(database, "t") == before
+    assert numbers(database, "t", "n") == [0, 7]

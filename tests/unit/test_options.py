@@ -8,11 +8,11 @@ from hypothesis import given as given_values
 from hypothesis import strategies as st
 
 from tableferry.errors import InvalidRequest
-from tableferry.options import Binary, Limit, Null, OnDuplicate, Options, as_metadata, chosen
+from tableferry.options import Binary, Limit, OnDuplicate, Options, as_metadata, chosen
 
 SAID: dict[str, list[tuple[Any, Any]]] = {
     "on_duplicate": [("reject", OnDuplicate.REJECT), ("ignore", OnDuplicate.IGNORE), ("update", OnDuplicate.UPDATE)],
-    "null": [("", Null.EMPTY), ("empty", Null.EMPTY), ("\\N", Null.BACKSLASH_N)],
+    "null": [("", ""), ("empty", ""), ("\\N", "\\N"), ("NULL", "NULL")],
     "binary": [("hex", Binary.HEX), ("base64", Binary.BASE64)],
     "max_rejects": [
         ("0", Limit(rows=0)),
@@ -30,7 +30,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("on_duplicate", "replace", "reject, ignore, update"),
     ("on_duplicate", "", "reject, ignore, update"),
     ("on_duplicate", 1, "reject, ignore, update"),
-    ("null", "NULL", r"\\N"),
+    ("null", "a,b", r"\\N"),
     ("binary", "base16", "hex or base64"),
     ("binary", ["hex"], "hex or base64"),
     ("max_rejects", "-1", "a number of rows"),
@@ -73,7 +73,7 @@ def test_the_request_goes_before_the_metadata_and_that_before_the_setting() -> N
     setting = {"on_duplicate": "ignore", "binary": "base64", "null": "\\N"}
     metadata = {"on-duplicate": "update", "binary": "hex", "max-rejects": "5%"}
     assert chosen(setting, metadata, {"on_duplicate": "reject", "delimiter": None}) == Options(
-        OnDuplicate.REJECT, Null.BACKSLASH_N, Binary.HEX, Limit(share=Decimal("0.05")), None
+        OnDuplicate.REJECT, "\\N", Binary.HEX, Limit(share=Decimal("0.05")), None
     )
     assert chosen(setting).on_duplicate is OnDuplicate.IGNORE
     assert chosen() == Options()

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 
 from tableferry.csvfile import Dialect
 from tableferry.frames import Judge, Lines
-from tableferry.options import Null
 from tableferry.reading import Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
 
 Q = '"'
+NULLS = ["", "\\N", "NA", "0"]
 LATIN = {"charset": "latin1"}
 KINDS: dict[str, dict[str, object]] = {
     "tinyint": {},
@@ -25,6 +25,7 @@ KINDS: dict[str, dict[str, object]] = {
     "decimal(5,2)": {"precision": 5, "scale": 2},
     "decimal(3,3) unsigned": {"precision": 3, "scale": 3},
     "float": {},
+    "float(5,2)": {"precision": 5, "scale": 2},
     "double unsigned": {},
     "bit(3)": {"precision": 3},
     "bit(64)": {"precision": 64},
@@ -156,6 +157,7 @@ VALUES = st.one_of(
             '{"a":[]}',
             '{"a":"b","c":null}',
             '[1,"x",true]',
+            '{"a":1,"a":2}',
             "{a}",
             '{"a":01}',
             '"a"',
@@ -200,7 +202,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
     """Columns, a dialect, and a line of about as many fields, some quoted, some as they should not be."""
     kinds = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=4))
     columns = [column(kind, f"c{number}", draw(st.booleans())) for number, kind in enumerate(kinds)]
-    dialect = Dialect(draw(DELIMITERS), draw(st.sampled_from(Null)))
+    dialect = Dialect(draw(DELIMITERS), draw(st.sampled_from(NULLS)))
     fields = [draw(VALUES) for _ in range(draw(st.sampled_from([len(columns)] * 8 + [len(columns) + 1])))]
     forms = [draw(st.sampled_from([field, Q + field.replace(Q, Q + Q) + Q, Q + field + Q])) for field in fields]
     return columns, dialect, dialect.delimiter.join(forms)
@@ -219,7 +221,7 @@ def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, s
     assert not problems
 
 
-@pytest.mark.parametrize("null", Null)
+@pytest.mark.parametrize("null", ["", "\\N"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("quoted", [False, True])
 @pytest.mark.parametrize(
@@ -255,17 +257,17 @@ def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, s
         ("uuid", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
     ],
 )
-def test_what_files_are_made_of_is_surely_good(kind: str, value: str, quoted: bool, delimiter: str, null: Null) -> None:
+def test_what_files_are_made_of_is_surely_good(kind: str, value: str, quoted: bool, delimiter: str, null: str) -> None:
     field = f'"{value}"' if quoted else value
     columns = [column(kind, "a", nullable=True), column("int", "b", nullable=False)]
     assert sure(f"{field}{delimiter}5", columns, Dialect(delimiter, null))
-    assert sure(f"{null.value}{delimiter}5\r", columns, Dialect(delimiter, null))
+    assert sure(f"{null}{delimiter}5\r", columns, Dialect(delimiter, null))
     assert not sure(f"{field}{delimiter}", columns, Dialect(delimiter, null))
 
 
 def test_json_of_a_usual_shape_is_surely_good() -> None:
     columns = [column("json", "a", nullable=False)]
-    for text in ("{}", "[]", "5", "null", '{"a": 1, "b c": "x, y", "d": null}', '["a", true, -1.5]'):
+    for text in ("{}", "[]", "5", "null", '{"b c": "x, y"}', '["a", true, -1.5, {"d": null}]'):
         quoted = text.replace('"', '""')
         assert sure(f'"{quoted}"', columns, Dialect()), text
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from tableferry.csvfile import Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
 from tableferry.reading import Position, Reading
-from tableferry.rejects import Reject, record_of
+from tableferry.rejects import Reject, described, parsed, record_of
 from tableferry.rules import Row
 from tableferry.writer import line_of
 
@@ -154,23 +155,31 @@ def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, l
 
 
 def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:
-    """A block of a file of rejects that somebody has corrected: each line is a record with what is around it."""
-    lines = list(lines_of(data, start.line, start.offset))[:_BLOCK_LINES]
+    """A block of a file of rejects that somebody has corrected; all of it from files that were read in the same way."""
+    lines = list(islice(lines_of(data, start.line, start.offset), _BLOCK_LINES))
+    rejects = [parsed(line.raw) for line in lines]
+    like = described(rejects[0])
+    count = next((index for index, reject in enumerate(rejects) if described(reject) != like), len(lines))
+    theirs = reading.like(like)
+    found = [
+        record_of(line, reject, theirs.dialect)
+        for line, reject in zip(lines[:count], rejects, strict=False)
+        if line.raw.strip()
+    ]
     rejected: list[Reject] = []
     written: list[str] = []
-    found = [record_of(line, reading.dialect, reading.described()) for line in lines if line.raw.strip()]
     for record in found:
-        row, bad = reading.checked(record)
+        row, bad = theirs.checked(record)
         if row is None:
             rejected.append(Reject(record, bad))
         else:
-            written.append(line_of(row, reading.dialect.delimiter))
-    end = Position(start.number + 1, lines[-1].number + 1, lines[-1].offset + len(lines[-1].raw) + 1)
+            written.append(line_of(row, theirs.dialect.delimiter))
+    last = lines[count - 1]
     return Block(
         start=start,
-        end=end,
-        reading=reading,
-        read=len(written) + len(rejected),
+        end=Position(start.number + 1, last.number + 1, last.offset + len(last.raw) + 1),
+        reading=theirs,
+        read=len(found),
         rejects=rejected,
         good="".join(f"{text}\n" for text in written).encode(),
         count=len(written),

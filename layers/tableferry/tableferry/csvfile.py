@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
-from tableferry.options import Null
-
 BOM = b"\xef\xbb\xbf"
 _LONGEST_RECORD = 1024 * 1024
 
@@ -24,12 +22,12 @@ class Dialect:
     r"""How a file is written: what separates fields, and which unquoted field is NULL; ``""`` is always the empty text."""
 
     delimiter: str = ","
-    null: Null = Null.EMPTY
+    null: str = ""
 
     def fields(self, raw: bytes) -> list[str | None]:
         """The fields of a well-formed record; raises UnicodeDecodeError."""
         text = raw.decode()
-        null = self.null.value
+        null = self.null
         if '"' not in text:
             return [None if field == null else field for field in text.split(self.delimiter)]
         fields = _grammar(self.delimiter).fields.findall(self.delimiter + text)

@@ -6,6 +6,7 @@ there.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ from tableferry.reading import Position
 from tableferry.rejects import Described
 from tableferry.writer import Counts
 
+_OWNER = -2
 _PIECE_BYTES = 256 * 1024  # a server that takes packets of 1 MiB, an old default, takes that much, escaped
 _PIECES_A_BLOCK = 1000
 
@@ -42,6 +44,13 @@ class Entries:
     def __init__(self, load_id: str) -> None:
         self._load = f"load/{load_id}"
         self._rejects = f"rejects/{load_id}"
+        self._owner = secrets.token_hex(8)
+
+    def own(self, connection: Connection) -> None:
+        """Take the load over: whoever worked at it, and does not know yet that it has lost the lock, writes no more."""
+        with transaction(connection):
+            if not ledger.write(connection, self._load, _OWNER, self._owner):
+                ledger.update(connection, self._load, _OWNER, self._owner)
 
     def ended(self, connection: Connection) -> Account | None:
         """The account of a load that has ended."""
@@ -64,11 +73,13 @@ class Entries:
         """Write the part of a block, in the transaction of its rows.
 
         Raises:
-            Conflict: somebody has written the block meanwhile.
+            Conflict: the load is somebody else's by now, who may have written the block.
         """
         number = state.next.number - 1
-        if not ledger.write(connection, self._load, number, asdict(state)):
-            raise Conflict(f"Block {number} was loaded by another invocation meanwhile; it was rolled back. Try again.")
+        if ledger.held(connection, self._load, _OWNER) != self._owner or not ledger.write(
+            connection, self._load, number, asdict(state)
+        ):
+            raise Conflict(f"Another invocation has taken the load over; block {number} was rolled back. Try again.")
         for count, piece in enumerate(_pieces(rejects)):
             ledger.write(connection, self._rejects, number * _PIECES_A_BLOCK + count, piece.decode())
 
@@ -81,6 +92,7 @@ class Entries:
         """Write the account at the end; of a load that failed the blocks stay, so that a retry does not load them twice."""
         with transaction(connection):
             ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
+            ledger.delete(connection, self._load, [_OWNER])
             if account.state == "done":
                 for entry in (self._load, self._rejects):
                     ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from tableferry.csvfile import BOM, Dialect, Line
-from tableferry.sure import COUNTED, Sure, sure_of
+from tableferry.sure import BACKSLASH_N, COUNTED, EMPTY, Sure, sure_of
 from tableferry.tables import Column
 
 
@@ -93,7 +93,10 @@ class Lines:
             good &= self._lengths <= sure.longest
         if self._damaged:
             good &= ~lines.str.contains("\ufffd", literal=True)
-        if sure.nulls and not self._judge.dialect.null:
+        null = self._judge.dialect.null
+        if null not in (EMPTY, BACKSLASH_N):
+            good &= ~lines.str.contains(null, literal=True)
+        if sure.nulls and null == EMPTY:
             double = self._judge.dialect.delimiter * 2
             pairs = lines.str.contains('"', literal=True) & lines.str.contains(double, literal=True)
             if pairs.any():
@@ -121,7 +124,7 @@ class Lines:
     def _with_nulls(self, lines: pl.Series) -> pl.Series:
         """The word NULL wherever a field is NULL."""
         delimiter, null = self._judge.dialect.delimiter, self._judge.dialect.null
-        if null:
+        if null != EMPTY:
             return lines.str.replace_all(null, "NULL", literal=True)
         if lines.str.contains(delimiter * 2, literal=True).any():
             for _ in range(2):  # of two neighbours the first round sees one

@@ -23,6 +23,7 @@ from tableferry.writer import again_on_deadlock, was_rolled_back
 T = TypeVar("T")
 
 _PATIENCE_SECONDS = 1.0
+_ALIVE_SECONDS = 30.0
 
 
 class Task(Protocol[T]):
@@ -63,6 +64,7 @@ class Lanes(Generic[T]):
         self._trouble = False
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="lane")
         self.pending: deque[Future[T]] = deque()
+        self._error: BaseException | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -80,15 +82,27 @@ class Lanes(Generic[T]):
             self._opened += 1
         self.pending.append(self._pool.submit(self._write, task))
 
+    def first(self) -> T:
+        """What became of the first of ``pending``; raises what stopped it, or another one for whose sake it was."""
+        try:
+            return self.pending.popleft().result()
+        except Overtaken:
+            if self._error is None:
+                raise
+            raise self._error from None
+
     def _write(self, task: Task[T]) -> T:
         connection = self._idle.get()
         try:
             at_once = self._most == 1 or self._trouble or self._turns.has_come(task.number)
             done = None if at_once else self._ahead(connection, task)
             if done is None:
-                self._turns.wait(task.number)
+                while not self._turns.wait(task.number, _ALIVE_SECONDS):
+                    connection.ping(reconnect=False)  # the server would give the connection up
                 done = again_on_deadlock(connection, lambda: self._in_turn(connection, task))
-        except BaseException:
+        except BaseException as error:
+            if self._error is None:
+                self._error = error
             self._turns.broken()
             raise
         finally:
@@ -132,13 +146,13 @@ class _Turns:
         self._broken = False
         self._changed = threading.Condition()
 
-    def wait(self, number: int, seconds: float | None = None) -> bool:
+    def wait(self, number: int, seconds: float) -> bool:
         """Wait for the turn; False if it did not come in time. Raises Overtaken if it never will."""
         with self._changed:
-            came = self._changed.wait_for(lambda: self._next == number or self._broken, seconds)
-            if self._broken:
+            self._changed.wait_for(lambda: self._next == number or self._broken, seconds)
+            if self._broken and self._next != number:
                 raise Overtaken
-            return came
+            return self._next == number
 
     def has_come(self, number: int) -> bool:
         return self._next == number

@@ -68,6 +68,13 @@ def read(connection: Connection, entry: str, part: int) -> Any:
     return json.loads(found[0][0]) if found else None
 
 
+def held(connection: Connection, entry: str, part: int) -> Any:
+    """As ``read``, but what is there now, and nobody changes it until the transaction that is open ends."""
+    sql = f"SELECT `content` FROM `{TABLE}` WHERE `id` = %s AND `part` = %s FOR UPDATE"
+    found = rows(connection, sql, (entry, part))
+    return json.loads(found[0][0]) if found else None
+
+
 def last(connection: Connection, entry: str) -> tuple[int, Any] | None:
     """The last part of an entry and its content; None where there is none."""
     sql = f"SELECT `part`, `content` FROM `{TABLE}` WHERE `id` = %s AND `part` >= 0 ORDER BY `part` DESC LIMIT 1"

@@ -33,7 +33,7 @@ _SILENT_SECONDS = 30
 _BEATS_EVERY_SECONDS = 5
 # A connection whose function died unheard is given up by the server after so long, and with it what it holds.
 _HOLDS_THE_LOCK = "SET SESSION wait_timeout = 120"
-_HOLDS_ROWS = "SET SESSION wait_timeout = 900, net_read_timeout = 120"
+_HOLDS_ROWS = "SET SESSION wait_timeout = 150, net_read_timeout = 60"  # before the last try that Lambda makes
 _INTERNAL = ("internal", "Something went wrong here; the log has the details.")
 
 
@@ -159,6 +159,7 @@ class _Load:
         chosen = options.chosen(self.table_options, self.uploaded.metadata, self.account.given)
         table = describe(connection, self.database, self.account.table)
         refuse_without_transactions(table)
+        entries.own(connection)
         state = entries.state(connection)
         progress = Progress(self.store, self.account, state or State(Position()))
         self.account = progress.save()
@@ -184,7 +185,7 @@ class _Load:
             while len(lanes.pending) > under_way:
                 done, _ = wait([lanes.pending[0]], _BEATS_EVERY_SECONDS)
                 if done:
-                    lanes.pending.popleft().result()
+                    lanes.first()
                     progress.reached(target.state)
                 if progress.is_due:
                     execute(connection, "DO 0")  # the server would give the connection up, and with it the lock

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from tableferry import infile
 from tableferry.archive import for_csv
-from tableferry.columns import Codec
+from tableferry.columns import Codec, Kind
 from tableferry.database import Connection
 
 if TYPE_CHECKING:
     import polars as pl
+
+_NUMBERS = (Kind.INT, Kind.UINT, Kind.FLOAT)
 
 
 def load_frame(connection: Connection, table_sql: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> infile.Outcome:
@@ -20,7 +22,14 @@ def load_frame(connection: Connection, table_sql: str, frame: pl.DataFrame, colu
 
     Memory: the frame as CSV.
     """
-    targets = [infile.Target(column.name, column.assigned("{}")) for column in columns]
+    assigned = [column.assigned("{}") for column in columns]
+    if any(assigned):
+        # Beside a column that is assigned MariaDB takes the 0 of one that is not for the next number, if it counts.
+        assigned = [
+            expression or ("{}" if column.kind in _NUMBERS else None)
+            for column, expression in zip(columns, assigned, strict=True)
+        ]
+    targets = [infile.Target(column.name, expression) for column, expression in zip(columns, assigned, strict=True)]
     file = io.BytesIO()
     for_csv(frame, columns).write_csv(file, include_header=False, quote_style="non_numeric", null_value="NULL")
     return infile.load(connection, table_sql, targets, [file.getvalue()])

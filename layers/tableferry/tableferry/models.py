@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.options import Binary, Null, OnDuplicate
+from tableferry.options import NULLS, Binary, OnDuplicate
 from tableferry.tables import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
@@ -114,12 +114,12 @@ Rejects = (
 class LoadOptions(Request):
     r"""How a file is read and what becomes of its rows; what is left out is as the table's setting says.
 
-    ``null`` is the field without quotes that is NULL: the empty one or ``\N``. ``max_rejects`` is a number of rows, or a
+    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
     share such as ``5%``.
     """
 
     on_duplicate: OnDuplicate | None = None
-    null: Null | None = None
+    null: Annotated[str, Field(pattern=f"^{NULLS}$")] | None = None
     binary: Binary | None = None
     max_rejects: Rejects | None = None
     delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None

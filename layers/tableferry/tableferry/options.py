@@ -22,13 +22,6 @@ class OnDuplicate(StrEnum):
     UPDATE = "update"
 
 
-class Null(StrEnum):
-    r"""The field without quotes that is NULL in a CSV file; with ``\N`` an empty one is the empty text."""
-
-    EMPTY = ""
-    BACKSLASH_N = r"\N"
-
-
 class Binary(StrEnum):
     """How bytes are written as text."""
 
@@ -55,10 +48,14 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may be said of a batch or a file; ``delimiter`` is seen from the file's first line unless it is given."""
+    r"""What may be said of a batch or a file; ``delimiter`` is seen from the file's first line unless it is given.
+
+    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``, and then an empty one is the
+    empty text.
+    """
 
     on_duplicate: OnDuplicate = OnDuplicate.REJECT
-    null: Null = Null.EMPTY
+    null: str = ""
     binary: Binary = Binary.HEX
     max_rejects: Limit | None = None
     delimiter: str | None = None
@@ -113,11 +110,11 @@ def as_metadata(given: Mapping[str, object]) -> dict[str, str]:
     return written
 
 
-def _word(kind: type[T], words: Mapping[str, str] | None = None) -> Callable[[object], T]:
+def _word(kind: type[T]) -> Callable[[object], T]:
     def read(value: object) -> T:
         if not isinstance(value, str):
             raise ValueError
-        return kind((words or {}).get(value, value))
+        return kind(value)
 
     return read
 
@@ -135,8 +132,14 @@ def _limit(value: object) -> Limit:
     return Limit(share=share)
 
 
+def _null(value: object) -> str:
+    if not isinstance(value, str) or not _NULL.fullmatch(value):
+        raise ValueError
+    return "" if value == "empty" else value
+
+
 def _delimiter(value: object) -> str:
-    found = "\t" if value == "tab" else value
+    found = "\t" if value in ("tab", r"\t") else value
     if not isinstance(found, str) or found not in DELIMITERS:
         raise ValueError
     return found
@@ -144,10 +147,12 @@ def _delimiter(value: object) -> str:
 
 DELIMITERS = (",", ";", "\t", "|")
 _LIMIT = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:\.[0-9]{1,9})?(?=%))(%?)")
+NULLS = r"[!#-+\--:<-{}~]{0,20}"
+_NULL = re.compile(NULLS)
 _WORDS = {"": "empty", "\t": "tab"}
 _READERS: dict[str, tuple[Callable[[object], object], str]] = {
     "on_duplicate": (_word(OnDuplicate), ", ".join(OnDuplicate)),
-    "null": (_word(Null, {"empty": ""}), r"empty (an empty field is NULL) or \N"),
+    "null": (_null, r"empty (an empty field is NULL), or a word such as \N or NULL"),
     "binary": (_word(Binary), " or ".join(Binary)),
     "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%"),
     "delimiter": (_delimiter, "one of , ; | and tab"),

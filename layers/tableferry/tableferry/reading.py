@@ -9,7 +9,7 @@ from tableferry import rejects
 from tableferry.csvfile import Dialect, Reader, Record, lines_of
 from tableferry.errors import InvalidRequest, Problem
 from tableferry.header import header_of
-from tableferry.options import Binary, Null, Options
+from tableferry.options import Binary, Options, checked
 from tableferry.rules import Row, Rules
 from tableferry.tables import Column, Table
 
@@ -18,7 +18,16 @@ HEAD_BYTES = 1024 * 1024
 """So much of a file is looked at to see how it is to be read."""
 
 _SNIFFED_BYTES = 256 * 1024
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_KINDS = {
+    b"\xff\xfe": "UTF-16; save it as UTF-8",
+    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    b"PK\x03\x04": "a spreadsheet or a ZIP archive; save the sheet as CSV in UTF-8, or compress with gzip or Zstandard",
+    b"PAR1": "Parquet; write it as CSV",
+    b"\x1f\x8b": "compressed twice; compress it once",
+    b"\x28\xb5\x2f\xfd": "compressed twice; compress it once",
+    b"BZh": "compressed with bzip2; compress it with gzip or Zstandard",
+    b"\xfd7zXZ": "compressed with xz; compress it with gzip or Zstandard",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,10 @@ class Reading:
             message = f"byte {error.start + 1} of the record is not UTF-8"
             return None, [Problem(record.line, "", "encoding", message)]
 
+    def like(self, described: rejects.Described) -> Reading:
+        """The reading of a file of the same table that was described so; raises InvalidRequest."""
+        return reading_of(self.rules.table, described, self.again)
+
     def described(self) -> rejects.Described:
         """What has to be known to read a record of this file elsewhere."""
         found: rejects.Described = {}
@@ -59,24 +72,32 @@ class Reading:
         if self.dialect.delimiter != ",":
             found["delimiter"] = self.dialect.delimiter
         if self.dialect.null:
-            found["null"] = self.dialect.null.value
+            found["null"] = self.dialect.null
         if self.rules.binary is not Binary.HEX:
             found["binary"] = self.rules.binary.value
         return found
 
 
 def reading_of(table: Table, described: rejects.Described, again: bool = False) -> Reading:
-    """The reading that was described so; raises InvalidRequest if the table has no such columns."""
-    names = described.get("columns")
+    """The reading that was described so.
+
+    Raises:
+        InvalidRequest: the table has no such columns, or the rest is none that a file can have.
+    """
+    said: dict[str, object] = {**described}
+    names = said.pop("columns", None)
+    found = checked(said, "What the rejects say of their file:")
     columns: list[Column] | None = None
     if names is not None:
-        found = [table.column(name) for name in names]
-        columns = [column for column in found if column is not None and not column.generated]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InvalidRequest("The columns that the rejects name are no list of names.")
+        known = [table.column(name) for name in names]
+        columns = [column for column in known if column is not None and not column.generated]
         if len(columns) != len(names):
             raise InvalidRequest(f"Table {table.name!r} has not all of the columns {', '.join(names)}.")
     return Reading(
-        rules=Rules(table, columns, Binary(described.get("binary", Binary.HEX))),
-        dialect=Dialect(described.get("delimiter", ","), Null(described.get("null", Null.EMPTY))),
+        rules=Rules(table, columns, found.get("binary", Binary.HEX)),
+        dialect=Dialect(found.get("delimiter", ","), found.get("null", "")),
         columns=None if names is None else tuple(names),
         again=again,
     )
@@ -91,14 +112,15 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
     Raises:
         InvalidRequest: the file is empty, or is no text at all.
     """
-    if head.startswith(_UTF16):
-        raise InvalidRequest("The file is UTF-16; save it as UTF-8.")
+    for start, kind in _OTHER_KINDS.items():
+        if head.startswith(start):
+            raise InvalidRequest(f"The file is not CSV: it is {kind}.")
     if b"\0" in head[:_SNIFFED_BYTES]:
         raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
     if not head.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
         raise InvalidRequest("The file is empty.")
     if again:
-        return reading_of(table, rejects.described(head), again=True), Position()
+        return Reading(Rules(table), again=True), Position()
     firsts = {}
     for delimiter in (options.delimiter,) if options.delimiter else _DELIMITERS:
         dialect = Dialect(delimiter, options.null)

@@ -14,7 +14,7 @@ _CODES = {
     1048: "missing", 1364: "missing", 1062: "duplicate_key", 1586: "duplicate_key", 1216: "missing_parent",
     1452: "missing_parent", 1406: "too_long", 1118: "too_long", 1264: "out_of_range", 1690: "out_of_range",
     1366: "invalid", 1292: "invalid", 1411: "invalid", 3140: "invalid", 3157: "invalid", 1416: "invalid",
-    1265: "not_allowed", 1526: "not_allowed", 3819: "check", 4025: "check", 1644: "refused", 1300: "encoding",
+    1265: "not_allowed", 1526: "not_allowed", 3819: "check", 4025: "check", 1644: "refused", 1300: "encoding", 167: "no_number", 1467: "no_number",
     1977: "encoding", 3854: "encoding",
 }  # fmt: skip
 _MESSAGES = {
@@ -27,6 +27,7 @@ _MESSAGES = {
     "not_allowed": "the value is none that the column or the table's partitions allow",
     "check": "a check of the table's is not met",
     "encoding": "the column's character set lacks a character of the value",
+    "no_number": "the next number is more than the column holds",
     "refused": "a trigger of the table's refused the row",
 }
 _LOST_CHARACTER = re.compile("Incorrect string value", re.IGNORECASE)

@@ -9,10 +9,10 @@ https://github.com/ndjson/ndjson-spec
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict, cast
 
-from tableferry.csvfile import STRAY_QUOTE, Dialect, Fault, Line, Record, lines_of, records
+from tableferry.csvfile import Dialect, Fault, Line, Record, lines_of, records
 from tableferry.errors import Problem
 
 _REPLACEMENT = "\ufffd"
@@ -45,48 +45,33 @@ def line_of(reject: Reject, described: Described) -> bytes:
     return json.dumps(found | described, ensure_ascii=False).encode() + b"\n"
 
 
-def described(head: bytes) -> Described:
-    """What the first line of a file of rejects says of the file that they came from; nothing if it is none."""
-    found = _parsed(head.lstrip().partition(b"\n")[0]) or {}
-    known: Described = {}
-    columns = found.get("columns")
-    if isinstance(columns, list) and all(isinstance(name, str) for name in columns):
-        known["columns"] = columns
-    if isinstance(delimiter := found.get("delimiter"), str):
-        known["delimiter"] = delimiter
-    if isinstance(null := found.get("null"), str):
-        known["null"] = null
-    if isinstance(binary := found.get("binary"), str):
-        known["binary"] = binary
-    return known
-
-
-def record_of(line: Line, dialect: Dialect, like: Described) -> Record:
-    """The record that a line of such a file holds; one that says otherwise of its file than ``like`` is at fault."""
-
-    def faulty(message: str, code: str = "malformed") -> Record:
-        return Record(line.number, line.offset, line.raw, Fault(code, message))
-
-    reject = _parsed(line.raw)
-    text = None if reject is None else reject.get("text")
-    if reject is None or not isinstance(text, str):
-        return faulty("expected a line of a rejects file: a JSON object with the record as `text`")
-    if {key: reject[key] for key in Described.__annotations__ if key in reject} != like:
-        return faulty("the record is of another kind of file than the first one: upload them apart")
-    if "length" in reject:
-        return faulty("only the beginning of the record is in `text`")
-    if _REPLACEMENT in text and "encoding" in json.dumps(reject.get("errors")):
-        return faulty(f"there is {_REPLACEMENT} still in the place of bytes that are not UTF-8", "encoding")
-    raw = text.encode("utf-8", "surrogatepass")
-    found = list(records(lines_of(raw, line.number, line.offset or 1), dialect))
-    if len(found) != 1 or found[0].fault:
-        return faulty(STRAY_QUOTE.message if found else "there is no record in `text`")
-    return Record(line.number, line.offset, raw)
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def parsed(line: bytes) -> dict[str, Any] | None:
+    """What a line of a file of rejects holds; None if it is none."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
+
+
+def described(reject: Mapping[str, Any] | None) -> Described:
+    """What a reject says of the file that it came from."""
+    return cast("Described", {key: reject[key] for key in Described.__annotations__ if key in reject} if reject else {})
+
+
+def record_of(line: Line, reject: Mapping[str, Any] | None, dialect: Dialect) -> Record:
+    """The record that a line of such a file holds, or why it holds none."""
+    if reject is None:
+        fault = Fault("malformed", "expected a line of a rejects file: a JSON object with the record as `text`")
+        return Record(line.number, line.offset, line.raw, fault)
+    text: str = reject["text"]
+    raw = text.encode("utf-8", "surrogatepass")
+    found = list(records(lines_of(raw, line.number, line.offset or 1), dialect))
+    fault = None
+    if "length" in reject:
+        fault = Fault("malformed", "only the beginning of the record is in `text`")
+    elif _REPLACEMENT in text and "encoding" in json.dumps(reject.get("errors")):
+        fault = Fault("encoding", f"there is {_REPLACEMENT} still in the place of bytes that are not UTF-8")
+    elif len(found) != 1:
+        fault = Fault("malformed", "there is not one record in `text`")
+    return Record(line.number, line.offset, raw, fault or found[0].fault)

@@ -16,11 +16,13 @@ from dataclasses import dataclass
 
 from tableferry.csvfile import Dialect
 from tableferry.numeric import INTEGER_BITS
-from tableferry.options import Null
 from tableferry.tables import Column
 
 COUNTED = (300, 30, 0)
 """Up to so many characters are counted in the expression, which they make large; longer text is measured by its line."""
+
+EMPTY, BACKSLASH_N = "", r"\N"
+"""What stands for NULL in nearly all files; lines with another word are left to the rules."""
 
 _LONGEST_LINE = 1024 * 1024
 _EVERY_DAY = "(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
@@ -72,7 +74,7 @@ def _may_be_null(column: Column) -> bool:
 def _field(column: Column, dialect: Dialect, counted: int) -> str:
     forms = _forms(column, dialect, counted)
     if _may_be_null(column):
-        forms += ["" if dialect.null is Null.EMPTY else r"\\N"]
+        forms += [re.escape(dialect.null)] if dialect.null in (EMPTY, BACKSLASH_N) else []
     return f"(?:{'|'.join(forms)})"
 
 
@@ -99,7 +101,7 @@ def _plain(column: Column, kind: str) -> str:
         bits = INTEGER_BITS[kind]
         least, greatest = (0, 2**bits - 1) if column.unsigned else (2 ** (bits - 1), 2 ** (bits - 1) - 1)
         return _up_to(greatest) if column.unsigned else f"(?:{_up_to(greatest)}|-{_up_to(least)})"
-    if kind == "decimal":
+    if kind == "decimal" or (kind in ("float", "double") and column.scale is not None):
         whole, places = (column.precision or 10) - (column.scale or 0), column.scale or 0
         digits = f"[0-9]{{1,{whole}}}" if whole else "0"
         return ("" if column.unsigned else "-?") + digits + (rf"(?:\.[0-9]{{1,{places}}})?" if places else "")
@@ -146,10 +148,10 @@ def _text(column: Column, dialect: Dialect, counted: int) -> list[str]:
         apart = r"\x00-\x08\x0A-\x1F\x7F-\x{10FFFF}"
     else:
         raise _Unsure
-    if dialect.null is Null.BACKSLASH_N:
+    if dialect.null == BACKSLASH_N:
         apart += r"\\"
     characters = column.characters if column.data_type in ("char", "varchar") else None
-    least = "0" if dialect.null is Null.BACKSLASH_N else "1"
+    least = "0" if dialect.null else "1"
     most = str(characters) if characters is not None and characters <= counted else ""
     return [
         f'[^"{separator}{apart}]{{{least},{most}}}',

@@ -172,6 +172,8 @@ class NeedsInsert(Exception):
 
 
 def _expression(column: Column) -> str | None:
+    if column.auto_increment:  # beside a column with an expression MariaDB would take 0 for the next number
+        return "{}"
     if column.data_type == "bit":
         return "CAST({} AS UNSIGNED)"
     if column.data_type in ("datetime", "timestamp"):
