@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +22,11 @@ from typing import Any, Self
 import boto3
 
 from functions.load import app
-from tableferry import api, blocks
+from tableferry import api, blocks, load
 from tests.integration.lambdas import Json, invoke
 from tests.support import until
 
-RECORDS = 10
+LINES = 10
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,18 @@ class Run:
 
 
 class Functions:
-    """The program, for as long as the block lasts."""
+    """The program, for as long as the block lasts, started in the environment of now and what is given besides."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory()
         self._path = Path(self._folder.name) / "socket"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.load_process", str(self._path)], stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "tests.integration.load_process", str(self._path)],
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **self._environment},
         )
         assert until(lambda: self._path.exists() or self._process.poll() is not None)
         return self
@@ -92,8 +97,8 @@ class Functions:
 
 def small_blocks() -> None:
     """Let there be many blocks, as the fixture of this name does."""
-    assert hasattr(blocks, "_BLOCK_RECORDS")
-    blocks._BLOCK_RECORDS = RECORDS
+    assert hasattr(blocks, "_BLOCK_LINES")
+    blocks._BLOCK_LINES = LINES
 
 
 def _outcome(event: Json, alone: bool) -> Json:
@@ -129,6 +134,7 @@ def _serve(connection: socket.socket) -> None:
 
 
 def main(path: str) -> None:
+    assert load  # which the function imports when it is needed, and takes a while
     small_blocks()
     api.metrics.provider.namespace = "Tableferry"
     boto3.client("s3")  # reads what describes the service

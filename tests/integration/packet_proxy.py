@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 _QUERY = 3
 _ERROR = 0xFF
 _TLS = 1 << 11
+_LONGEST_HOLD_SECONDS = 60
 
 
 class Fate(Enum):
@@ -32,8 +33,8 @@ class Fate(Enum):
     LAST = auto()
     """It is passed on, and then the connection breaks."""
 
-    ABANDONED = auto()
-    """It is not passed on and the client loses its connection, which the server does not learn: a machine that is gone."""
+    HELD = auto()
+    """It is passed on when :attr:`Proxy.released` is set."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +77,26 @@ class Proxy:
         self.url = parts._replace(netloc=f"{user}@127.0.0.1:{listener.getsockname()[1]}").geturl()
         self._listener = listener
         self._lock = threading.Lock()
+        self._abandons = False
         self._kept: list[socket.socket] = []
+        self.released = threading.Event()
         self.watch(passes)
 
     def watch(self, choose: Chooses) -> None:
         """Let it choose from now on, of packets counted anew; it is asked by one thread at a time."""
         with self._lock:
             self._choose = choose
+            self.released = threading.Event()
             self.sent = self.answered = self.connections = 0
 
+    def abandon(self) -> None:
+        """From now on the server does not learn that a client is gone, as of a machine that is; to be called in a choice."""
+        self._abandons = True
+
     def let_go(self) -> None:
-        """End the connections that were abandoned."""
+        """End the connections that were abandoned; from now on it learns."""
         with self._lock:
+            self._abandons = False
             while self._kept:
                 _end(self._kept.pop())
 
@@ -116,22 +125,24 @@ class Proxy:
         source, drain = (client, server) if from_client else (server, client)
         fate = Fate.PASSES
         with suppress(OSError, EOFError):
-            while fate is Fate.PASSES:
+            while fate in (Fate.PASSES, Fate.HELD):
                 header = _exactly(source, 4)
                 payload = _exactly(source, int.from_bytes(header[:3], "little"))
                 if not from_client and header[3] == 0 and payload[:1] == b"\x0a":
                     payload = _without_tls(payload)
                 fate = self._fate(connection, from_client, payload)
-                if fate in (Fate.PASSES, Fate.LAST):
+                if fate is Fate.HELD:
+                    self.released.wait(_LONGEST_HOLD_SECONDS)
+                if fate in (Fate.PASSES, Fate.HELD, Fate.LAST):
                     drain.sendall(header + payload)
                 elif fate is Fate.HALVED:
                     drain.sendall((header + payload)[: (4 + len(payload)) // 2])
         _break(client)
-        if fate is Fate.ABANDONED:
-            with self._lock:
+        with self._lock:
+            if self._abandons:
                 self._kept.append(server)
-        elif server not in self._kept:
-            _end(server)
+            elif server not in self._kept:
+                _end(server)
 
     def _fate(self, connection: int, from_client: bool, payload: bytes) -> Fate:
         with self._lock:

@@ -9,6 +9,7 @@ A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` s
 
 import contextlib
 import itertools
+import json
 import os
 import random
 import threading
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,7 +34,7 @@ from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tests.integration import counted_s3, packet_proxy
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, request
-from tests.integration.load_process import RECORDS, Functions, Outcome
+from tests.integration.load_process import LINES, Functions, Outcome
 from tests.integration.packet_proxy import Fate, Packet, Proxy
 from tests.integration.uploads import Uploads, names
 from tests.support import Database, Server, connect, embedded_only, not_applicable, until
@@ -83,7 +85,7 @@ class File:
 
 
 FILE = File()
-BLOCKS = -(-FILE.count // RECORDS)
+BLOCKS = -(-FILE.count // LINES)
 
 
 def sampled(points: Sequence[int], most: int) -> list[int]:
@@ -179,10 +181,9 @@ def counted(s3: emulator.S3, s3_client: "S3Client") -> Iterator[Counted]:
         yield started
 
 
-@pytest.fixture
-def functions(world: World) -> Iterator[Functions]:
-    assert world
-    with Functions() as started:
+@pytest.fixture(scope="module")
+def functions(s3: emulator.S3) -> Iterator[Functions]:
+    with Functions(s3.environment) as started:
         yield started
 
 
@@ -226,7 +227,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, fate: Fate
 ) -> None:
     total = len(a_run(world, proxy, through).client)
-    for point in sampled(range(1, total + 1), 12):
+    for point in sampled(range(1, total + 1), 8):
         event = world.put()
         run = functions.prepared(event, DATABASE_URL=proxy.url)
 
@@ -290,19 +291,60 @@ def test_a_load_that_is_killed_again_and_again_gets_done(
     world.settled(event)
 
 
-@pytest.mark.xfail(reason="the lock of the load is held for an hour by a session whose client is gone", strict=False)
-def test_a_delivery_after_a_machine_that_is_gone_without_a_word_does_not_end_well_before_the_load_is_done(
-    world: World, proxy: Proxy, through: Through
+def test_a_delivery_does_not_end_well_while_a_machine_that_is_gone_without_a_word_has_the_load(
+    world: World, proxy: Proxy, functions: Functions
 ) -> None:
     """Else nobody delivers the event again, and the rest of the file is lost."""
     event = world.put()
-    proxy.watch(lambda packet: Fate.ABANDONED if packet.statement == COMMIT else Fate.PASSES)
-    with through():
-        assert world.tried(event) is None
-    account = world.tried(event)
+    run = functions.prepared(event, DATABASE_URL=proxy.url)
+
+    def strike(packet: Packet) -> Fate:
+        if packet.statement == COMMIT:
+            proxy.abandon()
+            run.kill()
+            return Fate.LOST
+        return Fate.PASSES
+
+    proxy.watch(strike)
+    assert run.go().outcomes() is None
+    _a_minute_passes(world)
+    assert world.tried(event) is None
     proxy.let_go()
-    assert account is None or account["state"] == "done"
     world.settled(event)
+
+
+@pytest.mark.skipif(not ALL, reason="takes ten minutes")
+@pytest.mark.xfail(reason="its idle transaction holds the ledger's entry of its block for 900 seconds", strict=False)
+def test_the_last_try_of_lambda_s_succeeds_after_a_machine_that_is_gone_without_a_word(
+    world: World, proxy: Proxy, functions: Functions
+) -> None:
+    event = world.put()
+    run = functions.prepared(event, DATABASE_URL=proxy.url)
+
+    def strike(packet: Packet) -> Fate:
+        if packet.statement == COMMIT:
+            proxy.abandon()
+            run.kill()
+            return Fate.LOST
+        return Fate.PASSES
+
+    proxy.watch(strike)
+    assert run.go().outcomes() is None
+    for seconds in (60, 120):
+        time.sleep(seconds)
+        account = world.tried(event)
+    assert account is not None
+    assert account["state"] == "done"
+
+
+def _a_minute_passes(world: World) -> None:
+    """As before Lambda's next try: it is so long since anybody wrote the account."""
+    (account,) = request(handler, "GET", "/loads").json["loads"]
+    for name in ("started", "saved"):
+        if account.get(name):
+            account[name] = (datetime.fromisoformat(account[name]) - timedelta(minutes=1)).isoformat()
+    key = f"loads/{account['id']}.json"
+    world.uploads.client.put_object(Bucket=world.uploads.bucket, Key=key, Body=json.dumps(account).encode())
 
 
 def busy(database: Database) -> bool:
@@ -318,7 +360,7 @@ def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, which: str
 ) -> None:
     total = a_run(world, proxy, through).commits
-    for point in sampled(range(1, total + 1), 7):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         seen = itertools.count(1)
         committing: set[int] = set()
@@ -347,7 +389,7 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
 ) -> None:
     run = a_run(world, proxy, through)
     total = len(run.client if from_client else run.server)
-    for point in sampled(range(1, total + 1), 10):
+    for point in sampled(range(1, total + 1), 5):
         event = world.put()
         proxy.watch(
             lambda packet, point=point: fate
@@ -360,44 +402,79 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
         world.settled(event)
 
 
+@pytest.mark.xfail(reason="the ledger forgets the blocks of a load that is done", strict=False)
+def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_in_the_table(
+    world: World, proxy: Proxy, through: Through, functions: Functions, server: Server
+) -> None:
+    """At each packet: that is held up, the load's oldest session is killed, another delivery works, the packet goes on."""
+    total = len(a_run(world, proxy, through).client)
+    wrong = {}
+    for point in sampled(range(1, total + 1), 8):
+        event = world.put()
+        held = threading.Event()
+
+        def strike(packet: Packet, point: int = point, held: threading.Event = held) -> Fate:
+            if packet.from_client and packet.number == point:
+                held.set()
+                return Fate.HELD
+            return Fate.PASSES
+
+        proxy.watch(strike)
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = pool.submit(functions.prepared(event, DATABASE_URL=proxy.url).go().outcomes)
+            assert until(lambda held=held, outcomes=outcomes: held.is_set() or outcomes.done())
+            if found := sessions(world, server):
+                kill(server, found[0])
+            other = pool.submit(world.tried, event)
+            with contextlib.suppress(TimeoutError):  # it may wait for what the one that is held up has locked
+                other.result(2)
+            proxy.released.set()
+            other.result(PATIENCE_SECONDS)
+            assert outcomes.result(PATIENCE_SECONDS)
+        world.right(world.settle(event), event)
+        if (found := len(names(world.database))) != len(FILE.rows):
+            wrong[point] = found
+    assert not wrong, f"the points at which other rows than {len(FILE.rows)} come of it, and how many"
+
+
+def sessions(world: World, server: Server) -> list[int]:
+    """The server's numbers of the sessions in the database, the oldest first."""
+    with contextlib.closing(connect(server.url)) as admin, admin.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s ORDER BY id", (world.database.name,))
+        return [int(number) for (number,) in cursor.fetchall()]
+
+
+def kill(server: Server, session: int) -> None:
+    with contextlib.closing(connect(server.url)) as admin, admin.cursor() as cursor:
+        cursor.execute(f"KILL {session}")
+
+
 def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, server: Server
 ) -> None:
     """Each of its sessions at each commit, whichever of them that is: the session may be one that only holds a lock."""
     commits = a_run(world, proxy, through).commits
-    user = world.database.rows("SELECT SUBSTRING_INDEX(USER(), '@', 1)")[0][0]
-    with contextlib.closing(connect(server.url)) as admin:
+    for point in sampled(range(1, commits + 1), 4):
+        for which in range(3):
+            event = world.put()
+            seen = itertools.count(1)
+            killed: list[int] = []
 
-        def sessions() -> list[int]:
-            with admin.cursor() as cursor:
-                cursor.execute(
-                    "SELECT id FROM information_schema.processlist WHERE db = %s AND user = %s ORDER BY id",
-                    (world.database.name, user),
-                )
-                return [int(number) for (number,) in cursor.fetchall()]
+            def strike(
+                packet: Packet, point: int = point, which: int = which, seen: Any = seen, killed: list[int] = killed
+            ) -> Fate:
+                if packet.statement == COMMIT and next(seen) == point and len(found := sessions(world, server)) > which:
+                    killed.append(found[which])
+                    kill(server, found[which])
+                    assert until(lambda: found[which] not in sessions(world, server))
+                return Fate.PASSES
 
-        for point in sampled(range(1, commits + 1), 6):
-            for which in range(3):
-                event = world.put()
-                seen = itertools.count(1)
-                killed: list[int] = []
-
-                def strike(
-                    packet: Packet, point: int = point, which: int = which, seen: Any = seen, killed: list[int] = killed
-                ) -> Fate:
-                    if packet.statement == COMMIT and next(seen) == point and len(found := sessions()) > which:
-                        killed.append(found[which])
-                        with admin.cursor() as cursor:
-                            cursor.execute(f"KILL {found[which]}")
-                        assert until(lambda: found[which] not in sessions())
-                    return Fate.PASSES
-
-                proxy.watch(strike)
-                with through():
-                    world.tried(event)
-                world.settled(event)
-                if not killed:
-                    break
+            proxy.watch(strike)
+            with through():
+                world.tried(event)
+            world.settled(event)
+            if not killed:
+                break
 
 
 # 3. The server is killed.
@@ -416,7 +493,7 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
         with packet_proxy.before(world.database.url) as proxy:
             monkeypatch.setenv("DATABASE_URL", proxy.url)
             total = len(a_run(world, proxy, contextlib.nullcontext).client)
-            for point in sampled(range(1, total + 1), 4):
+            for point in sampled(range(1, total + 1), 2):
                 event = world.put()
 
                 def strike(packet: Packet, point: int = point, server: Any = server) -> Fate:
@@ -426,7 +503,8 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
                     return Fate.PASSES
 
                 proxy.watch(strike)
-                assert world.tried(event) is None
+                account = world.tried(event)
+                assert account is None or point > total - 5
                 server = embedded.start(state)
                 embedded.create_database(server, "shop")  # which gives the user the rights again
                 world.database = Database("shop", server.url_of("shop"), server.url)
@@ -469,7 +547,7 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
 def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for length in sampled(range(len(FILE.body)), 12):
+    for length in sampled(range(len(FILE.body)), 6):
         event = world.put()
         counted.watch(
             lambda seen, length=length: counted_s3.Fate(body_bytes=length)
@@ -531,7 +609,6 @@ def handed_over(uploads: Uploads) -> list[tuple[str, str]]:
     return [(found["Key"], found["VersionId"]) for found in answer.get("Versions", [])]
 
 
-@pytest.mark.xfail(reason="the hand-over is being built", strict=False)
 @pytest.mark.parametrize("left", [0, 1, 1000, 30_000])
 def test_a_load_that_runs_out_of_time_at_any_look_at_the_clock_is_handed_over_until_it_is_done(
     world: World, left: int
@@ -639,7 +716,7 @@ def test_a_load_that_deadlocks_with_another_writer_is_once_in_the_table(
     )
     for block in sampled(range(BLOCKS), 2):
         event = world.put()
-        parents = [n for n, _ in FILE.rows if (n - 1) // RECORDS == block][times::-1]  # the load comes from below
+        parents = [n for n, _ in FILE.rows if (n - 1) // LINES == block][times::-1]  # the load comes from below
         deadlocks: list[int] = []
 
         def watch(packet: Packet, deadlocks: list[int] = deadlocks) -> Fate:
