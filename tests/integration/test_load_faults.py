@@ -11,7 +11,6 @@ import contextlib
 import itertools
 import json
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,8 +33,8 @@ from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tests.integration import counted_s3, packet_proxy
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, request
-from tests.integration.load_process import LINES, Functions, Outcome
-from tests.integration.packet_proxy import Fate, Packet, Proxy
+from tests.integration.load_process import LINES, Functions, Outcome, Run
+from tests.integration.packet_proxy import Chooses, Fate, Packet, Proxy
 from tests.integration.uploads import Uploads, names
 from tests.support import Database, Server, connect, embedded_only, not_applicable, until
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 ALL = os.environ.get("LOAD_FAULTS") == "all"
-SEED = int(os.environ.get("LOAD_FAULTS_SEED") or random.randrange(1_000_000))
+SEED = int(os.environ.get("LOAD_FAULTS_SEED") or time.time_ns() % 1_000_000)
 COMMIT = "COMMIT"
 DEADLOCK = 1213
 TABLE = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL, CONSTRAINT unlucky CHECK (id <> 13)) ENGINE=InnoDB"
@@ -93,7 +92,7 @@ def sampled(points: Sequence[int], most: int) -> list[int]:
     if ALL or len(points) <= most:
         return list(points)
     step = len(points) / most
-    offset = random.Random(SEED).random() * step
+    offset = SEED % 1000 / 1000 * step
     found = [points[int(offset + n * step)] for n in range(most)]
     print(f"LOAD_FAULTS_SEED={SEED}: {found} of {len(points)} points")
     return found
@@ -219,6 +218,54 @@ def a_run(world: World, proxy: Proxy, through: Through) -> Seen:
     return seen
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
+def at(number: int, fate: Fate, act: Callable[[], object] = nothing, from_client: bool = True) -> Chooses:
+    """That packet of the client's, or of the server's: act when it comes, and then this becomes of it."""
+
+    def choose(packet: Packet) -> Fate:
+        if packet.from_client is not from_client or packet.number != number:
+            return Fate.PASSES
+        act()
+        return fate
+
+    return choose
+
+
+def at_statement(statement: str, number: int, fate: Fate, act: Callable[[], object] = nothing) -> Chooses:
+    """The same, the so-manieth time that the client sends a statement."""
+    seen = itertools.count(1)
+
+    def choose(packet: Packet) -> Fate:
+        if packet.statement != statement or next(seen) != number:
+            return Fate.PASSES
+        act()
+        return fate
+
+    return choose
+
+
+def numbered(first: int, last: int | None = None) -> Callable[[counted_s3.Request], bool]:
+    """Whether a request has this number, or one of these."""
+    return lambda seen: first <= seen.number <= (last or first)
+
+
+def at_request(
+    chosen: Callable[[counted_s3.Request], bool], fate: counted_s3.Fate, act: Callable[[], object] = nothing
+) -> counted_s3.Chooses:
+    """The same for requests to S3."""
+
+    def choose(seen: counted_s3.Request) -> counted_s3.Fate:
+        if not chosen(seen):
+            return counted_s3.PASSES
+        act()
+        return fate
+
+    return choose
+
+
 # 1. The function is killed.
 
 
@@ -230,14 +277,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     for point in sampled(range(1, total + 1), 8):
         event = world.put()
         run = functions.prepared(event, DATABASE_URL=proxy.url)
-
-        def strike(packet: Packet, point: int = point, run: Any = run) -> Fate:
-            if not packet.from_client or packet.number != point:
-                return Fate.PASSES
-            run.kill()
-            return fate
-
-        proxy.watch(strike)
+        proxy.watch(at(point, fate, run.kill))
         outcome = run.go().outcomes()
         assert outcome is None or point > total - 4, f"not killed at {point}: {outcome}"
         world.settled(event)
@@ -254,36 +294,17 @@ def test_a_load_killed_at_any_request_to_s3_is_once_in_the_table(
     for point in sampled(range(1, total + 1), 5):
         event = world.put()
         run = functions.prepared(event, AWS_ENDPOINT_URL_S3=counted.url)
-
-        def strike(seen: counted_s3.Request, point: int = point, run: Any = run) -> counted_s3.Fate:
-            if seen.number != point:
-                return counted_s3.PASSES
-            run.kill()
-            return UNANSWERED if answered else RESET
-
-        counted.watch(strike)
+        counted.watch(at_request(numbered(point), UNANSWERED if answered else RESET, run.kill))
         assert run.go().outcomes() is None, f"not killed at {point}"
         world.settled(event)
 
 
-def test_a_load_that_is_killed_again_and_again_gets_done(
-    world: World, proxy: Proxy, functions: Functions
-) -> None:
+def test_a_load_that_is_killed_again_and_again_gets_done(world: World, proxy: Proxy, functions: Functions) -> None:
     event = world.put()
     for commits in itertools.count():
         run = functions.prepared(event, DATABASE_URL=proxy.url)
-        left = [2]
-
-        def strike(packet: Packet, run: Any = run, left: list[int] = left) -> Fate:
-            if packet.statement == COMMIT:
-                left[0] -= 1
-                if not left[0]:
-                    run.kill()
-                    return Fate.LOST
-            return Fate.PASSES
-
         assert until(lambda: not busy(world.database), 10)
-        proxy.watch(strike)
+        proxy.watch(at_statement(COMMIT, 2, Fate.LOST, run.kill))
         if outcomes := run.go().outcomes():
             assert [outcome.error for outcome in outcomes] == [None]
             break
@@ -296,17 +317,7 @@ def test_a_delivery_does_not_end_well_while_a_machine_that_is_gone_without_a_wor
 ) -> None:
     """Else nobody delivers the event again, and the rest of the file is lost."""
     event = world.put()
-    run = functions.prepared(event, DATABASE_URL=proxy.url)
-
-    def strike(packet: Packet) -> Fate:
-        if packet.statement == COMMIT:
-            proxy.abandon()
-            run.kill()
-            return Fate.LOST
-        return Fate.PASSES
-
-    proxy.watch(strike)
-    assert run.go().outcomes() is None
+    _die_without_a_word(functions.prepared(event, DATABASE_URL=proxy.url), proxy)
     _a_minute_passes(world)
     assert world.tried(event) is None
     proxy.let_go()
@@ -319,22 +330,21 @@ def test_the_last_try_of_lambda_s_succeeds_after_a_machine_that_is_gone_without_
     world: World, proxy: Proxy, functions: Functions
 ) -> None:
     event = world.put()
-    run = functions.prepared(event, DATABASE_URL=proxy.url)
-
-    def strike(packet: Packet) -> Fate:
-        if packet.statement == COMMIT:
-            proxy.abandon()
-            run.kill()
-            return Fate.LOST
-        return Fate.PASSES
-
-    proxy.watch(strike)
-    assert run.go().outcomes() is None
+    _die_without_a_word(functions.prepared(event, DATABASE_URL=proxy.url), proxy)
     for seconds in (60, 120):
         time.sleep(seconds)
         account = world.tried(event)
     assert account is not None
     assert account["state"] == "done"
+
+
+def _die_without_a_word(run: Run, proxy: Proxy) -> None:
+    def die() -> None:
+        proxy.abandon()
+        run.kill()
+
+    proxy.watch(at_statement(COMMIT, 1, Fate.LOST, die))
+    assert run.go().outcomes() is None
 
 
 def _a_minute_passes(world: World) -> None:
@@ -355,28 +365,34 @@ def busy(database: Database) -> bool:
 # 2. The connection breaks.
 
 
-@pytest.mark.parametrize("which", ["the commit is lost", "the answer is lost", "broken after the commit"])
+def unanswered(statement: str, number: int) -> Chooses:
+    """The server does it, and the answer is lost."""
+    asked: set[int] = set()
+    seen = itertools.count(1)
+
+    def choose(packet: Packet) -> Fate:
+        if packet.statement == statement and next(seen) == number:
+            asked.add(packet.connection)
+        return Fate.LOST if not packet.from_client and packet.connection in asked else Fate.PASSES
+
+    return choose
+
+
+BREAKS: dict[str, Callable[[int], Chooses]] = {
+    "the commit is lost": lambda point: at_statement(COMMIT, point, Fate.LOST),
+    "broken after the commit": lambda point: at_statement(COMMIT, point, Fate.LAST),
+    "the answer is lost": lambda point: unanswered(COMMIT, point),
+}
+
+
+@pytest.mark.parametrize("breaks", BREAKS.values(), ids=list(BREAKS))
 def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
-    world: World, proxy: Proxy, through: Through, which: str
+    world: World, proxy: Proxy, through: Through, breaks: Callable[[int], Chooses]
 ) -> None:
     total = a_run(world, proxy, through).commits
     for point in sampled(range(1, total + 1), 4):
         event = world.put()
-        seen = itertools.count(1)
-        committing: set[int] = set()
-
-        def strike(packet: Packet, point: int = point, seen: Any = seen, committing: set[int] = committing) -> Fate:
-            if packet.statement == COMMIT and next(seen) == point:
-                if which == "the commit is lost":
-                    return Fate.LOST
-                if which == "broken after the commit":
-                    return Fate.LAST
-                committing.add(packet.connection)
-            elif not packet.from_client and packet.connection in committing:
-                return Fate.LOST
-            return Fate.PASSES
-
-        proxy.watch(strike)
+        proxy.watch(breaks(point))
         with through():
             assert world.tried(event) is None
         world.settled(event)
@@ -391,11 +407,7 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
     total = len(run.client if from_client else run.server)
     for point in sampled(range(1, total + 1), 5):
         event = world.put()
-        proxy.watch(
-            lambda packet, point=point: fate
-            if packet.from_client is from_client and packet.number == point
-            else Fate.PASSES
-        )
+        proxy.watch(at(point, fate, from_client=from_client))
         with through():
             account = world.tried(event)
         assert account is None or account["state"] == "done"
@@ -412,19 +424,13 @@ def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_
     for point in sampled(range(1, total + 1), 8):
         event = world.put()
         held = threading.Event()
-
-        def strike(packet: Packet, point: int = point, held: threading.Event = held) -> Fate:
-            if packet.from_client and packet.number == point:
-                held.set()
-                return Fate.HELD
-            return Fate.PASSES
-
-        proxy.watch(strike)
+        proxy.watch(at(point, Fate.HELD, held.set))
         with ThreadPoolExecutor(2) as pool:
             outcomes = pool.submit(functions.prepared(event, DATABASE_URL=proxy.url).go().outcomes)
-            assert until(lambda held=held, outcomes=outcomes: held.is_set() or outcomes.done())
-            if found := sessions(world, server):
-                kill(server, found[0])
+            while not held.wait(0.05) and not outcomes.done():
+                pass
+            if open_ := sessions(world, server):
+                kill(server, open_[0])
             other = pool.submit(world.tried, event)
             with contextlib.suppress(TimeoutError):  # it may wait for what the one that is held up has locked
                 other.result(2)
@@ -440,7 +446,9 @@ def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_
 def sessions(world: World, server: Server) -> list[int]:
     """The server's numbers of the sessions in the database, the oldest first."""
     with contextlib.closing(connect(server.url)) as admin, admin.cursor() as cursor:
-        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = %s ORDER BY id", (world.database.name,))
+        cursor.execute(
+            "SELECT id FROM information_schema.processlist WHERE db = %s ORDER BY id", (world.database.name,)
+        )
         return [int(number) for (number,) in cursor.fetchall()]
 
 
@@ -457,19 +465,15 @@ def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_
     for point in sampled(range(1, commits + 1), 4):
         for which in range(3):
             event = world.put()
-            seen = itertools.count(1)
             killed: list[int] = []
 
-            def strike(
-                packet: Packet, point: int = point, which: int = which, seen: Any = seen, killed: list[int] = killed
-            ) -> Fate:
-                if packet.statement == COMMIT and next(seen) == point and len(found := sessions(world, server)) > which:
+            def strike(which: int = which, killed: list[int] = killed) -> None:
+                if len(found := sessions(world, server)) > which:
                     killed.append(found[which])
                     kill(server, found[which])
                     assert until(lambda: found[which] not in sessions(world, server))
-                return Fate.PASSES
 
-            proxy.watch(strike)
+            proxy.watch(at_statement(COMMIT, point, Fate.PASSES, strike))
             with through():
                 world.tried(event)
             world.settled(event)
@@ -496,13 +500,11 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
             for point in sampled(range(1, total + 1), 2):
                 event = world.put()
 
-                def strike(packet: Packet, point: int = point, server: Any = server) -> Fate:
-                    if packet.from_client and packet.number == point:
-                        server.child.process.kill()
-                        server.child.process.wait()
-                    return Fate.PASSES
+                def strike(process: Any = server.child.process) -> None:
+                    process.kill()
+                    process.wait()
 
-                proxy.watch(strike)
+                proxy.watch(at(point, Fate.PASSES, strike))
                 account = world.tried(event)
                 assert account is None or point > total - 5
                 server = embedded.start(state)
@@ -532,11 +534,7 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
         assert world.tried(event)
     for point in range(1, len(counted.seen) + 1):
         event = world.put()
-        counted.watch(
-            lambda seen, point=point: fate
-            if seen.number == point or (lasting and seen.number > point)
-            else counted_s3.PASSES
-        )
+        counted.watch(at_request(numbered(point, 1000 if lasting else None), fate))
         with monkeypatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL_S3", counted.url)
             account = world.tried(event)
@@ -550,9 +548,9 @@ def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     for length in sampled(range(len(FILE.body)), 6):
         event = world.put()
         counted.watch(
-            lambda seen, length=length: counted_s3.Fate(body_bytes=length)
-            if seen.method == "GET" and "/uploads/" in seen.path
-            else counted_s3.PASSES
+            at_request(
+                lambda seen: seen.method == "GET" and "/uploads/" in seen.path, counted_s3.Fate(body_bytes=length)
+            )
         )
         with monkeypatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL_S3", counted.url)
@@ -670,19 +668,15 @@ def test_a_load_that_meets_a_lock_that_is_not_given_up_is_once_in_the_table(
     for block in sampled(range(1, BLOCKS + 1), 1):
         event = world.put()
         holder = world.database.connect()
-        seen = itertools.count(1)
 
-        def strike(packet: Packet, block: int = block, seen: Any = seen, holder: Any = holder) -> Fate:
-            if packet.statement == "BEGIN" and next(seen) == block:
-                with holder.cursor() as cursor:
-                    for statement in lock:
-                        cursor.execute(statement)
-            return Fate.PASSES
+        def strike(holder: Any = holder) -> None:
+            with holder.cursor() as cursor:
+                for statement in lock:
+                    cursor.execute(statement)
 
-        proxy.watch(strike)
-        with contextlib.closing(holder):
-            with through():
-                assert world.tried(event) is None
+        proxy.watch(at_statement("BEGIN", block, Fate.PASSES, strike))
+        with contextlib.closing(holder), through():
+            assert world.tried(event) is None
         world.settled(event)
 
 
@@ -736,7 +730,8 @@ def test_a_load_that_deadlocks_with_another_writer_is_once_in_the_table(
             cursor.execute(change, (parents[0],))
             running = pool.submit(world.tried, event)
             for already, parent in enumerate(parents[1:]):
-                assert until(lambda already=already: len(deadlocks) == already and _waits(server))
+                while len(deadlocks) < already or not _waits(server):
+                    assert not running.done()
                 cursor.execute(change, (parent,))
             other.rollback()
             assert running.result(PATIENCE_SECONDS) is None or times < 4
