@@ -394,7 +394,8 @@ def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
         event = world.put()
         proxy.watch(breaks(point))
         with through():
-            assert world.tried(event) is None
+            account = world.tried(event)
+        assert account is None or account["state"] == "done"
         world.settled(event)
 
 
