@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from tableferry.csvfile import Reader, Record, lines_of, records
+from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
 from tableferry.reading import Position, Reading
@@ -160,12 +160,15 @@ def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:
     rejects = [parsed(line.raw) for line in lines]
     like = described(rejects[0])
     count = next((index for index, reject in enumerate(rejects) if described(reject) != like), len(lines))
-    theirs = reading.like(like)
-    found = [
-        record_of(line, reject, theirs.dialect)
-        for line, reject in zip(lines[:count], rejects, strict=False)
-        if line.raw.strip()
-    ]
+    try:
+        theirs = reading.like(like)
+    except InvalidRequest as error:
+        theirs = reading
+        fault = Fault("malformed", str(error))
+        found = [Record(line.number, line.offset, line.raw, fault) for line in lines[:count]]
+    else:
+        pairs = zip(lines[:count], rejects, strict=False)
+        found = [record_of(line, reject, theirs.dialect) for line, reject in pairs if line.raw.strip()]
     rejected: list[Reject] = []
     written: list[str] = []
     for record in found:

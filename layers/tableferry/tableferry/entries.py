@@ -14,7 +14,7 @@ from typing import Any
 from tableferry import ledger
 from tableferry.account import Account
 from tableferry.database import Connection, transaction
-from tableferry.errors import Conflict
+from tableferry.errors import LoadUnderWay
 from tableferry.reading import Position
 from tableferry.rejects import Described
 from tableferry.writer import Counts
@@ -48,9 +48,7 @@ class Entries:
 
     def own(self, connection: Connection) -> None:
         """Take the load over: whoever worked at it, and does not know yet that it has lost the lock, writes no more."""
-        with transaction(connection):
-            if not ledger.write(connection, self._load, _OWNER, self._owner):
-                ledger.update(connection, self._load, _OWNER, self._owner)
+        ledger.put(connection, self._load, _OWNER, self._owner)
 
     def ended(self, connection: Connection) -> Account | None:
         """The account of a load that has ended."""
@@ -73,13 +71,13 @@ class Entries:
         """Write the part of a block, in the transaction of its rows.
 
         Raises:
-            Conflict: the load is somebody else's by now, who may have written the block.
+            LoadUnderWay: the load is somebody else's by now, who may have written the block.
         """
         number = state.next.number - 1
         if ledger.held(connection, self._load, _OWNER) != self._owner or not ledger.write(
             connection, self._load, number, asdict(state)
         ):
-            raise Conflict(f"Another invocation has taken the load over; block {number} was rolled back. Try again.")
+            raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
         for count, piece in enumerate(_pieces(rejects)):
             ledger.write(connection, self._rejects, number * _PIECES_A_BLOCK + count, piece.decode())
 

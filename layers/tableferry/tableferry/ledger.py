@@ -56,6 +56,16 @@ def write(connection: Connection, entry: str, part: int, content: Any) -> bool:
     return True
 
 
+def put(connection: Connection, entry: str, part: int, content: Any) -> None:
+    """Write an entry, whether it is there or not."""
+    execute(
+        connection,
+        f"INSERT INTO `{TABLE}` (`id`, `part`, `content`) VALUES (%s, %s, %s)"
+        " ON DUPLICATE KEY UPDATE `content` = VALUES(`content`)",
+        (entry, part, json.dumps(content, ensure_ascii=False)),
+    )
+
+
 def update(connection: Connection, entry: str, part: int, content: Any) -> None:
     """Put another content into an entry that is there."""
     text = json.dumps(content, ensure_ascii=False)

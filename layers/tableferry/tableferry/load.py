@@ -76,12 +76,12 @@ def load(
     except LoadUnderWay:
         raise
     except TableferryError as error:
-        failed = accounts.save(store, work.account.failed(error.name, str(error)))
+        failed = work.failed(error.name, str(error))
         if error.transient or isinstance(error, Conflict):
             raise
         return failed
     except Exception:
-        accounts.save(store, work.account.failed(*_INTERNAL))
+        work.failed(*_INTERNAL)
         raise
 
 
@@ -124,6 +124,13 @@ class _Load:
         # Without the lock: the next invocation leaves a load to whoever has it.
         handover.hand_over(self.store, self.account.id, retry=False)
         return self.account
+
+    def failed(self, kind: str, detail: str) -> Account:
+        """Save why it went no further, unless somebody else has done the load meanwhile."""
+        known = self._known()
+        return (
+            known if known and known.state == "done" else accounts.save(self.store, self.account.failed(kind, detail))
+        )
 
     def _left_to_the_other(self) -> Account:
         """The account as somebody else writes it.

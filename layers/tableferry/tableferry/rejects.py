@@ -62,12 +62,12 @@ def described(reject: Mapping[str, Any] | None) -> Described:
 def record_of(line: Line, reject: Mapping[str, Any] | None, dialect: Dialect) -> Record:
     """The record that a line of such a file holds, or why it holds none."""
     if reject is None:
-        fault = Fault("malformed", "expected a line of a rejects file: a JSON object with the record as `text`")
-        return Record(line.number, line.offset, line.raw, fault)
+        message = "expected a line of a rejects file: a JSON object with the record as `text`"
+        return Record(line.number, line.offset, line.raw, Fault("malformed", message))
     text: str = reject["text"]
     raw = text.encode("utf-8", "surrogatepass")
     found = list(records(lines_of(raw, line.number, line.offset or 1), dialect))
-    fault = None
+    fault: Fault | None = None
     if "length" in reject:
         fault = Fault("malformed", "only the beginning of the record is in `text`")
     elif _REPLACEMENT in text and "encoding" in json.dumps(reject.get("errors")):
