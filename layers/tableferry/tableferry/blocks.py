@@ -14,12 +14,12 @@ from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
 from tableferry.reading import Position, Reading
-from tableferry.rejects import Reject, described, parsed, record_of
+from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
 from tableferry.writer import line_of
 
 _BLOCK_BYTES = 4 * 1024 * 1024
-_BLOCK_LINES = 50_000
+_BLOCK_LINES = 100_000
 _LONGEST_LINE = 16 * 1024 * 1024
 
 
@@ -134,10 +134,11 @@ def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, l
     end = Position(start.number + 1, start.line + count, lines.begins(count))
     rejected: list[Reject] = []
     written: dict[int, str] = {}
+    described = reading.described()
     for record in found:
         row, bad = reading.checked(record)
         if row is None:
-            rejected.append(Reject(record, bad))
+            rejected.append(reject_of(record, bad, described))
         else:
             written[record.line - start.line] = line_of(row, reading.dialect.delimiter)
     good, good_count = lines.payload(count, taken, written)
@@ -158,8 +159,8 @@ def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:
     """A block of a file of rejects that somebody has corrected; all of it from files that were read in the same way."""
     lines = list(islice(lines_of(data, start.line, start.offset), _BLOCK_LINES))
     rejects = [parsed(line.raw) for line in lines]
-    like = described(rejects[0])
-    count = next((index for index, reject in enumerate(rejects) if described(reject) != like), len(lines))
+    like = described_in(rejects[0])
+    count = next((index for index, reject in enumerate(rejects) if described_in(reject) != like), len(lines))
     try:
         theirs = reading.like(like)
     except InvalidRequest as error:
@@ -174,7 +175,7 @@ def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:
     for record in found:
         row, bad = theirs.checked(record)
         if row is None:
-            rejected.append(Reject(record, bad))
+            rejected.append(reject_of(record, bad, like))
         else:
             written.append(line_of(row, theirs.dialect.delimiter))
     last = lines[count - 1]

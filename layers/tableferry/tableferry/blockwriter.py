@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tableferry import rejects
 from tableferry.blocks import Block
 from tableferry.catalog import triggers
 from tableferry.database import Connection
@@ -12,7 +11,7 @@ from tableferry.entries import Entries, State
 from tableferry.errors import Conflict, Problem, TooManyRejects, Unaccounted
 from tableferry.options import OnDuplicate, Options
 from tableferry.reading import Reading
-from tableferry.rejects import Reject
+from tableferry.rejects import Reject, reject_of
 from tableferry.tables import Table
 from tableferry.writer import Counts, all_at_once, insert_rows
 
@@ -96,8 +95,7 @@ class BlockWriter:
         limit = self.target.options.max_rejects
         if limit is not None and limit.exceeded(after.counts.rejected, after.counts.read):
             raise self._too_many(after, found)
-        described = self.block.reading.described()
-        self.target.entries.add(connection, after, (rejects.line_of(reject, described) for reject in found))
+        self.target.entries.add(connection, after, (reject.written for reject in found))
 
     def committed(self, done: Written) -> None:
         self.target.state = self._after(done)
@@ -115,15 +113,19 @@ class BlockWriter:
         if not done.refused:
             return self.block.rejects
         refused = {problem.row: [problem] for problem in done.refused}
-        found = [Reject(record, refused[record.line]) for record in self.block.records() if record.line in refused]
-        return sorted([*self.block.rejects, *found], key=lambda reject: reject.record.line)
+        described = self.block.reading.described()
+        found = [
+            reject_of(record, refused[record.line], described)
+            for record in self.block.records()
+            if record.line in refused
+        ]
+        return sorted([*self.block.rejects, *found], key=lambda reject: reject.line)
 
     def _too_many(self, after: State, found: list[Reject]) -> TooManyRejects:
         before = self.target.state.counts
         reasons = [
-            f"line {reject.record.line}{f', {bad.column}' if bad.column else ''}: {bad.message}"
-            for reject in found[:_SHOWN_REASONS]
-            for bad in reject.problems[:1]
+            f"line {line}{f', {first.column}' if first.column else ''}: {first.message}"
+            for line, first, _ in found[:_SHOWN_REASONS]
         ]
         return TooManyRejects(
             f"{after.counts.rejected} of the first {after.counts.read} rows are rejected, which is more than max_rejects "

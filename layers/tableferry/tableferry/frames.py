@@ -39,12 +39,13 @@ class Lines:
         self.first = first
         self._judge = judge
         mark = len(BOM) if offset == 0 and data.startswith(BOM) else 0
+        text, self._damaged = pl.Series([data[mark:]]), False
         try:
-            text, self._damaged = data[mark:].decode(), False
-        except UnicodeDecodeError:
-            text, self._damaged = data[mark:].decode(errors="replace"), True
-        lines = pl.Series([text]).str.split("\n").explode()
-        last = len(lines) - 1 if text.endswith("\n") else len(lines)
+            lines = text.cast(pl.String).str.split("\n").explode()
+        except pl.exceptions.InvalidOperationError:  # bytes that are no UTF-8
+            lines = pl.Series([data[mark:].decode(errors="replace")]).str.split("\n").explode()
+            self._damaged = True
+        last = len(lines) - 1 if data.endswith(b"\n") else len(lines)
         self.whole = last <= most
         self._lines = lines.head(min(last, most))
         if self._damaged:  # then lengths in the text are not those in the file

@@ -17,6 +17,7 @@ from tableferry.errors import Problem
 
 _REPLACEMENT = "\ufffd"
 _LONGEST_TEXT = 256 * 1024
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 class Described(TypedDict, total=False):
@@ -29,20 +30,22 @@ class Described(TypedDict, total=False):
 
 
 class Reject(NamedTuple):
-    """A record that is not in the table, and why."""
+    """A record that is not in the table, by the line it begins on: the first thing that is wrong, and all as written."""
 
-    record: Record
-    problems: Sequence[Problem]
+    line: int
+    first: Problem
+    written: bytes
 
 
-def line_of(reject: Reject, described: Described) -> bytes:
-    """The line of a reject, with its LF."""
-    line, offset, raw, _ = reject.record
+def reject_of(record: Record, problems: Sequence[Problem], described: Described) -> Reject:
+    """A reject, with its line (and LF) in the file of rejects."""
+    line, offset, raw, _ = record
     found: dict[str, Any] = {"line": line, "offset": offset, "text": raw[:_LONGEST_TEXT].decode("utf-8", "replace")}
     if len(raw) > _LONGEST_TEXT:
         found["length"] = len(raw)
-    found["errors"] = [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in reject.problems]
-    return json.dumps(found | described, ensure_ascii=False).encode() + b"\n"
+    found["errors"] = [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in problems]
+    written = _ENCODER.encode(found | described).encode() + b"\n"
+    return Reject(line, problems[0], written)
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
@@ -54,7 +57,7 @@ def parsed(line: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
 
 
-def described(reject: Mapping[str, Any] | None) -> Described:
+def described_in(reject: Mapping[str, Any] | None) -> Described:
     """What a reject says of the file that it came from."""
     return cast("Described", {key: reject[key] for key in Described.__annotations__ if key in reject} if reject else {})
 
