@@ -39,12 +39,11 @@ class Lines:
         self.first = first
         self._judge = judge
         mark = len(BOM) if offset == 0 and data.startswith(BOM) else 0
-        text, self._damaged = pl.Series([data[mark:]]), False
         try:
-            lines = text.cast(pl.String).str.split("\n").explode()
-        except pl.exceptions.InvalidOperationError:  # bytes that are no UTF-8
-            lines = pl.Series([data[mark:].decode(errors="replace")]).str.split("\n").explode()
-            self._damaged = True
+            text, self._damaged = pl.Series([data[mark:]]).cast(pl.String), False
+        except pl.exceptions.ComputeError:  # bytes that are no UTF-8
+            text, self._damaged = pl.Series([data[mark:].decode(errors="replace")]), True
+        lines = text.str.split("\n").explode()
         last = len(lines) - 1 if data.endswith(b"\n") else len(lines)
         self.whole = last <= most
         self._lines = lines.head(min(last, most))
