@@ -15,11 +15,12 @@ from local import database as embedded
 from local.database import split_statements
 from local.state import ROOT, State
 from tableferry import catalog
+from tableferry.batch import Rows
 from tableferry.database import Connection, Database, execute, transaction
 from tableferry.options import OnDuplicate
 from tableferry.rules import Row
 from tableferry.settings import DatabaseAddress
-from tableferry.writer import Rows, insert_rows
+from tableferry.writer import insert_rows
 
 BLOCK = 50_000
 _PARENTS = 100

@@ -156,7 +156,7 @@ def test_a_table_that_others_hold_is_a_conflict_and_nothing_is_written(
         real(connection)
 
     monkeypatch.setattr(ledger, "prepare", impatient)
-    monkeypatch.setattr("tableferry.writer._TRIES", 1)
+    monkeypatch.setattr("tableferry.again._TRIES", 1)
     with database.connect(autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t FOR UPDATE")
         assert "locked" in post([[5], [1]], "k").problem(409)["detail"]

@@ -118,7 +118,7 @@ def test_a_load_that_found_the_table_locked_comes_again(
 ) -> None:
     database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
     event = uploads.put(b"0,z\n1,a\n2,b\n")
-    monkeypatch.setattr("tableferry.writer._TRIES", 1)
+    monkeypatch.setattr("tableferry.again._TRIES", 1)
     real = ledger.prepare
 
     def impatient(connection: Connection) -> None:

@@ -6,14 +6,13 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
-from tableferry import writer
 from tableferry.database import Database as Source
 from tableferry.errors import Unaccounted
 from tableferry.insert import Batch, insert
+from tableferry.insertion import Counts, Insertion
 from tableferry.options import OnDuplicate, Options
 from tableferry.rules import Row
 from tableferry.settings import database_address
-from tableferry.writer import Counts
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.support import Database
 
@@ -134,14 +133,14 @@ def test_a_row_that_is_not_accounted_for_rolls_everything_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("CREATE TABLE counted (id INT PRIMARY KEY, name VARCHAR(9))")
-    real = writer._Insertion._statement
+    real = Insertion._statement
 
-    def one_lost(insertion: writer._Insertion, rows: Sequence[Row]) -> Counts:
+    def one_lost(insertion: Insertion, rows: Sequence[Row]) -> Counts:
         counts = real(insertion, rows)
         counts.inserted -= 1
         return counts
 
-    monkeypatch.setattr(writer._Insertion, "_statement", one_lost)
+    monkeypatch.setattr(Insertion, "_statement", one_lost)
     with pytest.raises(Unaccounted):
         insert(Source(database_address()), "counted", Batch(b"1,a\n2,b\n", csv=True), Options(OnDuplicate.IGNORE))
     assert database.rows("SELECT COUNT(*) FROM counted") == [(0,)]

@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from local import bench_refused
 from tableferry import catalog, sieve, writer
+from tableferry.batch import Rows
 from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
 from tableferry.errors import NotSupported, Problem
+from tableferry.insertion import Counts, Insertion
 from tableferry.options import OnDuplicate
 from tableferry.rules import Cell, Default, Row
 from tableferry.settings import parse_database_url
 from tableferry.tables import Table, column_list
-from tableferry.writer import Counts, Rows, insert_rows
+from tableferry.writer import insert_rows
 from tests.support import Database, Server
 
 TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
@@ -51,7 +53,7 @@ class _TakenBack(Exception):
 
 
 def _one_by_one(connection: Connection, table: Table, given_rows: Sequence[Row]) -> Answer:
-    insertion = writer._Insertion(connection, table, table.stored, OnDuplicate.REJECT)
+    insertion = Insertion(connection, table, table.stored, OnDuplicate.REJECT)
     counts, problems = Counts(), []
     for row in given_rows:
         for done, problem in insertion.halved([row]):
@@ -114,13 +116,13 @@ def described(connection: Connection, database: Database, name: str) -> Table:
 def statements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows each INSERT had."""
     made: list[int] = []
-    real = writer._Insertion._statement
+    real = Insertion._statement
 
-    def counted(insertion: writer._Insertion, given_rows: Sequence[Row]) -> Counts:
+    def counted(insertion: Insertion, given_rows: Sequence[Row]) -> Counts:
         made.append(len(given_rows))
         return real(insertion, given_rows)
 
-    monkeypatch.setattr(writer._Insertion, "_statement", counted)
+    monkeypatch.setattr(Insertion, "_statement", counted)
     return made
 
 

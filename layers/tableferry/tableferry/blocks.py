@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from tableferry.batch import line_of
 from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
-from tableferry.writer import line_of
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000

@@ -9,11 +9,12 @@ from tableferry.catalog import triggers
 from tableferry.database import Connection
 from tableferry.entries import Entries, State
 from tableferry.errors import Conflict, Problem, TooManyRejects, Unaccounted
+from tableferry.insertion import Counts, all_at_once
 from tableferry.options import OnDuplicate, Options
 from tableferry.reading import Reading
 from tableferry.rejects import Reject, reject_of
 from tableferry.tables import Table
-from tableferry.writer import Counts, all_at_once, insert_rows
+from tableferry.writer import insert_rows
 
 _SHOWN_REASONS = 3
 

@@ -15,9 +15,9 @@ from tableferry import ledger
 from tableferry.account import Account
 from tableferry.database import Connection, transaction
 from tableferry.errors import LoadUnderWay
+from tableferry.insertion import Counts
 from tableferry.reading import Position
 from tableferry.rejects import Described
-from tableferry.writer import Counts
 
 _OWNER = -2
 _PIECE_BYTES = 256 * 1024  # a server that takes packets of 1 MiB, an old default, takes that much, escaped

@@ -12,16 +12,19 @@ from decimal import Decimal
 from typing import Any
 
 from tableferry import ledger
+from tableferry.again import again_on_deadlock
+from tableferry.batch import Rows
 from tableferry.catalog import describe
 from tableferry.csvfile import BOM, lines_of, records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
+from tableferry.insertion import Counts
 from tableferry.options import Binary, OnDuplicate, Options
 from tableferry.reading import begin
 from tableferry.rules import Row, Rules
 from tableferry.tables import Table
 from tableferry.values import dump
-from tableferry.writer import Counts, Rows, again_on_deadlock, insert_rows
+from tableferry.writer import insert_rows
 
 MOST_ROWS = 1000
 _USUAL = Options()

@@ -17,8 +17,8 @@ from typing import Generic, Protocol, Self, TypeVar
 
 import pymysql
 
+from tableferry.again import again_on_deadlock, was_rolled_back
 from tableferry.database import Connection
-from tableferry.writer import again_on_deadlock, was_rolled_back
 
 T = TypeVar("T")
 

@@ -1,0 +1,38 @@
+"""Transactions that the server rolls back for another's sake, and that are started over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pymysql
+
+from tableferry.database import Connection, error_code, transaction
+from tableferry.errors import Conflict
+
+T = TypeVar("T")
+
+_DEADLOCK, _LOCK_WAIT_TIMEOUT = 1213, 1205
+_TRIES = 4
+
+
+def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
+    """The work in a transaction, started over a few times when the server rolls it back for another's sake.
+
+    Raises:
+        Conflict: it was rolled back each time.
+    """
+    for _ in range(_TRIES):
+        try:
+            with transaction(connection):
+                return work()
+        except pymysql.err.MySQLError as error:
+            if not was_rolled_back(error):
+                raise
+            last = error
+    raise Conflict("The table stayed locked by other sessions; nothing was written. Try again.") from last
+
+
+def was_rolled_back(error: pymysql.err.MySQLError) -> bool:
+    """Whether the work may be started over, since it stood in the way of others, or they in its."""
+    return error_code(error) in (_DEADLOCK, _LOCK_WAIT_TIMEOUT)
