@@ -20,6 +20,7 @@ from tableferry.rules import Row
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000
+_FIRST_PART = 8  # of a block is the first one: to begin at once, and to see soon that it is the wrong file
 _LONGEST_LINE = 16 * 1024 * 1024
 
 
@@ -60,7 +61,7 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterat
     """
     judge = Judge(() if reading.rules.absent else reading.rules.columns, reading.dialect)
     buffer = _Buffer(pieces)
-    while data := buffer.whole_lines(start):
+    while data := buffer.whole_lines(start, _BLOCK_BYTES // (1 if start.number else _FIRST_PART)):
         if reading.again:
             block = _block_of_rejects(reading, data, start)
         else:
@@ -78,10 +79,10 @@ class _Buffer:
         self._data = b""
         self.ended = False
 
-    def whole_lines(self, start: Position) -> bytes:
-        """At least as much as a block may take, up to a line end or the end of the file; nothing at its end."""
+    def whole_lines(self, start: Position, least: int) -> bytes:
+        """At least so many bytes, up to a line end or the end of the file; nothing at its end."""
         parts, size, cut = [self._data], len(self._data), b"\n" in self._data
-        while not self.ended and (size < _BLOCK_BYTES or not cut):
+        while not self.ended and (size < least or not cut):
             piece = next(self._source, b"")
             self.ended = not piece
             parts.append(piece)

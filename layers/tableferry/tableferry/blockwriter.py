@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tableferry.blocks import Block
 from tableferry.catalog import triggers
@@ -12,7 +12,7 @@ from tableferry.errors import Conflict, Problem, TooManyRejects, Unaccounted
 from tableferry.insertion import Counts, all_at_once
 from tableferry.options import OnDuplicate, Options
 from tableferry.reading import Reading
-from tableferry.rejects import Reject, reject_of
+from tableferry.rejects import Reject, packed, reject_of
 from tableferry.tables import Table
 from tableferry.writer import insert_rows
 
@@ -62,6 +62,10 @@ class BlockWriter:
     block: Block
     plain: bool
     consumed: int
+    packed: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.packed = packed(self.block.rejects)  # while other blocks are loaded
 
     @property
     def number(self) -> int:
@@ -96,7 +100,7 @@ class BlockWriter:
         limit = self.target.options.max_rejects
         if limit is not None and limit.exceeded(after.counts.rejected, after.counts.read):
             raise self._too_many(after, found)
-        self.target.entries.add(connection, after, (reject.written for reject in found))
+        self.target.entries.add(connection, after, packed(found) if done.refused else self.packed)
 
     def committed(self, done: Written) -> None:
         self.target.state = self._after(done)

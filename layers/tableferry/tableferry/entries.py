@@ -7,7 +7,7 @@ there.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,11 +17,10 @@ from tableferry.database import Connection, transaction
 from tableferry.errors import LoadUnderWay
 from tableferry.insertion import Counts
 from tableferry.reading import Position
-from tableferry.rejects import Described
+from tableferry.rejects import Described, unpacked
 
 _OWNER = -2
-_PIECE_BYTES = 256 * 1024  # a server that takes packets of 1 MiB, an old default, takes that much, escaped
-_PIECES_A_BLOCK = 1000
+_PACKS_A_BLOCK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,8 @@ class Entries:
         content: dict[str, Any] = found[1]
         return State(**content | {"next": Position(**content["next"]), "counts": Counts(**content["counts"])})
 
-    def add(self, connection: Connection, state: State, rejects: Iterable[bytes]) -> None:
-        """Write the part of a block, in the transaction of its rows.
+    def add(self, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        """Write the part of a block with its rejects, in the transaction of its rows.
 
         Raises:
             LoadUnderWay: the load is somebody else's by now, who may have written the block.
@@ -78,13 +77,13 @@ class Entries:
             connection, self._load, number, asdict(state)
         ):
             raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
-        for count, piece in enumerate(_pieces(rejects)):
-            ledger.write(connection, self._rejects, number * _PIECES_A_BLOCK + count, piece.decode())
+        for count, pack in enumerate(packed):
+            ledger.write(connection, self._rejects, number * _PACKS_A_BLOCK + count, pack)
 
     def rejects(self, connection: Connection) -> Iterator[bytes]:
-        """The lines of all rejects, in pieces. Memory: one piece."""
+        """The lines of all rejects, in pieces. Memory: one pack."""
         for part in ledger.parts(connection, self._rejects):
-            yield ledger.read(connection, self._rejects, part).encode()
+            yield unpacked(ledger.read(connection, self._rejects, part))
 
     def close(self, connection: Connection, account: Account) -> None:
         """Write the account at the end; of a load that failed the blocks stay, so that a retry does not load them twice."""
@@ -94,17 +93,3 @@ class Entries:
             if account.state == "done":
                 for entry in (self._load, self._rejects):
                     ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])
-
-
-def _pieces(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines together, as many as a piece takes; a long one alone."""
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        if waiting and size + len(line) > _PIECE_BYTES:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-        waiting.append(line)
-        size += len(line)
-    if waiting:
-        yield b"".join(waiting)
