@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from local import bench_cases, bench_posts, bench_report, bench_server
 from local.bench_huge import huge
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] = ()) -> int:
                     runtime(State(state.folder / "bench"), **given, WORKERS=str(_WORKERS)) as (folder, env),
                     runtime(State(state.folder / "bench-1"), DATABASE_URL=env["DATABASE_URL"], WORKERS="1") as (_, one),
                 ):
+                    if url is None:
+                        bench_server.tune(kind, _administrator(State(state.folder / "bench"), env["DATABASE_URL"]))
                     texts.append(measure(env, one, folder, sizes))
             print(texts[-1])
             state.make()  # after each server: a later one may fail
@@ -60,6 +63,12 @@ def main(arguments: Sequence[str] = ()) -> int:
         print(f"Tableferry: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _administrator(state: State, database_url: str) -> str:
+    """The embedded server's, whose password the runtime has made."""
+    password = quote(state.secret("database/root.password"), safe="")
+    return f"mysql://root:{password}@127.0.0.1:{urlsplit(database_url).port}/"
 
 
 def measure(env: Mapping[str, str], env_of_one: Mapping[str, str], folder: Path, sizes: Sizes) -> str:

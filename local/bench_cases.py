@@ -31,10 +31,11 @@ class Files:
     gz: Path
     zst: Path
     part: Path
+    halves: tuple[Path, Path]
 
     @classmethod
     def make(cls, folder: Path, rows: int, part_rows: int) -> "Files":
-        """Write them into a folder: about 55 bytes a row, three times. The part is the clean file's first rows."""
+        """Write them into a folder: about 55 bytes a row, four times. The part is the clean file's first rows."""
         part_rows = min(rows, part_rows)
         for kind, share in (("clean", 0.0), ("bad", BAD)):
             generate(folder / kind, rows, share)
@@ -46,7 +47,11 @@ class Files:
             shutil.copyfileobj(source, out)
         with clean.open("rb") as source, part.open("wb") as out:
             out.writelines(islice(source, part_rows))
-        return cls(rows, part_rows, clean, bad, gz, zst, part)
+        halves = (folder / "half-1.csv", folder / "half-2.csv")
+        with clean.open("rb") as source, halves[0].open("wb") as first, halves[1].open("wb") as second:
+            first.writelines(islice(source, rows // 2))
+            second.writelines(source)
+        return cls(rows, part_rows, clean, bad, gz, zst, part, halves)
 
 
 def loads(two: Place, one: Place, plain: Plain, files: Files, repeats: int, told: Told) -> Sequence[Series]:
@@ -55,9 +60,10 @@ def loads(two: Place, one: Place, plain: Plain, files: Files, repeats: int, told
     Beside them `LOAD DATA LOCAL` of the clean file, and `executemany` of a part of it.
     """
     load_data = Series("LOAD DATA LOCAL of the clean file, one connection", files.rows, short="LOAD DATA")
+    in_two = Series("LOAD DATA LOCAL of its halves, two connections", files.rows, short="LOAD DATA in two")
     part = f"the first {files.part_rows:,} rows"
     insert = Series(f"executemany, {BATCH:,} rows a commit, of {part}", files.part_rows, short="executemany")
-    beside, bad, few = (load_data, insert), f"{BAD * 100:.0f} % bad rows", min(_FEW, repeats)
+    beside, bad, few = (load_data, in_two, insert), f"{BAD * 100:.0f} % bad rows", min(_FEW, repeats)
     cases = [
         _Load(Series(f"load, {bad}, WORKERS=2", files.rows, beside), two, files.bad, BAD, repeats),
         _Load(Series(f"load, {bad}, WORKERS=1", files.rows, beside), one, files.bad, BAD, repeats),
@@ -71,6 +77,7 @@ def loads(two: Place, one: Place, plain: Plain, files: Files, repeats: int, told
     for turn in range(repeats):
         steps: list[tuple[Series, Callable[[], None]]] = [
             (load_data, lambda: _timed(load_data, lambda: plain.load(files.clean, files.rows))),
+            (in_two, lambda: _timed(in_two, lambda: plain.load_at_once(files.halves, files.rows))),
             (insert, lambda: _timed(insert, lambda: plain.insert_file(files.part))),
             *((case.series, case) for case in cases if turn < case.repeats),
         ]

@@ -2,6 +2,8 @@
 
 import csv
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from pymysql.cursors import SSCursor
 
 from local import bench_server, demo_sample
 from local.demo_expect import check
-from local.demo_sample import SOURCES
+from local.demo_sample import SOURCES, Connection
 
 TABLE = "hired_employees"
 BATCH = 1_000
@@ -19,6 +21,7 @@ class Plain:
     """A connection to the benchmark's database, whose tables it makes; raises StartError if it is somebody else's."""
 
     def __init__(self, database_url: str) -> None:
+        self._url = database_url
         self._connection = demo_sample.connect(database_url, local_infile=True)
         bench_server.claim(self._connection)
         self.server = bench_server.described(self._connection)
@@ -56,17 +59,32 @@ class Plain:
 
     def load(self, file: Path, rows: int) -> None:
         """`LOAD DATA LOCAL INFILE` of a file with so many good rows, in one statement."""
-        with self._connection.cursor() as cursor:
-            cursor.execute(
-                f"LOAD DATA LOCAL INFILE %s INTO TABLE {TABLE} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','"
-                " OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
-                " (id, name, @hired, department_id, job_id) SET `datetime` = REPLACE(REPLACE(@hired, 'T', ' '), 'Z', '')",
-                (str(file),),
-            )
-            check("rows of LOAD DATA", cursor.rowcount, rows)
+        check("rows of LOAD DATA", _load_data(self._connection, file), rows)
+
+    def load_at_once(self, files: Sequence[Path], rows: int) -> None:
+        """`LOAD DATA LOCAL INFILE` of files, each on a connection of its own, with so many good rows in all."""
+
+        def load(file: Path) -> int:
+            with closing(demo_sample.connect(self._url, local_infile=True)) as connection:
+                return _load_data(connection, file)
+
+        with ThreadPoolExecutor(len(files)) as pool:
+            check("rows of LOAD DATA", sum(pool.map(load, files)), rows)
 
     def write(self, file: Path) -> None:
         """A SELECT, unbuffered, into a CSV file."""
         with file.open("w", encoding="utf-8", newline="") as out, self._connection.cursor(SSCursor) as cursor:
             cursor.execute(f"SELECT * FROM {TABLE}")
             csv.writer(out, lineterminator="\n").writerows(cursor)
+
+
+def _load_data(connection: Connection, file: Path) -> int:
+    """One LOAD DATA of a file; how many rows went in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"LOAD DATA LOCAL INFILE %s INTO TABLE {TABLE} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ','"
+            " OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
+            " (id, name, @hired, department_id, job_id) SET `datetime` = REPLACE(REPLACE(@hired, 'T', ' '), 'Z', '')",
+            (str(file),),
+        )
+        return int(cursor.rowcount)

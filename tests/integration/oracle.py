@@ -135,7 +135,7 @@ def exact(precision: int, scale: int, unsigned: bool = False) -> Stored:
 
 def double(text: str) -> float:
     number = float(_number(text))
-    if number in (float("inf"), float("-inf")):
+    if number in (float("inf"), float("-inf")) or (_number(text) and not number):
         raise Refused
     return number
 
@@ -146,6 +146,8 @@ def single(text: str) -> float | Either:
         nearest = float(struct.unpack("<f", struct.pack("<f", number))[0])
     except OverflowError:
         raise Refused from None
+    if number and not nearest:
+        raise Refused
     # Beyond the largest number, but nearest to it: 3.4028235e38, as others write it.
     return Either(nearest) if abs(number) > abs(nearest) and abs(nearest) > 3.4e38 else nearest
 

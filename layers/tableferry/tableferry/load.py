@@ -155,10 +155,11 @@ class _Load:
             if not (again and ended.state == "failed"):
                 return accounts.save(self.store, ended)
             entries.reopen(connection)
-        elif entries.state(connection) is None:  # perhaps because its entries have expired
-            known = self._known()
-            if known is not None and known.state == "done":
-                return known
+        known = self._known()
+        if known is not None and known.state == "done" and not ended:  # whose entries have expired
+            return known
+        if known is not None:
+            self.account = self.account.model_copy(update={"started": known.started})
         return None
 
     def _blocks(self, connection: Connection, entries: Entries) -> bool:
