@@ -14,6 +14,7 @@ from tableferry.batch import line_of
 from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
+from tableferry.options import Binary
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
@@ -59,7 +60,9 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterat
     Raises:
         InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
     """
-    judge = Judge(() if reading.rules.absent else reading.rules.columns, reading.dialect)
+    rules = reading.rules
+    as_it_is = not rules.absent and rules.binary is Binary.HEX  # which is how the server reads bytes
+    judge = Judge(rules.columns if as_it_is else (), reading.dialect)
     buffer = _Buffer(pieces)
     while data := buffer.whole_lines(start, _BLOCK_BYTES // (1 if start.number else _FIRST_PART)):
         if reading.again:
