@@ -14,6 +14,7 @@ from tableferry.batch import line_of
 from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines
+from tableferry.options import Binary
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
@@ -59,13 +60,20 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterat
     Raises:
         InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
     """
-    judge = Judge(() if reading.rules.absent else reading.rules.columns, reading.dialect)
+    rules = reading.rules
+    as_it_is = not rules.absent and rules.binary is Binary.HEX  # which is how the server reads bytes
+    judge = Judge(rules.columns if as_it_is else (), reading.dialect)
     buffer = _Buffer(pieces)
-    while data := buffer.whole_lines(start, _BLOCK_BYTES // (1 if start.number else _FIRST_PART)):
+    least = _BLOCK_BYTES // (1 if start.number else _FIRST_PART)
+    while data := buffer.whole_lines(start, least):
         if reading.again:
             block = _block_of_rejects(reading, data, start)
+        elif (found := _block(reading, judge, data, start, last=buffer.ended)) is not None:
+            block = found
         else:
-            block = _block(reading, judge, data, start, last=buffer.ended)
+            least = len(data) + _BLOCK_BYTES
+            continue
+        least = _BLOCK_BYTES
         buffer.drop(block.end.offset - start.offset)
         start = block.end
         yield block
@@ -100,13 +108,14 @@ class _Buffer:
         self._data = self._data[count:]
 
 
-def _block(reading: Reading, judge: Judge, data: bytes, start: Position, *, last: bool) -> Block:
+def _block(reading: Reading, judge: Judge, data: bytes, start: Position, *, last: bool) -> Block | None:
+    """The block that the data begins with; None if it holds no end of a record, so that more of it is needed."""
     most = _BLOCK_LINES
-    while (
-        block := _lines_block(reading, Lines(data, start.line, start.offset, most, judge), data, start, last)
-    ) is None:
+    while True:
+        lines = Lines(data, start.line, start.offset, most, judge)
+        if (block := _lines_block(reading, lines, data, start, last)) is not None or lines.whole:
+            return block
         most *= 2
-    return block
 
 
 def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, last: bool) -> Block | None:

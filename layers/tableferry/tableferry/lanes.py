@@ -127,14 +127,13 @@ class Lanes(Generic[T]):
                 task.conclude(connection, done)
                 connection.commit()
                 return done
-        except pymysql.err.MySQLError as error:
-            if not was_rolled_back(error):
-                raise
-        except BaseException:
-            if connection.open:
+        except BaseException as error:
+            if connection.open:  # the next task gets the connection, and its BEGIN would commit what is written
                 connection.rollback()
-            raise
-        connection.rollback()
+            if not isinstance(error, pymysql.err.MySQLError) or not was_rolled_back(error):
+                raise
+        else:
+            connection.rollback()
         return None
 
 

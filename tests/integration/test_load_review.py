@@ -1,0 +1,57 @@
+"""Loads at the edges of blocks, lanes and accounts."""
+
+import threading
+import time
+from collections.abc import Sequence
+
+import pymysql
+import pytest
+
+from tableferry.blockwriter import BlockWriter, Written
+from tableferry.database import Connection
+from tableferry.entries import Entries, State
+from tests.integration.lambdas import counts
+from tests.integration.uploads import Uploads, lines, names
+from tests.support import Database
+
+
+def test_bytes_in_base64_that_look_like_hexadecimal_digits(database: Database, uploads: Uploads) -> None:
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, b VARBINARY(20))")
+    account = uploads.load(b"1,AAAA\n2,abcd\n3,+/+/\n", Metadata={"binary": "base64"})
+    assert counts(account) == (3, 3, 0, 0, 0)
+    assert database.rows("SELECT id, HEX(b) FROM t ORDER BY id") == [(1, "000000"), (2, "69B71D"), (3, "FBFFBF")]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_block_that_cannot_be_concluded_is_rolled_back(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is the next block's, and to begin a transaction on it would commit what it holds."""
+    database.run("CREATE TABLE t (id INT, name VARCHAR(40))")  # without a key, to show what went in twice
+    second_is_written = threading.Event()
+    real_add, real_quickly = Entries.add, BlockWriter.quickly
+    tries: list[int] = []
+
+    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        number = state.next.number - 1
+        tries.append(number)
+        if number == 0:
+            second_is_written.wait(20)
+        if number == 1 and tries.count(1) == 1:
+            time.sleep(0.3)  # until the fourth block waits for a connection
+            raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
+        real_add(entries, connection, state, packed)
+
+    def quickly(writer: BlockWriter, connection: Connection) -> Written | None:
+        done = real_quickly(writer, connection)
+        if writer.number == 1:
+            second_is_written.set()
+        return done
+
+    monkeypatch.setattr(Entries, "add", add)
+    monkeypatch.setattr(BlockWriter, "quickly", quickly)
+    event = uploads.put(lines(200))
+    with pytest.raises(pymysql.err.OperationalError, match="interrupted"):
+        uploads.deliver(event)
+    assert counts(uploads.deliver(event)) == (200, 200, 0, 0, 0)
+    assert sorted(names(database)) == [(n, f"name {n}") for n in range(1, 201)]

@@ -1,0 +1,34 @@
+"""A file as blocks, where a record goes over the bytes at hand."""
+
+import pytest
+
+from tableferry.blocks import Block, blocks
+from tableferry.csvfile import Dialect
+from tableferry.reading import Position, Reading
+from tableferry.rules import Rules
+from tableferry.tables import Column, Table
+
+NAME = Column("name", "longtext", "longtext", True, charset="utf8mb4", octets=2**32 - 1)
+TABLE = Table("db", "t", "InnoDB", (Column("id", "int", "int", False), NAME), ("id",))
+
+
+def blocks_of(body: bytes, piece: int) -> list[Block]:
+    reading = Reading(Rules(TABLE), Dialect())
+    return list(blocks(reading, (body[at : at + piece] for at in range(0, len(body), piece)), Position()))
+
+
+@pytest.mark.parametrize("piece", [1024 * 1024, 256 * 1024, 100_003])
+def test_a_quote_that_is_not_closed_at_the_beginning_of_a_large_file(piece: int) -> None:
+    body = b'0,"not closed\n' + b"".join(b"%d,name\n" % n for n in range(1, 200_001))
+    found = blocks_of(body, piece)
+    assert [reject.line for block in found for reject in block.rejects] == [1]
+    assert sum(len(block) for block in found) == 200_000
+    assert b"".join(block.good for block in found).replace(b'"', b"") == body.partition(b"\n")[2]
+
+
+@pytest.mark.parametrize("piece", [1024 * 1024, 256 * 1024])
+def test_the_first_record_is_longer_than_the_first_block(piece: int) -> None:
+    first = b'0,"' + b"0123456\n" * 100_000 + b'"\n'
+    found = blocks_of(first + b"1,a\n" * 1000, piece)
+    assert sum(len(block) for block in found) == 1001
+    assert not any(block.rejects for block in found)
