@@ -7,11 +7,13 @@ from collections.abc import Sequence
 import pymysql
 import pytest
 
+from functions.load.app import handler
 from tableferry.blockwriter import BlockWriter, Written
 from tableferry.database import Connection
 from tableferry.entries import Entries, State
-from tests.integration.lambdas import counts
-from tests.integration.uploads import Uploads, lines, names
+from tableferry.errors import DatabaseUnavailable
+from tests.integration.lambdas import counts, request
+from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
 
 
@@ -55,3 +57,33 @@ def test_a_block_that_cannot_be_concluded_is_rolled_back(
         uploads.deliver(event)
     assert counts(uploads.deliver(event)) == (200, 200, 0, 0, 0)
     assert sorted(names(database)) == [(n, f"name {n}") for n in range(1, 201)]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_account_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    event = uploads.put(lines(100, bad=7))
+    real = Entries.add
+
+    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        if state.next.number == 5:
+            raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
+        real(entries, connection, state, packed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "add", add)
+        with pytest.raises(pymysql.err.OperationalError):
+            uploads.deliver(event)
+    (before,) = request(handler, "GET", "/loads").json["loads"]
+    assert (before["state"], counts(before)) == ("failed", (40, 35, 0, 5, 0))
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_URL", "mysql://nobody@127.0.0.1:1/t")
+        with pytest.raises(DatabaseUnavailable):
+            uploads.deliver(event)
+    (after,) = request(handler, "GET", "/loads").json["loads"]
+    assert after["error"]["type"] == "database-unavailable"
+    assert (counts(after), after["bytes"], after["started"]) == (counts(before), before["bytes"], before["started"])
+    done = uploads.deliver(event)
+    assert (done["state"], counts(done), done["started"]) == ("done", (100, 86, 0, 14, 0), before["started"])

@@ -128,9 +128,11 @@ class _Load:
     def failed(self, kind: str, detail: str) -> Account:
         """Save why it went no further, unless somebody else has done the load meanwhile."""
         known = self._known()
-        return (
-            known if known and known.state == "done" else accounts.save(self.store, self.account.failed(kind, detail))
-        )
+        if known and known.state == "done":
+            return known
+        # An invocation that did not come to read the ledger knows nothing of the blocks that are in.
+        account = self.account if known is None or self.account.saved else known
+        return accounts.save(self.store, account.failed(kind, detail))
 
     def _left_to_the_other(self) -> Account:
         """The account as somebody else writes it.
@@ -168,6 +170,8 @@ class _Load:
         refuse_without_transactions(table)
         entries.own(connection)
         state = entries.state(connection)
+        if state is not None and (known := self._known()) is not None:
+            self.account = self.account.model_copy(update={"started": known.started})
         progress = Progress(self.store, self.account, state or State(Position()))
         self.account = progress.save()
         failure: InvalidRequest | None = None
