@@ -87,3 +87,30 @@ def test_an_account_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
     assert (counts(after), after["bytes"], after["started"]) == (counts(before), before["bytes"], before["started"])
     done = uploads.deliver(event)
     assert (done["state"], counts(done), done["started"]) == ("done", (100, 86, 0, 14, 0), before["started"])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.csv", ",{}"),
+        ("b.csv", "NULL,{}"),
+        ("c.ndjson", '{{"line": 1, "offset": 3, "text": "{}", "errors": [], "columns": ["number"]}}'),
+    ],
+)
+def test_rows_that_the_server_numbers_get_their_numbers_in_the_files_order(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    database.run("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, number INT)")
+    real = BlockWriter.whole
+
+    def slow(writer: BlockWriter, connection: Connection) -> Written:
+        if writer.number == 0:
+            time.sleep(0.3)  # for the next block to come before it
+        return real(writer, connection)
+
+    monkeypatch.setattr(BlockWriter, "whole", slow)
+    body = "".join(f"{line.format(number)}\n" for number in range(100)).encode()
+    account = uploads.load(body, name=name, Metadata={"null": "NULL" if name == "b.csv" else "empty"})
+    assert counts(account) == (100, 100, 0, 0, 0)
+    assert database.rows("SELECT number FROM t ORDER BY id") == [(number,) for number in range(100)]
