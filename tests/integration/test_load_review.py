@@ -2,7 +2,9 @@
 
 import threading
 import time
+import uuid
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
@@ -12,9 +14,13 @@ from tableferry.blockwriter import BlockWriter, Written
 from tableferry.database import Connection
 from tableferry.entries import Entries, State
 from tableferry.errors import DatabaseUnavailable
-from tests.integration.lambdas import counts, request
+from tableferry.store import Store
+from tests.integration.lambdas import counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def test_bytes_in_base64_that_look_like_hexadecimal_digits(database: Database, uploads: Uploads) -> None:
@@ -114,3 +120,26 @@ def test_rows_that_the_server_numbers_get_their_numbers_in_the_files_order(
     account = uploads.load(body, name=name, Metadata={"null": "NULL" if name == "b.csv" else "empty"})
     assert counts(account) == (100, 100, 0, 0, 0)
     assert database.rows("SELECT number FROM t ORDER BY id") == [(number,) for number in range(100)]
+
+
+def test_a_file_that_is_written_over_while_it_is_read_is_loaded_once(
+    database: Database, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, key = f"plain-{uuid.uuid4().hex[:12]}", "uploads/t/a.csv"
+    s3_client.create_bucket(Bucket=bucket)  # without versions
+    monkeypatch.setenv("BUCKET", bucket)
+    database.run("CREATE TABLE t (id INT, name VARCHAR(40))")
+    s3_client.put_object(Bucket=bucket, Key=key, Body=b"1,first\n")
+    real = Store.stream
+
+    def stream(store: Store, *arguments: Any, **options: Any) -> Any:
+        s3_client.put_object(Bucket=bucket, Key=key, Body=b"2,second\n")
+        return real(store, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "stream", stream)
+        (over,) = invoke(handler, created(bucket, key))
+    assert (over["state"], over["error"]["type"], counts(over)) == ("failed", "precondition-failed", (0, 0, 0, 0, 0))
+    (account,) = invoke(handler, created(bucket, key))
+    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    assert names(database) == [(2, "second")]

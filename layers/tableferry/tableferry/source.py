@@ -22,6 +22,7 @@ class Source:
 
     Raises:
         InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged.
+        PreconditionFailed: it was written over, in a bucket without versions.
     """
 
     def __init__(self, store: Store, uploaded: Object, table: Table, options: Options, state: State | None) -> None:
@@ -34,7 +35,7 @@ class Source:
             self.reading = reading_of(table, state.described, again)
             self.pieces = self._from_there(store, uploaded)
             return
-        first, raw = _peeked(self._counted(store.stream(uploaded.key, uploaded.version)), _MAGIC_BYTES)
+        first, raw = _peeked(self._counted(_stream(store, uploaded)), _MAGIC_BYTES)
         self.plain = not is_compressed(first)
         head, text = _peeked(decompressed(raw), HEAD_BYTES)
         self.reading, self.start = begin(table, options, head, again)
@@ -43,8 +44,8 @@ class Source:
     def _from_there(self, store: Store, uploaded: Object) -> Iterator[bytes]:
         offset = self.start.offset
         if not self.plain:
-            return _without(decompressed(self._counted(store.stream(uploaded.key, uploaded.version))), offset)
-        return store.stream(uploaded.key, uploaded.version, offset) if offset < self._size else iter(())
+            return _without(decompressed(self._counted(_stream(store, uploaded))), offset)
+        return _stream(store, uploaded, offset) if offset < self._size else iter(())
 
     def consumed(self, position: Position) -> int:
         """How many bytes of the object have been read to come there."""
@@ -54,6 +55,13 @@ class Source:
         for piece in pieces:
             self._count += len(piece)
             yield piece
+
+
+def _stream(store: Store, uploaded: Object, start: int = 0) -> Iterator[bytes]:
+    """The object from a byte on, and no other that was written over it since, in a bucket without versions."""
+    if uploaded.version:
+        return store.stream(uploaded.key, uploaded.version, start)
+    return store.stream(uploaded.key, start=start, etag=uploaded.etag)
 
 
 def _peeked(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
