@@ -1,9 +1,10 @@
 """Loads at the edges of blocks, lanes and accounts."""
 
+import gzip
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -143,3 +144,32 @@ def test_a_file_that_is_written_over_while_it_is_read_is_loaded_once(
     (account,) = invoke(handler, created(bucket, key))
     assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
     assert names(database) == [(2, "second")]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_block(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    event = uploads.put(gzip.compress(lines(400), compresslevel=0), name="a.csv.gz")
+    real_add, real_stream = Entries.add, Store.stream
+
+    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        if state.next.number == 35:
+            raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
+        real_add(entries, connection, state, packed)
+
+    def slow(store: Store, *arguments: Any, **options: Any) -> Iterator[bytes]:
+        for piece in real_stream(store, *arguments, **options):
+            time.sleep(0.3)
+            yield piece
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "add", add)
+        with pytest.raises(pymysql.err.OperationalError):
+            uploads.deliver(event)
+    monkeypatch.setattr("tableferry.load._HOLDS_THE_LOCK", "SET SESSION wait_timeout = 1")
+    monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0.2)
+    monkeypatch.setattr("tableferry.store._STREAM_BYTES", 500)
+    monkeypatch.setattr(Store, "stream", slow)
+    assert counts(uploads.deliver(event)) == (400, 400, 0, 0, 0)

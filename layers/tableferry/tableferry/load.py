@@ -176,7 +176,7 @@ class _Load:
         self.account = progress.save()
         failure: InvalidRequest | None = None
         try:
-            source = Source(self.store, self.uploaded, table, chosen, state)
+            source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
             target = Target(table, source.reading, chosen, entries, state or State(source.start))
             try:
                 ended = self._written(connection, source, target, progress)
@@ -198,9 +198,7 @@ class _Load:
                 if done:
                     lanes.first()
                     progress.reached(target.state)
-                if progress.is_due:
-                    execute(connection, "DO 0")  # the server would give the connection up, and with it the lock
-                    progress.save()
+                self._beat(connection, progress)
 
         most = target.lanes(connection, self.workers)
         slowest, began = 0.0, time.monotonic()
@@ -214,6 +212,13 @@ class _Load:
                     return False
             wait_until(under_way=0)
         return True
+
+    @staticmethod
+    def _beat(connection: Connection, progress: Progress) -> None:
+        """Show now and then that the load is alive: else the server would give the connection up, and with it the lock."""
+        if progress.is_due:
+            execute(connection, "DO 0")
+            progress.save()
 
     def _lane(self, stack: ExitStack) -> Connection:
         connection = stack.enter_context(self.database.connect())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from tableferry.decompress import decompressed, is_compressed
@@ -18,15 +18,24 @@ _MAGIC_BYTES = 4
 
 
 class Source:
-    """The file's ``pieces`` from the position ``start`` on, and how they are to be read.
+    """The file's ``pieces`` from the position ``start`` on, and how they are to be read; ``beat`` is called meanwhile.
 
     Raises:
         InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged.
         PreconditionFailed: it was written over, in a bucket without versions.
     """
 
-    def __init__(self, store: Store, uploaded: Object, table: Table, options: Options, state: State | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        uploaded: Object,
+        table: Table,
+        options: Options,
+        state: State | None,
+        beat: Callable[[], None],
+    ) -> None:
         self._count = 0
+        self._beat = beat
         self._size = uploaded.size
         again = _REJECTS.search(uploaded.key) is not None
         if state is not None:
@@ -54,6 +63,7 @@ class Source:
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self._count += len(piece)
+            self._beat()  # on the way to where a load goes on there may be minutes without a block
             yield piece
 
 
