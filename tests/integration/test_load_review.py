@@ -1,18 +1,27 @@
 """Loads at the edges of blocks, lanes and accounts."""
 
+import gzip
 import threading
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pytest
 
+from functions.load.app import handler
 from tableferry.blockwriter import BlockWriter, Written
 from tableferry.database import Connection
 from tableferry.entries import Entries, State
-from tests.integration.lambdas import counts
-from tests.integration.uploads import Uploads, lines, names
+from tableferry.errors import DatabaseUnavailable
+from tableferry.store import Store
+from tests.integration.lambdas import counts, created, invoke, request
+from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def test_bytes_in_base64_that_look_like_hexadecimal_digits(database: Database, uploads: Uploads) -> None:
@@ -55,3 +64,112 @@ def test_a_block_that_cannot_be_concluded_is_rolled_back(
         uploads.deliver(event)
     assert counts(uploads.deliver(event)) == (200, 200, 0, 0, 0)
     assert sorted(names(database)) == [(n, f"name {n}") for n in range(1, 201)]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_account_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    event = uploads.put(lines(100, bad=7))
+    real = Entries.add
+
+    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        if state.next.number == 5:
+            raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
+        real(entries, connection, state, packed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "add", add)
+        with pytest.raises(pymysql.err.OperationalError):
+            uploads.deliver(event)
+    (before,) = request(handler, "GET", "/loads").json["loads"]
+    assert (before["state"], counts(before)) == ("failed", (40, 35, 0, 5, 0))
+    with monkeypatch.context() as patch:
+        patch.setenv("DATABASE_URL", "mysql://nobody@127.0.0.1:1/t")
+        with pytest.raises(DatabaseUnavailable):
+            uploads.deliver(event)
+    (after,) = request(handler, "GET", "/loads").json["loads"]
+    assert after["error"]["type"] == "database-unavailable"
+    assert (counts(after), after["bytes"], after["started"]) == (counts(before), before["bytes"], before["started"])
+    done = uploads.deliver(event)
+    assert (done["state"], counts(done), done["started"]) == ("done", (100, 86, 0, 14, 0), before["started"])
+
+
+@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.csv", ",{}"),
+        ("b.csv", "NULL,{}"),
+        ("c.ndjson", '{{"line": 1, "offset": 3, "text": "{}", "errors": [], "columns": ["number"]}}'),
+    ],
+)
+def test_rows_that_the_server_numbers_get_their_numbers_in_the_files_order(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    database.run("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, number INT)")
+    real = BlockWriter.whole
+
+    def slow(writer: BlockWriter, connection: Connection) -> Written:
+        if writer.number == 0:
+            time.sleep(0.3)  # for the next block to come before it
+        return real(writer, connection)
+
+    monkeypatch.setattr(BlockWriter, "whole", slow)
+    body = "".join(f"{line.format(number)}\n" for number in range(100)).encode()
+    account = uploads.load(body, name=name, Metadata={"null": "NULL" if name == "b.csv" else "empty"})
+    assert counts(account) == (100, 100, 0, 0, 0)
+    assert database.rows("SELECT number FROM t ORDER BY id") == [(number,) for number in range(100)]
+
+
+def test_a_file_that_is_written_over_while_it_is_read_is_loaded_once(
+    database: Database, s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket, key = f"plain-{uuid.uuid4().hex[:12]}", "uploads/t/a.csv"
+    s3_client.create_bucket(Bucket=bucket)  # without versions
+    monkeypatch.setenv("BUCKET", bucket)
+    database.run("CREATE TABLE t (id INT, name VARCHAR(40))")
+    s3_client.put_object(Bucket=bucket, Key=key, Body=b"1,first\n")
+    real = Store.stream
+
+    def stream(store: Store, *arguments: Any, **options: Any) -> Any:
+        s3_client.put_object(Bucket=bucket, Key=key, Body=b"2,second\n")
+        return real(store, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "stream", stream)
+        (over,) = invoke(handler, created(bucket, key))
+    assert (over["state"], over["error"]["type"], counts(over)) == ("failed", "precondition-failed", (0, 0, 0, 0, 0))
+    (account,) = invoke(handler, created(bucket, key))
+    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    assert names(database) == [(2, "second")]
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_block(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(TEXTS)
+    event = uploads.put(gzip.compress(lines(400), compresslevel=0), name="a.csv.gz")
+    real_add, real_stream = Entries.add, Store.stream
+
+    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+        if state.next.number == 35:
+            raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
+        real_add(entries, connection, state, packed)
+
+    def slow(store: Store, *arguments: Any, **options: Any) -> Iterator[bytes]:
+        for piece in real_stream(store, *arguments, **options):
+            time.sleep(0.3)
+            yield piece
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Entries, "add", add)
+        with pytest.raises(pymysql.err.OperationalError):
+            uploads.deliver(event)
+    monkeypatch.setattr("tableferry.load._HOLDS_THE_LOCK", "SET SESSION wait_timeout = 1")
+    monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0.2)
+    monkeypatch.setattr("tableferry.store._STREAM_BYTES", 500)
+    monkeypatch.setattr(Store, "stream", slow)
+    assert counts(uploads.deliver(event)) == (400, 400, 0, 0, 0)

@@ -32,3 +32,19 @@ def test_the_first_record_is_longer_than_the_first_block(piece: int) -> None:
     found = blocks_of(first + b"1,a\n" * 1000, piece)
     assert sum(len(block) for block in found) == 1001
     assert not any(block.rejects for block in found)
+
+
+def test_a_block_of_rejects_that_are_much_longer_than_their_lines_ends_early() -> None:
+    """As spreadsheets are saved with thousands of empty rows; each field of them is a problem."""
+    columns = tuple(Column(f"a_column_with_a_long_name_{number}", "int", "int", False) for number in range(60))
+    reading = Reading(Rules(Table("db", "t", "InnoDB", columns, ())), Dialect())
+    empty, good = b"," * 59 + b"\n", b",".join([b"1"] * 60) + b"\n"
+    body = (empty * 999 + good) * 30
+    found = list(blocks(reading, [body], Position()))
+    assert max(sum(len(reject.written) for reject in block.rejects) for block in found) < 17 * 1024 * 1024
+    assert b"".join(block.good for block in found) == good * 30
+    lines = [reject.line for block in found for reject in block.rejects]
+    assert lines == [line for line in range(1, 30_001) if line % 1000]
+    assert [block.start for block in found[1:]] == [block.end for block in found[:-1]]
+    assert all(body[block.start.offset - 1 :][:1] == b"\n" for block in found[1:])
+    assert found[-1].end == Position(len(found), 30_001, len(body))

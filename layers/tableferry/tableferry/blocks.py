@@ -21,6 +21,7 @@ from tableferry.rules import Row
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000
+_REJECTS_BYTES = 16 * 1024 * 1024  # a reject may be a hundred times its line; with more of them a block ends early
 _FIRST_PART = 8  # of a block is the first one: to begin at once, and to see soon that it is the wrong file
 _LONGEST_LINE = 16 * 1024 * 1024
 
@@ -120,7 +121,7 @@ def _block(reading: Reading, judge: Judge, data: bytes, start: Position, *, last
 
 def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, last: bool) -> Block | None:
     """The block that these lines make; None if they hold no end of a record."""
-    found: list[Record] = []
+    found = _Found(reading, start.line)
     taken: list[int] = []
     reader = Reader(reading.dialect)
     after = 0  # the first line that nobody has looked at
@@ -128,41 +129,57 @@ def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, l
         index = line.number - start.line
         if index < after:
             continue
-        found += reader.feed(line)
+        found.add(reader.feed(line))
         after = index + 1
         while reader.waiting and after < len(lines):
             taken.append(after)
-            found += reader.feed(lines.line(after))
+            found.add(reader.feed(lines.line(after)))
             after += 1
-    count = len(lines)
-    if last and lines.whole:
-        found += reader.finish()
+        if found.size > _REJECTS_BYTES:
+            break
+    full = found.size > _REJECTS_BYTES
+    count = after if full else len(lines)
+    if last and lines.whole and not full:
+        found.add(reader.finish())
     elif reader.waiting:
         count = reader.waiting.number - start.line
         if not count:
             return None
     end = Position(start.number + 1, start.line + count, lines.begins(count))
-    rejected: list[Reject] = []
-    written: dict[int, str] = {}
-    described = reading.described()
-    for record in found:
-        row, bad = reading.checked(record)
-        if row is None:
-            rejected.append(reject_of(record, bad, described))
-        else:
-            written[record.line - start.line] = line_of(row, reading.dialect.delimiter)
-    good, good_count = lines.payload(count, taken, written)
+    good, good_count = lines.payload(count, taken, found.written)
     part = data[: end.offset - start.offset]
     return Block(
         start=start,
         end=end,
         reading=reading,
-        read=good_count + len(rejected),
-        rejects=rejected,
+        read=good_count + len(found.rejected),
+        rejects=found.rejected,
         good=good,
         count=good_count,
         records=lambda: records(lines_of(part, start.line, start.offset), reading.dialect),
     )
+
+
+class _Found:
+    """The records of a block that were judged one by one: rejects, of ``size`` bytes, and lines to be written."""
+
+    def __init__(self, reading: Reading, first: int) -> None:
+        self.rejected: list[Reject] = []
+        self.written: dict[int, str] = {}
+        self.size = 0
+        self._reading = reading
+        self._first = first
+        self._described = reading.described()
+
+    def add(self, found: Iterable[Record]) -> None:
+        for record in found:
+            row, bad = self._reading.checked(record)
+            if row is None:
+                reject = reject_of(record, bad, self._described)
+                self.rejected.append(reject)
+                self.size += len(reject.written)
+            else:
+                self.written[record.line - self._first] = line_of(row, self._reading.dialect.delimiter)
 
 
 def _block_of_rejects(reading: Reading, data: bytes, start: Position) -> Block:

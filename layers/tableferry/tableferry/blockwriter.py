@@ -73,12 +73,22 @@ class BlockWriter:
 
     def quickly(self, connection: Connection) -> Written | None:
         rules = self.block.reading.rules
+        if self._is_numbered():
+            return None
         try:
             if len(self.block) and not all_at_once(connection, rules.table, rules.columns, self.block):
                 return None
         except Conflict:  # a server that does not let clients send files
             return None
         return self._counted(Counts(inserted=len(self.block)), [])
+
+    def _is_numbered(self) -> bool:
+        """Whether the server numbers rows of the block, as far as can be told at once: perhaps, if it says so."""
+        columns, good = self.block.reading.rules.columns, self.block.good
+        place = next((place for place, column in enumerate(columns) if column.auto_increment), None)
+        if place is None:
+            return any(column.auto_increment for column in self.target.table.columns)
+        return b"NULL" in good if place else good.startswith(b"NULL") or b"\nNULL" in good
 
     def whole(self, connection: Connection) -> Written:
         rules = self.block.reading.rules

@@ -128,9 +128,11 @@ class _Load:
     def failed(self, kind: str, detail: str) -> Account:
         """Save why it went no further, unless somebody else has done the load meanwhile."""
         known = self._known()
-        return (
-            known if known and known.state == "done" else accounts.save(self.store, self.account.failed(kind, detail))
-        )
+        if known and known.state == "done":
+            return known
+        # An invocation that did not come to read the ledger knows nothing of the blocks that are in.
+        account = self.account if known is None or self.account.saved else known
+        return accounts.save(self.store, account.failed(kind, detail))
 
     def _left_to_the_other(self) -> Account:
         """The account as somebody else writes it.
@@ -169,11 +171,13 @@ class _Load:
         refuse_without_transactions(table)
         entries.own(connection)
         state = entries.state(connection)
+        if state is not None and (known := self._known()) is not None:
+            self.account = self.account.model_copy(update={"started": known.started})
         progress = Progress(self.store, self.account, state or State(Position()))
         self.account = progress.save()
         failure: InvalidRequest | None = None
         try:
-            source = Source(self.store, self.uploaded, table, chosen, state)
+            source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
             target = Target(table, source.reading, chosen, entries, state or State(source.start))
             try:
                 ended = self._written(connection, source, target, progress)
@@ -195,9 +199,7 @@ class _Load:
                 if done:
                     lanes.first()
                     progress.reached(target.state)
-                if progress.is_due:
-                    execute(connection, "DO 0")  # the server would give the connection up, and with it the lock
-                    progress.save()
+                self._beat(connection, progress)
 
         most = target.lanes(connection, self.workers)
         slowest, began = 0.0, time.monotonic()
@@ -211,6 +213,13 @@ class _Load:
                     return False
             wait_until(under_way=0)
         return True
+
+    @staticmethod
+    def _beat(connection: Connection, progress: Progress) -> None:
+        """Show now and then that the load is alive: else the server would give the connection up, and with it the lock."""
+        if progress.is_due:
+            execute(connection, "DO 0")
+            progress.save()
 
     def _lane(self, stack: ExitStack) -> Connection:
         connection = stack.enter_context(self.database.connect())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from tableferry.decompress import decompressed, is_compressed
@@ -18,14 +18,24 @@ _MAGIC_BYTES = 4
 
 
 class Source:
-    """The file's ``pieces`` from the position ``start`` on, and how they are to be read.
+    """The file's ``pieces`` from the position ``start`` on, and how they are to be read; ``beat`` is called meanwhile.
 
     Raises:
         InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged.
+        PreconditionFailed: it was written over, in a bucket without versions.
     """
 
-    def __init__(self, store: Store, uploaded: Object, table: Table, options: Options, state: State | None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        uploaded: Object,
+        table: Table,
+        options: Options,
+        state: State | None,
+        beat: Callable[[], None],
+    ) -> None:
         self._count = 0
+        self._beat = beat
         self._size = uploaded.size
         again = _REJECTS.search(uploaded.key) is not None
         if state is not None:
@@ -34,7 +44,7 @@ class Source:
             self.reading = reading_of(table, state.described, again)
             self.pieces = self._from_there(store, uploaded)
             return
-        first, raw = _peeked(self._counted(store.stream(uploaded.key, uploaded.version)), _MAGIC_BYTES)
+        first, raw = _peeked(self._counted(_stream(store, uploaded)), _MAGIC_BYTES)
         self.plain = not is_compressed(first)
         head, text = _peeked(decompressed(raw), HEAD_BYTES)
         self.reading, self.start = begin(table, options, head, again)
@@ -43,8 +53,8 @@ class Source:
     def _from_there(self, store: Store, uploaded: Object) -> Iterator[bytes]:
         offset = self.start.offset
         if not self.plain:
-            return _without(decompressed(self._counted(store.stream(uploaded.key, uploaded.version))), offset)
-        return store.stream(uploaded.key, uploaded.version, offset) if offset < self._size else iter(())
+            return _without(decompressed(self._counted(_stream(store, uploaded))), offset)
+        return _stream(store, uploaded, offset) if offset < self._size else iter(())
 
     def consumed(self, position: Position) -> int:
         """How many bytes of the object have been read to come there."""
@@ -53,7 +63,15 @@ class Source:
     def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         for piece in pieces:
             self._count += len(piece)
+            self._beat()  # on the way to where a load goes on there may be minutes without a block
             yield piece
+
+
+def _stream(store: Store, uploaded: Object, start: int = 0) -> Iterator[bytes]:
+    """The object from a byte on, and no other that was written over it since, in a bucket without versions."""
+    if uploaded.version:
+        return store.stream(uploaded.key, uploaded.version, start)
+    return store.stream(uploaded.key, start=start, etag=uploaded.etag)
 
 
 def _peeked(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:

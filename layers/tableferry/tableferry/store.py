@@ -127,15 +127,17 @@ class Store:
                 continue
             yield text
 
-    def stream(self, key: str, version: str = "", start: int = 0) -> Iterator[bytes]:
-        """An object from a byte on, in pieces of at most 256 KiB.
+    def stream(self, key: str, version: str = "", start: int = 0, *, etag: str = "") -> Iterator[bytes]:
+        """An object from a byte on, in pieces of at most 256 KiB; if an ETag is given, only the one that has it.
 
         Raises:
             ObjectNotFound: there is none.
+            PreconditionFailed: it has another ETag by now.
             StoreUnavailable: it ended early.
         """
         which = {"VersionId": version} if version else {}
         which |= {"Range": f"bytes={start}-"} if start else {}
+        which |= {"IfMatch": f'"{etag}"'} if etag else {}
         with _translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **which)  # type: ignore[arg-type]
             # A server may leave the range out of account and send all (RFC 9110, 14.2).
