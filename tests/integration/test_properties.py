@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -115,7 +116,8 @@ def test_what_is_in_the_table_and_the_rejects_are_the_file(
 
 @hunt
 @given(file=files | junk)
-def test_csv_of_a_request_is_read_as_a_file_is(database: Database, file: str) -> None:
+def test_csv_of_a_request_is_read_as_a_file_is(database: Database, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    monkeypatch.setenv("TABLE_SETTINGS", '{"*": {"delimiter": ","}}')
     database.run(
         "CREATE TABLE IF NOT EXISTS t (x LONGTEXT, y LONGTEXT, z LONGTEXT) CHARACTER SET utf8mb4", "DELETE FROM t"
     )

@@ -18,6 +18,7 @@ from tableferry.options import Binary
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
+from tableferry.values import BYTES
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000
@@ -62,7 +63,8 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterat
         InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
     """
     rules = reading.rules
-    as_it_is = not rules.absent and rules.binary is Binary.HEX  # which is how the server reads bytes
+    bytes_as_hex = rules.binary is Binary.HEX or not any(column.data_type in BYTES for column in rules.columns)
+    as_it_is = not rules.absent and bytes_as_hex  # which is how the server reads them
     judge = Judge(rules.columns if as_it_is else (), reading.dialect)
     buffer = _Buffer(pieces)
     least = _BLOCK_BYTES // (1 if start.number else _FIRST_PART)

@@ -151,11 +151,11 @@ def transaction(connection: Connection) -> Iterator[None]:
     connection.begin()
     try:
         yield
+        connection.commit()
     except BaseException:
         if connection.open:
             connection.rollback()
         raise
-    connection.commit()
 
 
 def rows(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> list[Row]:

@@ -11,10 +11,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import pymysql
+
 from tableferry import ledger
 from tableferry.account import Account
+from tableferry.again import was_rolled_back
 from tableferry.database import Connection, transaction
-from tableferry.errors import LoadUnderWay
+from tableferry.errors import LoadUnderWay, Unaccounted
 from tableferry.insertion import Counts
 from tableferry.reading import Position
 from tableferry.rejects import Described, unpacked
@@ -46,8 +49,17 @@ class Entries:
         self._owner = secrets.token_hex(8)
 
     def own(self, connection: Connection) -> None:
-        """Take the load over: whoever worked at it, and does not know yet that it has lost the lock, writes no more."""
-        ledger.put(connection, self._load, _OWNER, self._owner)
+        """Take the load over: whoever worked at it, and does not know yet that it has lost the lock, writes no more.
+
+        Raises:
+            LoadUnderWay: it does not let go of the block that it is committing.
+        """
+        try:
+            ledger.put(connection, self._load, _OWNER, self._owner)
+        except pymysql.err.MySQLError as error:
+            if not was_rolled_back(error):
+                raise
+            raise LoadUnderWay("Another invocation is at this load, or died at it; try again in a minute.") from error
 
     def ended(self, connection: Connection) -> Account | None:
         """The account of a load that has ended."""
@@ -78,7 +90,8 @@ class Entries:
         ):
             raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
         for count, pack in enumerate(packed):
-            ledger.write(connection, self._rejects, number * _PACKS_A_BLOCK + count, pack)
+            if not ledger.write(connection, self._rejects, number * _PACKS_A_BLOCK + count, pack):
+                raise Unaccounted(f"The rejects of block {number} are there already; it was rolled back.")
 
     def rejects(self, connection: Connection) -> Iterator[bytes]:
         """The lines of all rejects, in pieces. Memory: one pack."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from tableferry.csvfile import Dialect
 from tableferry.numeric import INTEGER_BITS
 from tableferry.tables import Column
+from tableferry.values import BYTES
 
 COUNTED = (300, 30, 0)
 """Up to so many characters are counted in the expression, which they make large; longer text is measured by its line."""
@@ -87,7 +88,7 @@ def _forms(column: Column, dialect: Dialect, counted: int) -> list[str]:
         return [f'"{_json()}"']
     if kind in ("enum", "set"):
         return _members(column, dialect)
-    if kind in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"):
+    if kind in BYTES:
         octets = column.octets or 0
         count = f"{{1,{octets}}}" if octets <= counted else "+"
         return [_HEX + count, f'"{_HEX}{count}"']

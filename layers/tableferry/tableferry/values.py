@@ -22,6 +22,10 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a character
 _DEEPEST = 100  # of MySQL's JSON; MariaDB's CHECK has a limit of its own, by version
 
 
+BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+"""The types that hold bytes."""
+
+
 def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
     """The check of a column's values; ``binary`` is how bytes are written."""
     kind = "json" if column.document else column.data_type
@@ -39,7 +43,7 @@ def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
         return _enum(column)
     if kind == "set":
         return _set(column)
-    if kind in ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"):
+    if kind in BYTES:
         return _bytes(column, binary)
     if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
         return _text(column)
