@@ -157,10 +157,9 @@ class _Load:
             if not (again and ended.state == "failed"):
                 return accounts.save(self.store, ended)
             entries.reopen(connection)
-        known = self._known()
-        if known is not None and known.state == "done" and not ended:  # whose entries have expired
-            return known
-        if known is not None:
+        if (known := self._known()) is not None:
+            if known.state == "done" and ended is None:  # its entries have expired
+                return known
             self.account = self.account.model_copy(update={"started": known.started})
         return None
 
@@ -171,8 +170,6 @@ class _Load:
         refuse_without_transactions(table)
         entries.own(connection)
         state = entries.state(connection)
-        if state is not None and (known := self._known()) is not None:
-            self.account = self.account.model_copy(update={"started": known.started})
         progress = Progress(self.store, self.account, state or State(Position()))
         self.account = progress.save()
         failure: InvalidRequest | None = None
