@@ -44,12 +44,14 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     server: _Server
-    NOT_PLAYED: ClassVar = ("if-match", "if-none-match", "x-amz-copy-source", "transfer-encoding")
+    NOT_PLAYED: ClassVar = ("if-none-match", "x-amz-copy-source", "transfer-encoding")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         pass
 
     def do_PUT(self) -> None:
+        if "If-Match" in self.headers:
+            return self._answer(501)
         query, file = self._query(), self._file()
         if set(query) - {"partNumber", "uploadId", "x-id"} or self._not_played():
             return self._answer(501)
@@ -87,6 +89,8 @@ class _Handler(BaseHTTPRequestHandler):
         file = self._file()
         if not file.is_file():
             return self._answer(404)
+        if self.headers.get("If-Match", _etag(file)) != _etag(file):
+            return self._answer(412)
         size = file.stat().st_size
         begin, end = _range(self.headers.get("Range", ""), size)
         self.send_response(206 if "Range" in self.headers else 200)

@@ -134,8 +134,8 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]) -> None:
     """Let objects arrive in pieces of these sizes, over and over."""
     whole = Store.stream
 
-    def stream(store: Store, key: str, version: str = "") -> Iterator[bytes]:
-        body = b"".join(whole(store, key, version))
+    def stream(store: Store, key: str, *which: Any, **more: Any) -> Iterator[bytes]:
+        body = b"".join(whole(store, key, *which, **more))
         at = number = 0
         while at < len(body):
             size = sizes[number % len(sizes)]

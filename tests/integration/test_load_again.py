@@ -8,7 +8,7 @@ import pytest
 from functions.load.app import handler
 from tableferry import ledger
 from tableferry.blockwriter import BlockWriter
-from tableferry.database import Connection, execute
+from tableferry.database import Connection
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tableferry.store import Store
 from tests.integration.lambdas import counts, invoke, request
@@ -119,13 +119,7 @@ def test_a_load_that_found_the_table_locked_comes_again(
     database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
     event = uploads.put(b"0,z\n1,a\n2,b\n")
     monkeypatch.setattr("tableferry.again._TRIES", 1)
-    real = ledger.prepare
-
-    def impatient(connection: Connection) -> None:
-        execute(connection, "SET SESSION innodb_lock_wait_timeout = 1")
-        real(connection)
-
-    monkeypatch.setattr(ledger, "prepare", impatient)
+    monkeypatch.setattr("tableferry.load._HOLDS_ROWS", "SET SESSION innodb_lock_wait_timeout = 1")
     with database.connect(autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t FOR UPDATE")
         with pytest.raises(Conflict):
