@@ -6,14 +6,14 @@ the others one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from tableferry.batch import line_of
 from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
-from tableferry.frames import Judge, Lines
+from tableferry.frames import Judge, Lines, distinct, joined
 from tableferry.options import Binary
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
@@ -39,6 +39,8 @@ class Block:
     good: bytes
     count: int
     records: Callable[[], Iterator[Record]]
+    distinct: Mapping[str, Sequence[int] | None] = field(default_factory=dict)
+    """The distinct values of the good rows in the columns that were asked for; None where they are many."""
 
     def __len__(self) -> int:
         return self.count
@@ -56,8 +58,8 @@ class Block:
         return [row for row, _ in checks if row is not None]
 
 
-def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterator[Block]:
-    """The records of the file from a position on, at which ``pieces`` begin, a block at a time. Memory: 40 MiB or so.
+def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Sequence[str] = ()) -> Iterator[Block]:
+    """The records of the file from a position on, at which ``pieces`` begin, a block at a time; see ``Block.distinct``. Memory: 40 MiB or so.
 
     Raises:
         InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
@@ -71,7 +73,7 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position) -> Iterat
     while data := buffer.whole_lines(start, least):
         if reading.again:
             block = _block_of_rejects(reading, data, start)
-        elif (found := _block(reading, judge, data, start, last=buffer.ended)) is not None:
+        elif (found := _block(reading, judge, data, start, asked, last=buffer.ended)) is not None:
             block = found
         else:
             least = len(data) + _BLOCK_BYTES
@@ -111,17 +113,21 @@ class _Buffer:
         self._data = self._data[count:]
 
 
-def _block(reading: Reading, judge: Judge, data: bytes, start: Position, *, last: bool) -> Block | None:
+def _block(
+    reading: Reading, judge: Judge, data: bytes, start: Position, asked: Sequence[str], *, last: bool
+) -> Block | None:
     """The block that the data begins with; None if it holds no end of a record, so that more of it is needed."""
     most = _BLOCK_LINES
     while True:
         lines = Lines(data, start.line, start.offset, most, judge)
-        if (block := _lines_block(reading, lines, data, start, last)) is not None or lines.whole:
+        if (block := _lines_block(reading, lines, data, start, asked, last)) is not None or lines.whole:
             return block
         most *= 2
 
 
-def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, last: bool) -> Block | None:
+def _lines_block(
+    reading: Reading, lines: Lines, data: bytes, start: Position, asked: Sequence[str], last: bool
+) -> Block | None:
     """The block that these lines make; None if they hold no end of a record."""
     found = _Found(reading, start.line)
     taken: list[int] = []
@@ -148,17 +154,20 @@ def _lines_block(reading: Reading, lines: Lines, data: bytes, start: Position, l
         if not count:
             return None
     end = Position(start.number + 1, start.line + count, lines.begins(count))
-    good, good_count = lines.payload(count, taken, found.written)
+    good = lines.payload(count, taken, found.written)
+    names = [column.name for column in reading.rules.columns]
+    places = {name: names.index(name) for name in asked if name in names}
     part = data[: end.offset - start.offset]
     return Block(
         start=start,
         end=end,
         reading=reading,
-        read=good_count + len(found.rejected),
+        read=len(good) + len(found.rejected),
         rejects=found.rejected,
-        good=good,
-        count=good_count,
+        good=joined(good),
+        count=len(good),
         records=lambda: records(lines_of(part, start.line, start.offset), reading.dialect),
+        distinct=distinct(good, reading.dialect.delimiter, len(names), places),
     )
 
 

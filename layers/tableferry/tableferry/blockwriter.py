@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 from tableferry.blocks import Block
 from tableferry.catalog import triggers
-from tableferry.database import Connection
+from tableferry.database import Connection, execute
 from tableferry.entries import Entries, State
 from tableferry.errors import Conflict, Problem, TooManyRejects, Unaccounted
 from tableferry.insertion import Counts, all_at_once
 from tableferry.options import OnDuplicate, Options
+from tableferry.parents import Parents, looked_up
 from tableferry.reading import Reading
 from tableferry.rejects import Reject, packed, reject_of
 from tableferry.tables import Table
@@ -28,6 +29,7 @@ class Target:
     options: Options
     entries: Entries
     state: State
+    parents: Parents | None = None
 
     def lanes(self, connection: Connection, workers: int) -> int:
         """On how many connections blocks may be written at once.
@@ -76,8 +78,9 @@ class BlockWriter:
         if self._is_numbered():
             return None
         try:
-            if len(self.block) and not all_at_once(connection, rules.table, rules.columns, self.block):
-                return None
+            with looked_up(connection, self.target.parents, self.block.distinct):
+                if len(self.block) and not all_at_once(connection, rules.table, rules.columns, self.block):
+                    return None
         except Conflict:  # a server that does not let clients send files
             return None
         return self._counted(Counts(inserted=len(self.block)), [])
@@ -91,6 +94,11 @@ class BlockWriter:
         return b"NULL" in good if place else good.startswith(b"NULL") or b"\nNULL" in good
 
     def whole(self, connection: Connection) -> Written:
+        if self.target.parents is not None:
+            execute(connection, "SAVEPOINT tableferry_block")
+            if (done := self.quickly(connection)) is not None:
+                return done
+            execute(connection, "ROLLBACK TO SAVEPOINT tableferry_block")
         rules = self.block.reading.rules
         counts, refused = insert_rows(
             connection, rules.table, rules.columns, self.block, self.target.options.on_duplicate

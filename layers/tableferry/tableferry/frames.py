@@ -14,6 +14,8 @@ from tableferry.csvfile import BOM, Dialect, Line
 from tableferry.sure import BACKSLASH_N, COUNTED, EMPTY, Sure, sure_of
 from tableferry.tables import Column
 
+_MOST_DISTINCT = 10_000
+
 
 class Judge:
     """Tells of the lines of these columns which are surely good; without columns to go by, none is."""
@@ -103,8 +105,8 @@ class Lines:
                 good &= ~pairs | lines.str.contains(sure.no_double)
         return good
 
-    def payload(self, count: int, taken: Sequence[int], written: Mapping[int, str]) -> tuple[bytes, int]:
-        """What LOAD DATA reads of the first ``count`` lines, in the file's order, and how many records that is.
+    def payload(self, count: int, taken: Sequence[int], written: Mapping[int, str]) -> pl.Series:
+        """The lines that LOAD DATA reads of the first ``count`` lines, in the file's order, a record each.
 
         That is the sure lines, and the records ``written`` by hand by their first line. ``taken`` are lines that belong to
         another line's record.
@@ -118,8 +120,7 @@ class Lines:
         if written:
             lines = lines.clone().scatter(list(written), list(written.values()))
             sure = sure.scatter(list(written), True)
-        kept = lines.head(count).filter(sure.head(count))
-        return (kept.str.join("\n").cast(pl.Binary).item() + b"\n" if len(kept) else b""), len(kept)
+        return lines.head(count).filter(sure.head(count))
 
     def _with_nulls(self, lines: pl.Series) -> pl.Series:
         """The word NULL wherever a field is NULL."""
@@ -134,3 +135,33 @@ class Lines:
         if lines.str.ends_with(delimiter).any():
             lines = lines.str.replace(f"{re.escape(delimiter)}$", f"{delimiter}NULL")
         return lines
+
+
+def joined(lines: pl.Series) -> bytes:
+    """Lines as a file."""
+    return bytes(lines.str.join("\n").cast(pl.Binary).item()) + b"\n" if len(lines) else b""
+
+
+def distinct(lines: pl.Series, delimiter: str, width: int, places: Mapping[str, int]) -> dict[str, list[int] | None]:
+    """The distinct whole numbers, NULL apart, in some of the ``width`` fields of lines for LOAD DATA, by name and place.
+
+    None where there are many, or something else.
+    """
+    if not places:
+        return {}
+    separator = re.escape(delimiter)
+    quoted = lines.str.contains('"', literal=True)
+    fields = lines.filter(~quoted).str.split_exact(delimiter, width - 1).struct.unnest()
+    others = lines.filter(quoted)
+    found: dict[str, list[int] | None] = {}
+    for name, place in places.items():
+        before = f'(?:(?:"(?:[^"]|"")*"|[^"{separator}]*){separator}){{{place}}}'
+        texts = fields[f"field_{place}"].unique()
+        if len(others):
+            texts = pl.concat(
+                [texts, others.str.extract(f'^{before}"?([^"{separator}]*)"?(?:{separator}|$)', 1)]
+            ).unique()
+        values = texts.filter(texts != "NULL").cast(pl.Int64, strict=False) if not texts.has_nulls() else None
+        few = values is not None and not values.has_nulls() and len(values) <= _MOST_DISTINCT
+        found[name] = values.unique().to_list() if values is not None and few else None
+    return found

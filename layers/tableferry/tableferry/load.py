@@ -21,6 +21,8 @@ from tableferry.deadline import NEVER, Deadline
 from tableferry.entries import Entries, State
 from tableferry.errors import Conflict, InvalidRequest, LoadUnderWay, RecordNotFound, TableferryError
 from tableferry.lanes import Lanes
+from tableferry.options import OnDuplicate
+from tableferry.parents import parents_of
 from tableferry.progress import Progress
 from tableferry.reading import Position
 from tableferry.source import Source
@@ -175,7 +177,9 @@ class _Load:
         failure: InvalidRequest | None = None
         try:
             source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
-            target = Target(table, source.reading, chosen, entries, state or State(source.start))
+            given = source.reading.rules.columns
+            parents = parents_of(connection, table, given) if chosen.on_duplicate is OnDuplicate.REJECT else None
+            target = Target(table, source.reading, chosen, entries, state or State(source.start), parents)
             try:
                 ended = self._written(connection, source, target, progress)
             finally:
@@ -201,7 +205,9 @@ class _Load:
         most = target.lanes(connection, self.workers)
         slowest, began = 0.0, time.monotonic()
         with ExitStack() as stack, Lanes[Written](lambda: self._lane(stack), most, source.start.number) as lanes:
-            for block in blocks(source.reading, source.pieces, source.start):
+            for block in blocks(
+                source.reading, source.pieces, source.start, target.parents.columns if target.parents else ()
+            ):
                 wait_until(under_way=most)
                 lanes.put(BlockWriter(target, block, source.plain, source.consumed(block.end)))
                 slowest, began = max(slowest, time.monotonic() - began), time.monotonic()
