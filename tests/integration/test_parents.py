@@ -8,7 +8,9 @@ import pymysql
 import pytest
 
 from tableferry import parents
-from tableferry.blockwriter import BlockWriter, Written
+from tableferry.blockwriter import BlockWriter, Target, Written
+from tableferry.errors import NotSupported
+from tableferry.lanes import Lanes
 from tests.integration.lambdas import counts
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -146,3 +148,31 @@ def test_the_server_checks_again_afterwards(
     monkeypatch.setattr(BlockWriter, "conclude", looking)
     assert counts(uploads.load(body(5))) == (5, 5, 0, 0, 0)
     assert seen == [(1,)]
+
+
+def test_a_definition_that_cannot_be_read_is_no_hindrance(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> str:
+        raise NotSupported("bytes that are no text")
+
+    monkeypatch.setattr(parents, "definition", unreadable)
+    assert counts(uploads.load(b"1,x,1,1\n2,y,1,9\n")) == (2, 1, 0, 1, 0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_trigger_made_in_mid_load_has_its_rows_checked(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run("CREATE TABLE seen (p INT, FOREIGN KEY (p) REFERENCES p (id))")
+    real = Lanes.put
+
+    def put(lanes: Any, task: Any) -> None:
+        if task.number == 1:
+            database.run("CREATE TRIGGER see AFTER INSERT ON t FOR EACH ROW INSERT INTO seen VALUES (NEW.id)")
+        real(lanes, task)
+
+    monkeypatch.setattr(Lanes, "put", put)
+    monkeypatch.setattr(Target, "lanes", lambda *_: 1)
+    uploads.load(body(30))
+    assert database.rows("SELECT COUNT(*) FROM seen WHERE p NOT IN (SELECT id FROM p)") == [(0,)]

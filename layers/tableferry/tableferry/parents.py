@@ -18,6 +18,7 @@ from tableferry import ddl
 from tableferry.again import was_rolled_back
 from tableferry.catalog import definition, foreign_keys_of, triggers
 from tableferry.database import Connection, execute, rows
+from tableferry.errors import NotSupported
 from tableferry.numeric import INTEGER_BITS
 from tableferry.privileges import may
 from tableferry.tables import Column, Table, qualified, quote
@@ -38,10 +39,9 @@ class Parents:
 
 def parents_of(connection: Connection, table: Table, given: Sequence[Column]) -> Parents | None:
     """The parents of a table's rows that give these columns; None if it has none, or the server is to look for them."""
-    if not may(connection, "TRIGGER", table.schema, table.name) or triggers(connection, table.schema, table.name):
-        return None  # what a trigger writes has keys of its own
-    lines = tuple(ddl.foreign_key_lines(definition(connection, table.schema, table.name)))
     found = foreign_keys_of(connection, table.schema, table.name)
+    if not found or (lines := _keys(connection, table)) is None:
+        return None
     whole = {column.name for column in given if column.data_type in INTEGER_BITS}
     queries = {}
     for key in found:
@@ -52,6 +52,16 @@ def parents_of(connection: Connection, table: Table, given: Sequence[Column]) ->
         queries[key.columns[0]] = f"SELECT COUNT(DISTINCT {column}) FROM {parent} WHERE {column} IN"
     # A key that the user may not see would go unchecked.
     return Parents(table, lines, queries) if queries and len(lines) == len(found) else None
+
+
+def _keys(connection: Connection, table: Table) -> tuple[str, ...] | None:
+    """The foreign keys as they are defined; None where that cannot be read, or a trigger writes what has other keys."""
+    if not may(connection, "TRIGGER", table.schema, table.name) or triggers(connection, table.schema, table.name):
+        return None
+    try:
+        return tuple(ddl.foreign_key_lines(definition(connection, table.schema, table.name)))
+    except (NotSupported, ValueError):
+        return None
 
 
 @contextmanager
@@ -76,8 +86,7 @@ def looked_up(
 def _all_there(connection: Connection, parents: Parents, distinct: Mapping[str, Sequence[int] | None]) -> bool:
     try:
         execute(connection, f"SELECT 1 FROM {parents.table.sql} LIMIT 0")  # from now on nobody changes the definition
-        text = definition(connection, parents.table.schema, parents.table.name)
-        if tuple(ddl.foreign_key_lines(text)) != parents.keys:
+        if _keys(connection, parents.table) != parents.keys:
             return False
         for column, query in parents.queries.items():
             values = distinct.get(column)
