@@ -14,7 +14,7 @@ from tableferry.store import Object, Store, encode_name
 
 _SHOWN = 100
 _SEARCHED = 1000  # a request reads no more accounts than it has time for
-_BLOCK_AT_MOST = timedelta(minutes=5)  # 2 MiB, every row refused and tried alone, in a busy database
+_BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alone, in a busy database
 _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
 _ID = re.compile(r"[0-9a-f]{32}")
 

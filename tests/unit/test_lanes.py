@@ -1,0 +1,58 @@
+"""Blocks that are written at once are committed in order, however long one of them takes."""
+
+import time
+from typing import Any, cast
+
+import pytest
+
+from tableferry import lanes
+from tableferry.database import Connection
+from tableferry.lanes import Lanes
+
+
+class Nowhere:
+    """What a lane asks of a connection; it leads to no database."""
+
+    open = True
+
+    def begin(self) -> None: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def ping(self, reconnect: bool) -> None: ...
+
+
+class Block:
+    """Takes its time, and notes in which order what became of it."""
+
+    def __init__(self, number: int, seconds: float, seen: list[tuple[str, int]]) -> None:
+        self.number, self._seconds, self._seen = number, seconds, seen
+
+    def quickly(self, _: Connection) -> int | None:
+        return self.whole(_)
+
+    def whole(self, _: Connection) -> int:
+        time.sleep(self._seconds)
+        return self.number
+
+    def conclude(self, _: Connection, done: int) -> None:
+        self._seen.append(("concluded", done))
+
+    def committed(self, done: int) -> None:
+        self._seen.append(("committed", done))
+
+    def troubled(self, _: int) -> bool:
+        return False
+
+
+def test_a_block_waits_for_the_one_before_it_beyond_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lanes, "_PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(lanes, "_ALIVE_SECONDS", 0.02)
+    seen: list[tuple[str, int]] = []
+    with Lanes[int](lambda: cast("Any", Nowhere()), most=2, first=5) as found:
+        for number, seconds in ((5, 0.3), (6, 0.0), (7, 0.1), (8, 0.0)):
+            found.put(Block(number, seconds, seen))
+        assert [found.first() for _ in range(4)] == [5, 6, 7, 8]
+    assert seen == [(what, number) for number in (5, 6, 7, 8) for what in ("concluded", "committed")]
