@@ -12,9 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 
-setup: ## virtual environments, packages and, if there is none, a database server
+setup: ## virtual environments, packages, the native library and, if there is none, a database server
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("Tableferry needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.13" % ((sys.executable,) + v))'
-	@$(PYTHON) local/setup.py
+	@$(PYTHON) -m local.setup
 
 up: setup ## start the local runtime in the background
 	@$(PY) -m local up
@@ -64,18 +64,18 @@ sam-test: setup ## every test that needs `sam local`: the API, a file's load, ev
 	@$(PY) -m pytest tests/sam -o timeout=900 --durations=5
 
 lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything
-	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.setup tools
 	@$(PYTHON) -m local.lock $(if $(UPGRADE),--upgrade)
 
 audit: ## known vulnerabilities of all that is in the lock files; needs the network
-	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.setup tools
 	@$(PYTHON) -m local.audit $(AUDIT)
 
 build: setup ## sam build; ARCHITECTURE=arm64 for that processor
 	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
 validate: setup ## the template by sam validate, cfn-lint and checkov
-	@$(PYTHON) local/setup.py tools
+	@$(PYTHON) -m local.setup tools
 	$(SAM) validate --lint
 	.venvs/sam/bin/cfn-lint template.yaml
 	.venvs/tools/bin/checkov --config-file .checkov.yaml
@@ -89,4 +89,4 @@ deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev)
 
 clean: down ## stop the runtime and remove all that was made
 	@test ! -x $(PY) || $(PY) -m local.sam down --data
-	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis layers/tableferry/tableferry/*.so

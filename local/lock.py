@@ -49,8 +49,10 @@ class Lock:
 
 
 LAYER = Lock("layers/tableferry/requirements.lock", "layers/tableferry/requirements.txt", LAMBDA)
+BUILD = Lock("layers/tableferry/build.lock", "layers/tableferry/build.txt", ANYWHERE)
 LOCKS = (
     LAYER,
+    BUILD,
     # Tests run with what is deployed.
     Lock("local/requirements/dev.lock", "pyproject.toml", ANYWHERE, (LAYER.path,)),
     Lock("local/requirements/sam.lock", "local/requirements/sam.txt", ANYWHERE),

@@ -1,4 +1,5 @@
-"""Makes what the project needs to run, once: three virtual environments and, if there is none, a database server.
+"""Makes what the project needs to run, once: three virtual environments, the package's native library where there is a
+C compiler, and, if there is none, a database server.
 
 Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library. What is
 installed is what the locks say, to the hash. ``make lock`` and ``make audit`` ask for a fourth environment, `tools`.
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from local.native import Library, NotCompiled
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
@@ -66,6 +69,13 @@ ENVIRONMENTS = (
     # Tools whose pins collide with each other and with ours.
     Environment(ROOT / ".venvs" / "sam", REQUIREMENTS / "sam.lock"),
     Environment(ROOT / ".venvs" / "s3", REQUIREMENTS / "s3.lock"),
+)
+PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
+NATIVE = Library(
+    PACKAGE / "native.c",
+    PACKAGE.with_name("native.flags"),
+    PACKAGE / "libnative.so",  # Python would take a native.so for the module `native`
+    ROOT / ".venv" / ".native",  # where it goes with the rest when all is made again
 )
 TOOLS = Environment(ROOT / ".venvs" / "tools", REQUIREMENTS / "tools.lock")
 
@@ -131,6 +141,15 @@ def ensure_venv_module() -> None:
         apt_install(version, f"Python's venv module is not whole here. Install it: apt-get install {version}")
 
 
+def ensure_library() -> None:
+    """Have the native library, if it can be had; say so in a line where it cannot."""
+    try:
+        if NATIVE.ensure():
+            print(f"setup: {NATIVE.target.relative_to(ROOT)}", flush=True)
+    except NotCompiled as error:
+        print(f"setup: {error}", file=sys.stderr)  # `make template` prints what is read by programs
+
+
 def main(arguments: Sequence[str]) -> int:
     """Set everything up, or with the argument `tools` those alone; return the exit status."""
     if sys.version_info < OLDEST:
@@ -144,6 +163,7 @@ def main(arguments: Sequence[str]) -> int:
             with ThreadPoolExecutor(len(missing)) as pool:
                 list(pool.map(Environment.make, missing))
         if wanted is ENVIRONMENTS:
+            ensure_library()
             ensure_server()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """What `sam build` makes is whole: each handler runs from it alone, with nothing but what Lambda itself brings."""
 
 import ast
+import ctypes
 import os
 import platform
 import re
@@ -15,13 +16,15 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from local.lock import LOCKS
+from local.lock import LAYER
 from local.state import ROOT
+from tableferry import native
+from tests.artifacts import elf
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction")
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's word for it, and Linux's
-ELF_MACHINES = {"x86_64": 62, "aarch64": 183}  # e_machine, in elf.h
+OLDEST_GLIBC = (2, 28)  # what the wheels in the layer run on: manylinux_2_28
 LIMIT = 250_000_000  # bytes that a function and its layers may unzip to
 
 # The standard library of this Python, and of newer ones where the code asks for the version first.
@@ -167,16 +170,41 @@ def test_native_code_is_for_lambda(build: Path, architecture: str) -> None:
     found = list((build / "TableferryLayer").rglob("*.so*"))
     assert found
     for library in found:
-        assert re.search(rf"\.(cpython-313-{machine}-linux-gnu|abi3)\.so$", library.name), library.name
-        head = library.read_bytes()[:20]
-        assert head[:6] == b"\x7fELF\x02\x01", f"{library.name} is no 64-bit ELF file"
-        assert int.from_bytes(head[18:20], "little") == ELF_MACHINES[machine], f"{library.name} is not for {machine}"
+        ours = library == native_library(build)
+        assert ours or re.search(rf"\.(cpython-313-{machine}-linux-gnu|abi3)\.so$", library.name), library.name
+        assert elf.machine(library) == machine, library.name
+
+
+def native_library(build: Path) -> Path:
+    return build / "TableferryLayer" / "python" / "tableferry" / "libnative.so"
+
+
+def test_the_native_library_is_in_the_layer_and_its_source_is_not(build: Path) -> None:
+    package = native_library(build).parent
+    assert [path.name for path in package.iterdir() if path.suffix in (".so", ".c")] == ["libnative.so"]
+
+
+def test_the_native_library_exports_what_its_source_marks_and_nothing_else(build: Path) -> None:
+    source = (ROOT / "layers" / "tableferry" / "tableferry" / "native.c").read_text(encoding="utf-8")
+    marked = re.findall(r"^EXPORT\s[^()]*?(\w+)\s*\(", source, re.MULTILINE)
+    assert "tableferry_native_version" in marked
+    assert elf.exported(native_library(build)) == set(marked)
+
+
+def test_the_native_library_runs_on_lambdas_glibc(build: Path) -> None:
+    versions = elf.needed_versions(native_library(build))
+    assert all(name.startswith("GLIBC_2.") for name in versions), versions
+    newest = max((tuple(map(int, name[6:].split("."))) for name in versions), default=OLDEST_GLIBC)
+    assert newest <= OLDEST_GLIBC, versions
+
+
+def test_the_native_library_of_the_layer_is_the_one_that_the_package_asks_for(runnable: Path) -> None:
+    assert ctypes.CDLL(str(native_library(runnable))).tableferry_native_version() == native.VERSION
 
 
 def test_the_layer_has_what_its_lock_says_and_nothing_else(build: Path) -> None:
     python = build / "TableferryLayer" / "python"
-    (locked,) = [lock for lock in LOCKS if lock.path.startswith("layers/")]
-    lines = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / locked.path).read_text(encoding="utf-8"), re.MULTILINE)
+    lines = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / LAYER.path).read_text(encoding="utf-8"), re.MULTILINE)
     found = list(metadata.distributions(path=[str(python)]))
     assert {canonicalize_name(each.name): each.version for each in found} == dict(lines)
     own = {Path(str(file)).parts[0] for each in found for file in each.files or ()} | {"tableferry"}
@@ -202,7 +230,8 @@ def test_no_test_or_local_code_is_in_the_build(build: Path) -> None:
 
 def test_no_built_file_names_the_machine_that_built_it(build: Path) -> None:
     for path in build.rglob("*"):
-        if path.is_file() and path.suffix != ".so" and path.parent != build:
+        others = path.suffix == ".so" and path != native_library(build)  # large, and not made here
+        if path.is_file() and not others and path.parent != build:
             assert str(ROOT).encode() not in path.read_bytes(), path
 
 
@@ -254,6 +283,27 @@ def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path)
     assert done.returncode != 0
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert not (layer.parent / "artifacts" / "python" / "tableferry").exists()
+
+
+def test_a_native_library_that_does_not_compile_fails_the_build_and_leaves_nothing(layer: Path) -> None:
+    temporary = layer.parent / "temporary"
+    temporary.mkdir()
+    with (layer / "tableferry" / "native.c").open("a", encoding="utf-8") as source:
+        source.write("static int unused;\n")  # a warning
+    done = make_layer(layer, "arm64/Makefile", PYTHON=sys.executable, TMPDIR=str(temporary))
+    assert done.returncode != 0
+    assert "unused variable 'unused'" in done.stderr
+    assert not list((layer.parent / "artifacts").rglob("libnative.so"))
+    assert not list(temporary.iterdir())
+
+
+def test_a_compiler_with_another_hash_than_the_lock_has_is_not_used(layer: Path) -> None:
+    lock = layer / "build.lock"
+    lock.write_text(re.sub(r"sha256:\w+", f"sha256:{'0' * 64}", lock.read_text(encoding="utf-8")), encoding="utf-8")
+    done = make_layer(layer, "x86_64/Makefile", PYTHON=sys.executable)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert not list((layer.parent / "artifacts").rglob("libnative.so"))
 
 
 def test_a_python_without_pip_is_told_what_to_do(layer: Path) -> None:

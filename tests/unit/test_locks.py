@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from local.lock import LAYER, LOCKS, ROOT, Lock
+from local.lock import BUILD, LAYER, LOCKS, ROOT, Lock
 from local.setup import ENVIRONMENTS, TOOLS, Environment
 
 DEVELOPMENT = next(lock for lock in LOCKS if lock.source == "pyproject.toml")
@@ -67,8 +67,9 @@ def test_a_lock_names_no_index_and_no_machine(lock: Lock) -> None:
     assert not [line for line in text.splitlines() if re.search(r"/|\\\w|^\s*-(?!-hash=)|index|find-links", line)]
 
 
-def test_the_layer_does_not_depend_on_the_python_that_builds_it() -> None:
-    assert not [requirement for requirement, _ in entries(LAYER) if requirement.marker is not None]
+@pytest.mark.parametrize("lock", [LAYER, BUILD], ids=["layer", "build"])
+def test_the_layer_does_not_depend_on_the_python_that_builds_it(lock: Lock) -> None:
+    assert not [requirement for requirement, _ in entries(lock) if requirement.marker is not None]
 
 
 def test_tests_run_with_the_versions_that_are_deployed() -> None:
@@ -102,9 +103,11 @@ def test_what_is_installed_needs_nothing_that_the_lock_lacks() -> None:
 
 
 def test_every_lock_is_installed_somewhere() -> None:
+    makefile = ROOT / "layers" / "tableferry" / "Makefile"
+    built = re.findall(r"-r (\S+)", makefile.read_text(encoding="utf-8"))
     assert {ROOT / lock.path for lock in LOCKS} == {
         *(environment.lock for environment in (*ENVIRONMENTS, TOOLS)),
-        ROOT / LAYER.path,
+        *map(makefile.with_name, built),
     }
 
 

@@ -48,7 +48,7 @@ LAYERS = [
     ["login", "tls"],
     ["settings", "identity", "servers"],
     ["served", "options", "deadline"],
-    ["errors"],
+    ["errors", "native"],
 ]
 
 
