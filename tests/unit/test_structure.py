@@ -38,8 +38,10 @@ LAYERS = [
         "refusals",
         "rules",
     ],
-    ["sums"],
+    ["sums", "splitter"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
+    ["native"],
+    ["arrow"],
     ["columns", "numeric", "temporal", "characters"],
     ["catalog", "checks"],
     ["privileges", "ddl", "again"],
@@ -48,7 +50,7 @@ LAYERS = [
     ["login", "tls"],
     ["settings", "identity", "servers"],
     ["served", "options", "deadline"],
-    ["errors", "native"],
+    ["errors"],
 ]
 
 

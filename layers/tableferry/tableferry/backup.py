@@ -17,7 +17,7 @@ from tableferry import __version__, archive, catalog, chunks, ddl, documents, ma
 from tableferry.archive import Format
 from tableferry.columns import Codec, codecs, select
 from tableferry.database import Connection, Database, Mode, error_code, server_version
-from tableferry.digest import Digest, digest
+from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.snapshot import open_snapshot
@@ -144,13 +144,13 @@ def back_up_chunk(
     sql = select(table.sql, columns, where, chunks.in_key_order(table))
     seen = Digest()
     objects = []
-    for number, frame in enumerate(wire.frames(connection, sql, columns, chunk_bytes)):
-        data = archive.write(frame, columns, form)
+    for number, batch in enumerate(wire.batches(connection, sql, columns, chunk_bytes)):
+        data = archive.write(batch.frame, columns, form)
         key = f"{task.prefix}-{number:05d}.{form.value}"
         store.put_locked(key, data, lock_days, "application/octet-stream")
-        seen += digest(frame, columns)
+        seen += batch.digest
         objects.append(
-            ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+            ObjectEntry(key=key, rows=batch.frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
         )
     return ChunkEntry(
         lower=task.range.lower,

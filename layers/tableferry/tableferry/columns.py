@@ -13,6 +13,7 @@ A plain SELECT gives text, which is exact for most types. The exceptions, each m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -167,7 +168,7 @@ def codecs(table: Table) -> tuple[Codec, ...]:
     return tuple(codec(column) for column in table.stored)
 
 
-def select(table_sql: str, columns: tuple[Codec, ...], where: str = "", order_by: str = "") -> str:
+def select(table_sql: str, columns: Sequence[Codec], where: str = "", order_by: str = "") -> str:
     """The SELECT that reads a table, or a range of its keys, in key order."""
     sql = f"SELECT {', '.join(column.selected for column in columns)} FROM {table_sql}"
     return sql + (f" WHERE {where}" if where else "") + (f" ORDER BY {order_by}" if order_by else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 
@@ -29,7 +29,7 @@ def first_difference(
     found = _of_each(
         columns,
         entry.primary_key,
-        wire.frames(connection, select(table_sql, columns), columns, _BATCH_BYTES),
+        _read(connection, table_sql, columns),
     )
     return next((column.name for column in columns if written[column.name] != found[column.name]), None)
 
@@ -43,7 +43,7 @@ def same_but_for_json(
     """
     columns = entry.codecs
     written = (fetch(store, source, entry, file) for file in entry.objects)
-    found = wire.frames(connection, select(table_sql, columns), columns, _BATCH_BYTES)
+    found = _read(connection, table_sql, columns)
     loosely = [
         pl.col(name).map_elements(documents.as_read_back, return_dtype=pl.String) for name in sorted(entry.inexact)
     ]
@@ -51,6 +51,10 @@ def same_but_for_json(
         sum((digest(frame.with_columns(loosely), columns) for frame in frames), Digest()) for frames in (written, found)
     ]
     return totals[0] == totals[1]
+
+
+def _read(connection: Connection, table_sql: str, columns: Sequence[Codec]) -> Iterator[pl.DataFrame]:
+    return (batch.frame for batch in wire.batches(connection, select(table_sql, columns), columns, _BATCH_BYTES))
 
 
 def _of_each(columns: Sequence[Codec], key: Sequence[str], frames: Iterable[pl.DataFrame]) -> dict[str, Digest]:

@@ -28,6 +28,7 @@ from hashlib import blake2b
 
 import polars as pl
 
+from tableferry import native
 from tableferry.columns import Codec, Kind
 
 _MODULUS = 1 << 128
@@ -52,10 +53,14 @@ class Digest:
 def digest(frame: pl.DataFrame, columns: Sequence[Codec]) -> Digest:
     """The digest of a frame's rows. Memory: about four times the frame's text."""
     parts = [_framed(canonical(column, frame.schema[column.name])) for column in columns]
-    texts = frame.select(pl.concat_str(parts).cast(pl.Binary)).to_series().to_list()
-    number = int.from_bytes
-    total = sum([number(blake2b(text, digest_size=16).digest(), "little") for text in texts])
+    rows = frame.select(pl.concat_str(parts).cast(pl.Binary)).to_series()
+    total = native.hashed(rows) if native.library() else _hashed(rows)
     return Digest(frame.height, total % _MODULUS)
+
+
+def _hashed(rows: pl.Series) -> int:
+    number = int.from_bytes
+    return sum([number(blake2b(row, digest_size=16).digest(), "little") for row in rows.to_list()])
 
 
 def canonical(column: Codec, held_as: pl.DataType) -> pl.Expr:

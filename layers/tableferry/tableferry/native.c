@@ -1,11 +1,746 @@
-/* The package's native library: plain C99, which knows nothing of Python. `native.py` loads it, where there is one.
+/* A result set's packets as Arrow columns, and the digest of their rows, without an object per value.
  *
- * EXPORT marks what can be called from outside, and nothing else can. */
+ * `native.py` loads this by ctypes and says what each function takes; `wire.py` has the same in plain Python, for
+ * machines where nobody compiled it, and tests hold the two together. There is no Python in here, so that one library
+ * does for every version of it, and every call runs beside other threads.
+ *
+ * Packets: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+ * Columns: https://arrow.apache.org/docs/format/CDataInterface.html
+ * Digest:  the definition is `digest.py`'s; BLAKE2b is RFC 7693.
+ */
+#define _GNU_SOURCE /* strtod_l */
+#include <locale.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __APPLE__
+#include <xlocale.h>
+#endif
 
 #define EXPORT __attribute__((visibility("default")))
+#define VERSION 1
 
-/* The version of these functions' arguments and results; `native.py` uses no library of another. */
-EXPORT uint32_t tableferry_native_version(void);
+/* ---------------------------------------------------------------- bytes that grow */
 
-EXPORT uint32_t tableferry_native_version(void) { return 1; }
+typedef struct {
+    uint8_t *data;
+    size_t used, room;
+} bytes;
+
+static bool reserve(bytes *of, size_t more) {
+    if (of->room - of->used >= more) return true;
+    size_t room = of->room ? of->room : 4096;
+    while (room - of->used < more) {
+        if (room > SIZE_MAX / 2) return false;
+        room *= 2;
+    }
+    uint8_t *data = realloc(of->data, room);
+    if (!data) return false;
+    of->data = data;
+    of->room = room;
+    return true;
+}
+
+static bool append(bytes *to, const void *data, size_t size) {
+    if (!reserve(to, size)) return false;
+    if (size) memcpy(to->data + to->used, data, size);
+    to->used += size;
+    return true;
+}
+
+static void drop(bytes *of) {
+    free(of->data);
+    *of = (bytes){0};
+}
+
+/* ---------------------------------------------------------------- BLAKE2b-128, one message or four at once */
+
+#define BLOCK 128
+#define LANES 4
+typedef uint64_t lanes __attribute__((vector_size(8 * LANES)));
+
+static const uint64_t IV[8] = {
+    0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
+    0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
+};
+#define FIRST_WORD (IV[0] ^ 0x01010000 ^ 16) /* no key, 16 bytes of digest */
+
+#define TURNED(x, n) (((x) >> (n)) | ((x) << (64 - (n))))
+#define G(a, b, c, d, x, y)                                                                                            \
+    a += b + (x);                                                                                                      \
+    d = TURNED(d ^ a, 32);                                                                                             \
+    c += d;                                                                                                            \
+    b = TURNED(b ^ c, 24);                                                                                             \
+    a += b + (y);                                                                                                      \
+    d = TURNED(d ^ a, 16);                                                                                             \
+    c += d;                                                                                                            \
+    b = TURNED(b ^ c, 63)
+#define ROUND(a, b, c, d, e, f, g, h, i, j, k, l, n, o, p, q)                                                          \
+    G(v[0], v[4], v[8], v[12], m[a], m[b]);                                                                            \
+    G(v[1], v[5], v[9], v[13], m[c], m[d]);                                                                            \
+    G(v[2], v[6], v[10], v[14], m[e], m[f]);                                                                           \
+    G(v[3], v[7], v[11], v[15], m[g], m[h]);                                                                           \
+    G(v[0], v[5], v[10], v[15], m[i], m[j]);                                                                           \
+    G(v[1], v[6], v[11], v[12], m[k], m[l]);                                                                           \
+    G(v[2], v[7], v[8], v[13], m[n], m[o]);                                                                            \
+    G(v[3], v[4], v[9], v[14], m[p], m[q])
+#define ROUNDS                                                                                                         \
+    ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                                                       \
+    ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3);                                                       \
+    ROUND(11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4);                                                       \
+    ROUND(7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8);                                                       \
+    ROUND(9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13);                                                       \
+    ROUND(2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9);                                                       \
+    ROUND(12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11);                                                       \
+    ROUND(13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10);                                                       \
+    ROUND(6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5);                                                       \
+    ROUND(10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0);                                                       \
+    ROUND(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);                                                       \
+    ROUND(14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3)
+
+typedef struct {
+    const uint8_t *data; /* zeros from its end to the next block's border */
+    uint64_t size;
+    uint64_t h[8];
+} message;
+
+static inline uint64_t word(const uint8_t *at) { /* little-endian, as every machine is that this is built for */
+    uint64_t value;
+    memcpy(&value, at, 8);
+    return value;
+}
+
+static uint64_t blocks_of(uint64_t size) { return size > BLOCK ? (size + BLOCK - 1) / BLOCK : 1; }
+
+static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool last) {
+    uint64_t m[16], v[16];
+    for (int i = 0; i < 16; i++) m[i] = word(block + 8 * i);
+    for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = IV[i];
+    v[12] ^= counted;
+    if (last) v[14] = ~v[14];
+    ROUNDS;
+    for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];
+}
+
+/* The first `count` blocks of four messages. */
+#define COMPRESS_FOUR                                                                                                  \
+    lanes h[8];                                                                                                        \
+    for (int i = 0; i < 8; i++)                                                                                        \
+        for (int lane = 0; lane < LANES; lane++) h[i][lane] = four[lane].h[i];                                         \
+    for (uint64_t block = 0; block < count; block++) {                                                                 \
+        lanes m[16], v[16], counted, last;                                                                             \
+        for (int lane = 0; lane < LANES; lane++) {                                                                     \
+            uint64_t end = (block + 1) * BLOCK, size = four[lane].size;                                                \
+            counted[lane] = end < size ? end : size;                                                                   \
+            last[lane] = end < size ? 0 : ~(uint64_t)0;                                                                \
+        }                                                                                                              \
+        for (int i = 0; i < 16; i++) {                                                                                 \
+            size_t at = block * BLOCK + 8 * i;                                                                         \
+            m[i] = (lanes){word(four[0].data + at), word(four[1].data + at), word(four[2].data + at),                  \
+                           word(four[3].data + at)};                                                                   \
+        }                                                                                                              \
+        for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = (lanes){IV[i], IV[i], IV[i], IV[i]};                       \
+        v[12] ^= counted;                                                                                              \
+        v[14] ^= last;                                                                                                 \
+        ROUNDS;                                                                                                        \
+        for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];                                                           \
+    }                                                                                                                  \
+    for (int i = 0; i < 8; i++)                                                                                        \
+        for (int lane = 0; lane < LANES; lane++) four[lane].h[i] = h[i][lane]
+
+static void compress_four_plainly(message *four, uint64_t count) { COMPRESS_FOUR; }
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void compress_four_by_avx2(message *four, uint64_t count) { COMPRESS_FOUR; }
+
+static void compress_four(message *four, uint64_t count) {
+    if (__builtin_cpu_supports("avx2")) compress_four_by_avx2(four, count);
+    else compress_four_plainly(four, count);
+}
+#else
+#define compress_four compress_four_plainly
+#endif
+
+typedef unsigned __int128 u128;
+
+/* The sum of the hashes of up to four messages. */
+static u128 hashed(message *four, int used) {
+    uint64_t together = used == LANES ? UINT64_MAX : 0;
+    for (int lane = 0; lane < used; lane++) {
+        uint64_t count = blocks_of(four[lane].size);
+        if (count < together) together = count;
+        memcpy(four[lane].h, IV, sizeof IV);
+        four[lane].h[0] = FIRST_WORD;
+    }
+    if (together) compress_four(four, together);
+    u128 sum = 0;
+    for (int lane = 0; lane < used; lane++) {
+        uint64_t count = blocks_of(four[lane].size), size = four[lane].size;
+        for (uint64_t block = together; block < count; block++) {
+            uint64_t end = (block + 1) * BLOCK;
+            compress(four[lane].h, four[lane].data + block * BLOCK, end < size ? end : size, block + 1 == count);
+        }
+        sum += (u128)four[lane].h[1] << 64 | four[lane].h[0];
+    }
+    return sum;
+}
+
+/* ---------------------------------------------------------------- rows put together for the digest */
+
+#define TOGETHER (8 * 1024 * 1024) /* bytes of rows that wait for each other */
+
+typedef struct {
+    bytes text; /* of the rows that wait, each begun at a block's border */
+    size_t begins[LANES], sizes[LANES];
+    int waiting;
+    u128 sum;
+} digester;
+
+static void hash_waiting(digester *of) {
+    message four[LANES];
+    for (int lane = 0; lane < of->waiting; lane++)
+        four[lane] = (message){.data = of->text.data + of->begins[lane], .size = of->sizes[lane]};
+    of->sum += hashed(four, of->waiting);
+    of->waiting = 0;
+    of->text.used = 0;
+}
+
+/* Room for a row of at most `most` bytes; NULL if there is no memory. */
+static uint8_t *begin_row(digester *of, size_t most) {
+    if (of->waiting && of->text.used + most > TOGETHER) hash_waiting(of);
+    return reserve(&of->text, most + BLOCK) ? of->text.data + of->text.used : NULL;
+}
+
+static void end_row(digester *of, uint8_t *end) {
+    size_t begin = of->text.used, size = end - (of->text.data + begin);
+    size_t padded = blocks_of(size) * BLOCK;
+    memset(end, 0, padded - size);
+    of->begins[of->waiting] = begin;
+    of->sizes[of->waiting++] = size;
+    of->text.used += padded;
+    if (of->waiting == LANES) hash_waiting(of);
+    if (!of->waiting && of->text.room > 2 * TOGETHER) drop(&of->text);
+}
+
+static uint8_t *decimal(uint8_t *to, uint64_t value) {
+    uint8_t digits[20];
+    int count = 0;
+    do digits[count++] = '0' + value % 10;
+    while (value /= 10);
+    while (count) *to++ = digits[--count];
+    return to;
+}
+
+static uint8_t *framed(uint8_t *to, const uint8_t *text, size_t size) {
+    to = decimal(to, size);
+    *to++ = ':';
+    memcpy(to, text, size);
+    return to + size;
+}
+
+/* ---------------------------------------------------------------- values */
+
+typedef enum { SIGNED = 'i', UNSIGNED = 'u', DECIMAL = 'd', FLOAT = 'f', DATE = 'D', DATETIME = 'T', TEXT = 't', BYTES = 'b' } kind;
+
+typedef struct {
+    int32_t kind, width, precision, scale; /* width: bytes of a number */
+} description;
+
+typedef struct {
+    description is;
+    bytes values;  /* numbers, or text and bytes one after the other */
+    bytes offsets; /* int64, where each of these begins, and the end */
+    bytes validity;
+    int64_t nulls;
+} column;
+
+static bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
+
+
+static bool is_text(kind is) { return is == TEXT || is == BYTES || is == DATE || is == DATETIME; }
+
+/* What became of a value or a row. */
+typedef enum { MORE, FULL, ENDED, REFUSED, MALFORMED, OUT_OF_ORDER, NO_VALUE, NO_TEXT, NO_MEMORY } status;
+
+static bool note_null(column *of, int64_t row) {
+    size_t size = row / 8 + 1;
+    if (!of->nulls++) {
+        of->validity.used = 0;
+        if (!reserve(&of->validity, size)) return false;
+        memset(of->validity.data, 0xFF, size);
+        of->validity.used = size;
+    } else if (of->validity.used < size) {
+        size_t missing = size - of->validity.used;
+        if (!reserve(&of->validity, missing)) return false;
+        memset(of->validity.data + of->validity.used, 0xFF, missing);
+        of->validity.used = size;
+    }
+    of->validity.data[row / 8] &= ~(1 << row % 8);
+    return true;
+}
+
+static status add_null(column *of, int64_t row) {
+    if (!note_null(of, row)) return NO_MEMORY;
+    if (is_text(of->is.kind)) {
+        int64_t end = of->values.used;
+        return append(&of->offsets, &end, sizeof end) ? MORE : NO_MEMORY;
+    }
+    static const uint8_t zeros[16];
+    return append(&of->values, zeros, of->is.width) ? MORE : NO_MEMORY;
+}
+
+/* A whole number, and its text without zeros in front. */
+static status add_integer(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
+    bool negative = size && *text == '-';
+    const uint8_t *at = text + negative, *end = text + size;
+    while (end - at > 1 && *at == '0') at++;
+    if (at == end || end - at > 20) return NO_VALUE;
+    const uint8_t *digits = at;
+    uint64_t value = 0;
+    for (; at < end; at++) {
+        if (!is_digit(*at)) return NO_VALUE;
+        if (__builtin_mul_overflow(value, (uint64_t)10, &value) || __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value)) return NO_VALUE;
+    }
+    int bits = 8 * of->is.width;
+    if (of->is.kind == SIGNED) {
+        uint64_t most = ((uint64_t)1 << (bits - 1)) - !negative;
+        if (value > most) return NO_VALUE;
+        if (negative) value = -value;
+    } else if (negative || (bits < 64 && value >> bits)) return NO_VALUE;
+    if (negative && !value) negative = false;
+    if (!reserve(&of->values, 8)) return NO_MEMORY;
+    memcpy(of->values.data + of->values.used, &value, 8); /* little-endian: the low bytes are the shorter number */
+    of->values.used += of->is.width;
+    uint8_t *to = decimal(*canonical, end - digits + negative);
+    *to++ = ':';
+    if (negative) *to++ = '-';
+    memcpy(to, digits, end - digits);
+    *canonical = to + (end - digits);
+    return MORE;
+}
+
+/* A decimal number, and its text with one digit at least before the point and all of its scale behind. */
+static status add_decimal(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
+    bool negative = size && *text == '-';
+    const uint8_t *at = text + negative, *end = text + size;
+    int scale = of->is.scale;
+    while (end - at > (scale ? scale + 2 : 1) && *at == '0') at++;
+    const uint8_t *digits = at;
+    const uint8_t *point = scale ? end - scale - 1 : end;
+    if (scale && (point < at || *point != '.')) return NO_VALUE;
+    if (at == end || (point - at) + scale > of->is.precision + (point - at == 1 && *at == '0')) return NO_VALUE;
+    u128 value = 0;
+    for (; at < end; at++) {
+        if (at == point) continue;
+        if (!is_digit(*at)) return NO_VALUE;
+        value = value * 10 + (*at - '0');
+    }
+    if (!value) negative = false;
+    bool bare = point == digits; /* `.5` */
+    __int128 whole = negative ? -(__int128)value : (__int128)value;
+    if (!append(&of->values, &whole, 16)) return NO_MEMORY;
+    uint8_t *to = decimal(*canonical, end - digits + negative + bare);
+    *to++ = ':';
+    if (negative) *to++ = '-';
+    if (bare) *to++ = '0';
+    memcpy(to, digits, end - digits);
+    *canonical = to + (end - digits);
+    return MORE;
+}
+
+#define LONGEST_FLOAT 512 /* a DOUBLE(255, 30) takes half of it */
+
+static status add_float(column *of, const uint8_t *text, size_t size, uint8_t **canonical, locale_t plain) {
+    char copied[LONGEST_FLOAT];
+    if (!size || size >= sizeof copied) return NO_VALUE;
+    uint64_t mantissa = 0;
+    int digits = 0, places = 0;
+    bool simple = true, pointed = false;
+    for (size_t i = 0; i < size; i++) {
+        uint8_t c = text[i];
+        if (is_digit(c)) mantissa = mantissa * 10 + (c - '0'), digits += mantissa != 0, places += pointed;
+        else if (c == '.') simple &= !pointed, pointed = true;
+        else if (c == '-' && i == 0) continue;
+        else if (c == '-' || c == '+' || c == 'e' || c == 'E') simple = false;
+        else return NO_VALUE;
+    }
+    double value;
+    /* Both are exact numbers then, and one operation on them rounds as it has to (Clinger 1990). */
+    static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (simple && digits <= 15 && places <= 15) {
+        value = (double)mantissa / tens[places];
+        if (*text == '-') value = -value;
+    } else {
+        char *end;
+        memcpy(copied, text, size);
+        copied[size] = 0;
+        value = strtod_l(copied, &end, plain);
+        if (end != copied + size) return NO_VALUE;
+    }
+    uint64_t bits;
+    memcpy(&bits, &value, 8);
+    if ((bits >> 52 & 0x7FF) == 0x7FF) return NO_VALUE;
+    if (!append(&of->values, &bits, 8)) return NO_MEMORY;
+    uint8_t number[20];
+    *canonical = framed(*canonical, number, decimal(number, bits) - number);
+    return MORE;
+}
+
+static bool is_utf8(const uint8_t *at, size_t size) {
+    const uint8_t *end = at + size;
+    while (at < end) {
+        if (end - at >= 8 && !(word(at) & 0x8080808080808080)) {
+            at += 8;
+            continue;
+        }
+        uint8_t first = *at++;
+        if (first < 0x80) continue;
+        int more = first >= 0xC2 && first <= 0xDF ? 1 : first >= 0xE0 && first <= 0xEF ? 2 : first >= 0xF0 && first <= 0xF4 ? 3 : 0;
+        if (!more || end - at < more) return false;
+        if ((first == 0xE0 && at[0] < 0xA0) || (first == 0xED && at[0] > 0x9F) || (first == 0xF0 && at[0] < 0x90) ||
+            (first == 0xF4 && at[0] > 0x8F))
+            return false;
+        for (; more; more--)
+            if ((*at++ & 0xC0) != 0x80) return false;
+    }
+    return true;
+}
+
+static status add_text(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
+    if (of->is.kind != BYTES && !is_utf8(text, size)) return NO_TEXT;
+    if (!append(&of->values, text, size)) return NO_MEMORY;
+    int64_t end = of->values.used;
+    if (!append(&of->offsets, &end, sizeof end)) return NO_MEMORY;
+    if (of->is.kind != BYTES) {
+        *canonical = framed(*canonical, text, size);
+        return MORE;
+    }
+    uint8_t *to = decimal(*canonical, 2 * size);
+    *to++ = ':';
+    for (size_t i = 0; i < size; i++) {
+        *to++ = "0123456789abcdef"[text[i] >> 4];
+        *to++ = "0123456789abcdef"[text[i] & 15];
+    }
+    *canonical = to;
+    return MORE;
+}
+
+/* ---------------------------------------------------------------- packets */
+
+#define HEADER 4
+#define MOST_PAYLOAD 0xFFFFFF /* and the next packet goes on with it */
+#define LONG_KEPT (4 * 1024 * 1024)
+
+typedef struct {
+    /* What `native.py` reads; its `_Head` has the same fields. */
+    int32_t status, column;
+    int64_t rows, size; /* of the columns that wait to be taken; size in bytes of packets */
+    uint64_t digest[2];
+    uint32_t sequence, message_size;
+    const uint8_t *message;
+    /* Our own. */
+    int64_t most_size, most_rows;
+    int32_t width;
+    uint8_t header[HEADER];
+    size_t in_header, left;
+    bool in_packet, goes_on;
+    bytes row; /* one that did not come whole */
+    digester rows_digest;
+    locale_t plain;
+    column columns[];
+} splitter;
+
+static status add_row(splitter *of, const uint8_t *payload, size_t size) {
+    size_t at = 0;
+    uint8_t *canonical = begin_row(&of->rows_digest, (size_t)of->width * 48 + 2 * size);
+    if (!canonical) return NO_MEMORY;
+    for (int32_t i = 0; i < of->width; i++) {
+        column *to = &of->columns[i];
+        of->column = i;
+        if (at >= size) return MALFORMED;
+        uint64_t length = payload[at++];
+        if (length == 0xFB) {
+            if (add_null(to, of->rows) != MORE) return NO_MEMORY;
+            *canonical++ = '-';
+            continue;
+        }
+        if (length > 0xFB) {
+            size_t digits = length == 0xFC ? 2 : length == 0xFD ? 3 : length == 0xFE ? 8 : 0;
+            if (!digits || size - at < digits) return MALFORMED;
+            length = 0;
+            memcpy(&length, payload + at, digits);
+            at += digits;
+        }
+        if (length > size - at) return MALFORMED;
+        const uint8_t *text = payload + at;
+        at += length;
+        if (to->nulls) { /* the bit of a value that is there */
+            size_t needed = of->rows / 8 + 1;
+            if (to->validity.used < needed) {
+                if (!reserve(&to->validity, 1)) return NO_MEMORY;
+                to->validity.data[to->validity.used++] = 0xFF;
+            }
+        }
+        status done = NO_VALUE;
+        switch ((kind)to->is.kind) {
+        case SIGNED:
+        case UNSIGNED: done = add_integer(to, text, length, &canonical); break;
+        case DECIMAL: done = add_decimal(to, text, length, &canonical); break;
+        case FLOAT: done = add_float(to, text, length, &canonical, of->plain); break;
+        case DATE:
+        case DATETIME:
+        case TEXT:
+        case BYTES: done = add_text(to, text, length, &canonical); break;
+        }
+        if (done != MORE) return done;
+    }
+    if (at != size) return MALFORMED;
+    end_row(&of->rows_digest, canonical);
+    of->rows++;
+    of->size += size;
+    return of->size >= of->most_size || of->rows >= of->most_rows ? FULL : MORE;
+}
+
+static status add_payload(splitter *of, const uint8_t *payload, size_t size) {
+    if (!size) return MALFORMED;
+    if (payload[0] == 0xFF) {
+        of->message = payload;
+        of->message_size = size;
+        return REFUSED;
+    }
+    if (payload[0] == 0xFE && size <= 8) return ENDED;
+    return add_row(of, payload, size);
+}
+
+static bool begin_packet(splitter *of, const uint8_t *header) {
+    if (header[3] != of->sequence) return false;
+    of->sequence = (of->sequence + 1) & 0xFF;
+    of->left = header[0] | header[1] << 8 | (size_t)header[2] << 16;
+    of->goes_on = of->left == MOST_PAYLOAD;
+    return true;
+}
+
+EXPORT size_t tableferry_feed(splitter *of, const uint8_t *data, size_t size) {
+    size_t at = 0;
+    while (of->status == MORE && (at < size || (of->in_packet && !of->left))) {
+        if (!of->in_packet) {
+            if (!of->in_header && !of->row.used && size - at >= HEADER) { /* as a rule a packet is here whole */
+                size_t length = data[at] | data[at + 1] << 8 | (size_t)data[at + 2] << 16;
+                if (length != MOST_PAYLOAD && size - at - HEADER >= length) {
+                    if (!begin_packet(of, data + at)) {
+                        of->status = OUT_OF_ORDER;
+                        break;
+                    }
+                    of->status = add_payload(of, data + at + HEADER, length);
+                    at += HEADER + length;
+                    continue;
+                }
+            }
+            while (of->in_header < HEADER && at < size) of->header[of->in_header++] = data[at++];
+            if (of->in_header < HEADER) break;
+            of->in_header = 0;
+            if (!begin_packet(of, of->header)) {
+                of->status = OUT_OF_ORDER;
+                break;
+            }
+            of->in_packet = true;
+        }
+        size_t here = size - at < of->left ? size - at : of->left;
+        if (!append(&of->row, data + at, here)) {
+            of->status = NO_MEMORY;
+            break;
+        }
+        at += here;
+        if (of->left -= here) break;
+        of->in_packet = false;
+        if (of->goes_on) continue;
+        of->status = add_payload(of, of->row.data, of->row.used);
+        of->row.used = 0;
+        if (of->row.room > LONG_KEPT && of->status != REFUSED) drop(&of->row);
+    }
+    return at;
+}
+
+/* ---------------------------------------------------------------- the columns, handed over */
+
+struct ArrowArray { /* the C data interface's own */
+    int64_t length, null_count, offset, n_buffers, n_children;
+    const void **buffers;
+    struct ArrowArray **children, *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+typedef struct {
+    const void *buffers[3];
+    bytes kept[3];
+} owned;
+
+static void release(struct ArrowArray *array) {
+    owned *held = array->private_data;
+    for (int i = 0; i < 3; i++) drop(&held->kept[i]);
+    free(held);
+    array->release = NULL;
+}
+
+static int two(const uint8_t *at) { return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + at[1] - '0' : -1; }
+
+/* Days since 1970 of `YYYY-MM-DD`; false where the calendar has no such day (H. Hinnant, chrono-compatible algorithms). */
+static bool days(const uint8_t *at, int64_t *found) {
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    int century = two(at), rest = two(at + 2), month = two(at + 5), day = two(at + 8);
+    if (century < 0 || rest < 0 || month < 1 || month > 12 || day < 1 || at[4] != '-' || at[7] != '-') return false;
+    int year = century * 100 + rest;
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if (day > lengths[month - 1] + (month == 2 && leap)) return false;
+    int64_t shifted = year - (month <= 2) + 400; /* so that nothing is below zero */
+    int64_t era = shifted / 400, of_era = shifted % 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    *found = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468 - 146097;
+    return true;
+}
+
+/* Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.F…]`. */
+static bool microseconds(const uint8_t *at, size_t size, int64_t *found) {
+    int64_t day, fraction = 0;
+    if (size < 19 || size > 26 || size == 20 || !days(at, &day)) return false;
+    int hour = two(at + 11), minute = two(at + 14), second = two(at + 17);
+    if (at[10] != ' ' || at[13] != ':' || at[16] != ':' || (size > 20 && at[19] != '.')) return false;
+    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
+    for (size_t i = 20; i < 26; i++) {
+        if (i < size && !is_digit(at[i])) return false;
+        fraction = fraction * 10 + (i < size ? at[i] - '0' : 0);
+    }
+    *found = (((day * 24 + hour) * 60 + minute) * 60 + second) * 1000000 + fraction;
+    return true;
+}
+
+static bool is_null(const column *of, int64_t row) { return of->nulls && !(of->validity.data[row / 8] >> row % 8 & 1); }
+
+/* Text as days or microseconds, in place of it, if a calendar has every one of them. */
+static status typed_dates(column *of, int64_t rows, bool *typed) {
+    bytes values = {0};
+    int64_t *ends = (int64_t *)of->offsets.data;
+    bool is_date = of->is.kind == DATE;
+    if (!reserve(&values, rows * 8 + 8)) return NO_MEMORY;
+    for (int64_t row = 0; row < rows; row++) {
+        const uint8_t *text = of->values.data + ends[row];
+        size_t size = ends[row + 1] - ends[row];
+        int64_t value = 0;
+        if (!is_null(of, row) && !(is_date ? size == 10 && days(text, &value) : microseconds(text, size, &value))) {
+            drop(&values);
+            *typed = false;
+            return MORE;
+        }
+        if (is_date) ((int32_t *)values.data)[row] = value;
+        else ((int64_t *)values.data)[row] = value;
+    }
+    drop(&of->values);
+    drop(&of->offsets);
+    of->values = values;
+    *typed = true;
+    return MORE;
+}
+
+/* Make a column ready for rows. */
+static bool begin_column(column *of) {
+    int64_t zero = 0;
+    of->values = of->offsets = of->validity = (bytes){0};
+    of->nulls = 0;
+    return !is_text(of->is.kind) || append(&of->offsets, &zero, sizeof zero);
+}
+
+static status take_column(column *of, int64_t rows, struct ArrowArray *into, int32_t *as_text) {
+    bool typed = !is_text(of->is.kind);
+    if (of->is.kind == DATE || of->is.kind == DATETIME)
+        if (typed_dates(of, rows, &typed) != MORE) return NO_MEMORY;
+    owned *held = calloc(1, sizeof *held);
+    if (!held || !reserve(&of->values, 1)) return free(held), NO_MEMORY;
+    held->kept[0] = of->validity;
+    held->kept[1] = typed ? of->values : of->offsets;
+    held->kept[2] = typed ? (bytes){0} : of->values;
+    for (int i = 0; i < 3; i++) held->buffers[i] = held->kept[i].data;
+    *as_text = !typed;
+    *into = (struct ArrowArray){
+        .length = rows,
+        .null_count = of->nulls,
+        .n_buffers = typed ? 2 : 3,
+        .buffers = held->buffers,
+        .release = release,
+        .private_data = held,
+    };
+    return begin_column(of) ? MORE : NO_MEMORY;
+}
+
+EXPORT int32_t tableferry_take(splitter *of, struct ArrowArray *into, int32_t *as_text) {
+    if (of->rows_digest.waiting) hash_waiting(&of->rows_digest);
+    of->digest[0] = of->rows_digest.sum;
+    of->digest[1] = of->rows_digest.sum >> 64;
+    of->rows_digest.sum = 0;
+    for (int32_t i = 0; i < of->width; i++) {
+        status done = take_column(&of->columns[i], of->rows, &into[i], &as_text[i]);
+        if (done != MORE) return of->status = done;
+    }
+    of->rows = of->size = 0;
+    if (of->status == FULL) of->status = MORE;
+    return MORE;
+}
+
+EXPORT void tableferry_close(splitter *of) {
+    for (int32_t i = 0; i < of->width; i++) {
+        drop(&of->columns[i].values);
+        drop(&of->columns[i].offsets);
+        drop(&of->columns[i].validity);
+    }
+    drop(&of->row);
+    drop(&of->rows_digest.text);
+    if (of->plain) freelocale(of->plain);
+    free(of);
+}
+
+EXPORT splitter *tableferry_open(const description *columns, int32_t width, int64_t most_size, int64_t most_rows,
+                                   uint32_t sequence) {
+    splitter *made = calloc(1, sizeof *made + width * sizeof made->columns[0]);
+    if (!made) return NULL;
+    made->most_size = most_size;
+    made->most_rows = most_rows;
+    made->sequence = sequence;
+    made->width = width;
+    made->plain = newlocale(LC_ALL_MASK, "C", NULL);
+    bool done = made->plain != NULL;
+    for (int32_t i = 0; i < width; i++) {
+        made->columns[i].is = columns[i];
+        done &= begin_column(&made->columns[i]);
+    }
+    if (done) return made;
+    tableferry_close(made);
+    return NULL;
+}
+
+/* The sum of the hashes of an array's rows, which are binary views without NULLs; 0 if there is no memory. */
+EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, uint64_t *digest) {
+    const uint8_t *views = (const uint8_t *)rows->buffers[1] + 16 * rows->offset;
+    digester of = {0};
+    for (int64_t row = 0; row < rows->length; row++, views += 16) {
+        uint32_t size, buffer, offset;
+        const uint8_t *text = views + 4; /* up to 12 bytes are in the view itself */
+        memcpy(&size, views, 4);
+        if (size > 12) {
+            memcpy(&buffer, views + 8, 4);
+            memcpy(&offset, views + 12, 4);
+            text = (const uint8_t *)rows->buffers[2 + buffer] + offset;
+        }
+        uint8_t *to = begin_row(&of, size);
+        if (!to) return drop(&of.text), 0;
+        memcpy(to, text, size);
+        end_row(&of, to + size);
+    }
+    if (of.waiting) hash_waiting(&of);
+    drop(&of.text);
+    digest[0] = of.sum;
+    digest[1] = of.sum >> 64;
+    return 1;
+}
+
+EXPORT uint32_t tableferry_native_version(void) { return VERSION; }

@@ -1,16 +1,214 @@
-"""The native library, where it was compiled: native.c has what is in it."""
+"""The compiled half of the data path: packets into Arrow columns, and the rows' hashes. See ``native.c``.
+
+It is loaded by ctypes, which lets other threads run during each call, and holds no Python, so that one library does for
+every version of it. Where it has not been compiled, :func:`library` is None and :mod:`tableferry.splitter` and
+:mod:`tableferry.digest` do the same by themselves, in about fifteen times the time.
+"""
+
+from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
+from ctypes import (
+    POINTER,
+    Structure,
+    addressof,
+    byref,
+    c_char,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from enum import IntEnum
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-VERSION = 1
+import polars as pl
+
+from tableferry.arrow import Array, Column, arrays
+from tableferry.columns import Codec, Kind
+
+_FILE = Path(__file__).with_name("libnative.so")
+VERSION = 1  # native.c's
 
 
-def load() -> ctypes.CDLL | None:
-    """The library beside this module; None where there is none, or one of another version."""
+class Status(IntEnum):
+    """What became of the packets; as in ``native.c``."""
+
+    MORE = 0
+    FULL = 1
+    ENDED = 2
+    REFUSED = 3
+    MALFORMED = 4
+    OUT_OF_ORDER = 5
+    NO_VALUE = 6
+    NO_TEXT = 7
+    NO_MEMORY = 8
+
+
+class _Head(Structure):
+    _fields_ = (
+        ("status", c_int32),
+        ("column", c_int32),
+        ("rows", c_int64),
+        ("size", c_int64),
+        ("digest", c_uint64 * 2),
+        ("sequence", c_uint32),
+        ("message_size", c_uint32),
+        ("message", c_void_p),
+    )
+
+
+class _Description(Structure):
+    _fields_ = (("kind", c_int32), ("width", c_int32), ("precision", c_int32), ("scale", c_int32))
+
+
+@cache
+def library() -> Any:
+    """The library, or None where it was not compiled, or is another version's."""
     try:
-        library = ctypes.CDLL(str(Path(__file__).with_name("libnative.so")))
-    except OSError:
+        found = ctypes.CDLL(str(_FILE))
+        found.tableferry_native_version.restype = c_uint32
+        if found.tableferry_native_version() != VERSION:
+            return None
+    except (OSError, AttributeError):
         return None
-    library.tableferry_native_version.restype = ctypes.c_uint32
-    return library if library.tableferry_native_version() == VERSION else None
+    found.tableferry_open.argtypes = (c_void_p, c_int32, c_int64, c_int64, c_uint32)
+    found.tableferry_open.restype = POINTER(_Head)
+    found.tableferry_feed.argtypes = (c_void_p, c_void_p, c_size_t)
+    found.tableferry_feed.restype = c_size_t
+    found.tableferry_take.argtypes = (c_void_p, c_void_p, c_void_p)
+    found.tableferry_take.restype = c_int32
+    found.tableferry_close.argtypes = (c_void_p,)
+    found.tableferry_close.restype = None
+    found.tableferry_hash.argtypes = (c_void_p, c_void_p)
+    found.tableferry_hash.restype = c_int32
+    return found
+
+
+class Packets:
+    """Packets of a result set on their way into columns; to be closed.
+
+    ``most_bytes`` of packets, or ``most_rows``, make it FULL; ``sequence`` is the next packet's number.
+    """
+
+    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
+        self._library = library()
+        self._columns = tuple(columns)
+        described = (_Description * len(columns))(*map(_described, columns))
+        self._of = self._library.tableferry_open(described, len(columns), most_bytes, most_rows, sequence)
+        if not self._of:
+            raise MemoryError
+        self._head = self._of.contents
+
+    @property
+    def rows(self) -> int:
+        """How many rows wait to be taken."""
+        return int(self._head.rows)
+
+    @property
+    def status(self) -> Status:
+        return Status(self._head.status)
+
+    @property
+    def culprit(self) -> Codec:
+        """The column at which NO_VALUE or NO_TEXT was found."""
+        return self._columns[int(self._head.column)]
+
+    @property
+    def sequence(self) -> int:
+        return int(self._head.sequence)
+
+    @property
+    def message(self) -> bytes:
+        """The server's error, if it is REFUSED. To be read before the bytes that were fed are overwritten."""
+        return ctypes.string_at(self._head.message, self._head.message_size)
+
+    def feed(self, data: bytearray, start: int, end: int) -> int:
+        """Cut bytes into rows until they are FULL or ended; returns where in the data it stopped."""
+        window = (c_char * len(data)).from_buffer(data)
+        return start + int(self._library.tableferry_feed(self._of, addressof(window) + start, end - start))
+
+    def take(self) -> tuple[pl.DataFrame, int]:
+        """The rows that are there as a frame, and the sum of their hashes; raises MemoryError."""
+        count = len(self._columns)
+        taken, as_text = (Array * count)(), (c_int32 * count)()
+        if self._library.tableferry_take(self._of, taken, as_text):
+            raise MemoryError
+        frame = pl.DataFrame(
+            [
+                pl.Series(Column(array, "U" if text and column.kind in _DATES else _format(column))).rename(column.name)
+                for array, text, column in zip(taken, as_text, self._columns, strict=True)
+            ]
+        )
+        return frame, self._head.digest[0] | self._head.digest[1] << 64
+
+    def close(self) -> None:
+        """Give the memory back."""
+        of, self._of = self._of, None
+        if of:
+            self._library.tableferry_close(of)
+
+
+def hashed(rows: pl.Series) -> int:
+    """The sum of the hashes of binary values, none of them NULL; to be asked only with a library. Raises MemoryError."""
+    total = 0
+    for array in arrays(rows):
+        of_array = (c_uint64 * 2)()
+        if not library().tableferry_hash(byref(array), of_array):
+            raise MemoryError
+        total += of_array[0] | of_array[1] << 64
+    return total
+
+
+_DATES = (Kind.DATE, Kind.DATETIME)
+_SIGNED = {8: "c", 16: "s", 32: "i", 64: "l"}  # Arrow's names of types
+_BITS = {Kind.YEAR: 16, Kind.ENUM_INDEX: 16, Kind.BIT: 64}
+
+
+def _format(column: Codec) -> str:
+    match column.kind:
+        case Kind.INT | Kind.YEAR:
+            return _SIGNED[_bits(column)]
+        case Kind.UINT | Kind.BIT | Kind.ENUM_INDEX:
+            return _SIGNED[_bits(column)].upper()
+        case Kind.DECIMAL:
+            return f"d:{column.precision},{column.scale}"
+        case Kind.FLOAT:
+            return "g"
+        case Kind.DATE:
+            return "tdD"
+        case Kind.DATETIME:
+            return "tsu:"
+        case Kind.TEXT | Kind.DECIMAL_TEXT:
+            return "U"
+        case Kind.BYTES | Kind.CODED:
+            return "Z"
+
+
+def _described(column: Codec) -> _Description:
+    match column.kind:
+        case Kind.INT | Kind.YEAR:
+            return _Description(ord("i"), _bits(column) // 8)
+        case Kind.UINT | Kind.BIT | Kind.ENUM_INDEX:
+            return _Description(ord("u"), _bits(column) // 8)
+        case Kind.DECIMAL:
+            return _Description(ord("d"), 16, column.precision, column.scale)
+        case Kind.FLOAT:
+            return _Description(ord("f"), 8)
+        case Kind.DATE:
+            return _Description(ord("D"))
+        case Kind.DATETIME:
+            return _Description(ord("T"))
+        case Kind.TEXT | Kind.DECIMAL_TEXT:
+            return _Description(ord("t"))
+        case Kind.BYTES | Kind.CODED:
+            return _Description(ord("b"))
+
+
+def _bits(column: Codec) -> int:
+    return _BITS.get(column.kind, column.bits)

@@ -15,7 +15,7 @@ from tableferry import crossing, ddl, loader, orphans, outcome, wire
 from tableferry.columns import Kind, select
 from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
 from tableferry.difference import first_difference, same_but_for_json
-from tableferry.digest import Digest, digest
+from tableferry.digest import Digest
 from tableferry.errors import Conflict, DigestMismatch
 from tableferry.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.store import Store
@@ -213,8 +213,8 @@ def _check(
         columns = item.entry.codecs
         table_sql = qualified(place.shadow, item.into)
         seen = Digest()
-        for frame in wire.frames(connection, select(table_sql, columns), columns, chunk_bytes):
-            seen += digest(frame, columns)
+        for batch in wire.batches(connection, select(table_sql, columns), columns, chunk_bytes):
+            seen += batch.digest
         if (seen.rows, seen.hex) != (item.entry.rows, item.entry.digest):
             if (
                 item.inexact_json

@@ -1,0 +1,269 @@
+"""Packets of a result set as frames, and the digest of their rows.
+
+By the compiled library where there is one, and else in plain Python; what comes out is the same. Packets:
+https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html: a 3-byte
+little-endian length, a sequence number, the payload; a payload of 0xFFFFFF bytes goes on in the next packet. Values: a
+length-encoded string each, 0xFB for NULL. A row cannot begin with 0xFF (an error) and begins with 0xFE only in packets
+of nine bytes and more, so that a shorter one is the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+from pymysql import err
+from pymysql.constants import CR
+
+from tableferry import native
+from tableferry.columns import Codec, Kind
+from tableferry.digest import Digest, digest
+from tableferry.errors import NotSupported
+from tableferry.native import Status
+
+MOST_ROWS = 250_000
+
+_HEADER = 4
+_MOST_PAYLOAD = 0xFFFFFF
+_NULL, _TWO, _THREE, _EIGHT = 0xFB, 0xFC, 0xFD, 0xFE
+_ERROR, _END, _END_LONGEST = 0xFF, 0xFE, 8
+
+Values = list[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of a result, as a frame and as a digest that was taken of what the server sent."""
+
+    frame: pl.DataFrame
+    digest: Digest
+
+
+class Splitter(Protocol):
+    """Takes a result's bytes as they come, and gives batches."""
+
+    ended: bool
+
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+        """The batches that are full with the first ``size`` bytes of ``data``; to be run to its end.
+
+        Raises:
+            NotSupported: a value is none of its column's type.
+            pymysql.err.MySQLError: the server sent an error, or what is no result.
+        """
+        ...
+
+    def rest(self) -> Batch | None:
+        """The rows that no full batch had, once it has ended."""
+        ...
+
+    def close(self) -> None:
+        """Give its memory back."""
+        ...
+
+
+def open_splitter(columns: Sequence[Codec], most_bytes: int, sequence: int) -> Splitter:
+    """A splitter whose batches have about ``most_bytes`` of packets, and 250,000 rows at most.
+
+    ``sequence`` is the number that the first packet has to have.
+    """
+    kind = Compiled if native.library() else Plain
+    return kind(columns, most_bytes, MOST_ROWS, sequence)
+
+
+class Compiled:
+    """By the library. Memory: the columns of a batch, and twice the longest row; bytes of a digest four times theirs."""
+
+    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
+        self._packets = native.Packets(columns, most_bytes, most_rows, sequence)
+        self.ended = False
+
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+        packets = self._packets
+        at = 0
+        while at < size:
+            if self.ended:
+                raise _malformed()
+            at = packets.feed(data, at, size)
+            match packets.status:
+                case Status.MORE:
+                    return
+                case Status.FULL:
+                    yield self._take()
+                case Status.ENDED:
+                    self.ended = True
+                case Status.REFUSED:
+                    err.raise_mysql_exception(packets.message)
+                case Status.MALFORMED:
+                    raise _malformed()
+                case Status.OUT_OF_ORDER:
+                    raise _out_of_order()
+                case Status.NO_VALUE:
+                    raise _no_value(packets.culprit)
+                case Status.NO_TEXT:
+                    raise _no_text(packets.culprit)
+                case Status.NO_MEMORY:
+                    raise MemoryError
+
+    def rest(self) -> Batch | None:
+        return self._take() if self._packets.rows else None
+
+    def close(self) -> None:
+        self._packets.close()
+
+    def _take(self) -> Batch:
+        rows = self._packets.rows
+        frame, total = self._packets.take()
+        return Batch(frame, Digest(rows, total))
+
+
+class Plain:
+    """In plain Python. Memory: about six times a batch, or twice the longest row."""
+
+    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
+        self._columns = columns
+        self._most_bytes, self._most_rows = most_bytes, most_rows
+        self._sequence = sequence
+        self._waiting = bytearray()
+        self._long: list[bytes] = []  # of a payload that goes on
+        self.ended = False
+        self._begin()
+
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+        waiting = self._waiting
+        waiting += memoryview(data)[:size]
+        at = 0
+        while len(waiting) - at >= _HEADER:
+            length = int.from_bytes(waiting[at : at + 3], "little")
+            if len(waiting) - at - _HEADER < length:
+                break
+            if self.ended:
+                raise _malformed()
+            if waiting[at + 3] != self._sequence:
+                raise _out_of_order()
+            self._sequence = (self._sequence + 1) % 256
+            at += _HEADER
+            self._long.append(bytes(waiting[at : at + length]))
+            at += length
+            if length == _MOST_PAYLOAD:
+                continue
+            payload = b"".join(self._long)
+            self._long.clear()
+            self._add(payload)
+            if self._size >= self._most_bytes or self._count >= self._most_rows:
+                yield self._take()
+        del waiting[:at]
+        if self.ended and waiting:
+            raise _malformed()
+
+    def rest(self) -> Batch | None:
+        return self._take() if self._count else None
+
+    def close(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._values: list[Values] = [[] for _ in self._columns]
+        self._size = self._count = 0
+
+    def _add(self, payload: bytes) -> None:
+        if not payload:
+            raise _malformed()
+        if payload[0] == _ERROR:
+            err.raise_mysql_exception(payload)
+        if payload[0] == _END and len(payload) <= _END_LONGEST:
+            self.ended = True
+            return
+        for values, value in zip(self._values, split(payload, len(self._columns)), strict=True):
+            values.append(value)
+        self._size += len(payload)
+        self._count += 1
+
+    def _take(self) -> Batch:
+        frame = pl.DataFrame([_series(column, of) for column, of in zip(self._columns, self._values, strict=True)])
+        self._begin()
+        return Batch(frame, digest(frame, self._columns))
+
+
+def split(payload: bytes, width: int) -> Values:
+    """One row's values; raises pymysql.err.InterfaceError if there are more or fewer."""
+    found: Values = []
+    position = 0
+    for _ in range(width):
+        if position >= len(payload):
+            raise _malformed()
+        length = payload[position]
+        position += 1
+        if length == _NULL:
+            found.append(None)
+            continue
+        if length > _NULL:
+            digits = {_TWO: 2, _THREE: 3, _EIGHT: 8}.get(length)
+            if digits is None or len(payload) - position < digits:
+                raise _malformed()
+            length = int.from_bytes(payload[position : position + digits], "little")
+            position += digits
+        if length > len(payload) - position:
+            raise _malformed()
+        found.append(payload[position : position + length])
+        position += length
+    if position != len(payload):
+        raise _malformed()
+    return found
+
+
+def _series(column: Codec, values: Values) -> pl.Series:
+    """A column's values, typed."""
+    raw = pl.Series(column.name, values, dtype=pl.Binary)
+    if column.hexed:
+        return raw
+    try:
+        text = raw.cast(pl.String)
+    except pl.exceptions.ComputeError as error:
+        raise _no_text(column) from error
+    match column.kind:
+        case Kind.DATE:
+            return _where_a_calendar_has_it(text, r"^\d{4}-\d\d-\d\d$", text.str.to_date("%Y-%m-%d", strict=False))
+        case Kind.DATETIME:
+            form = r"^\d{4}-\d\d-\d\d \d\d:\d\d:[0-5]\d(\.\d{1,6})?$"
+            parsed = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
+            return _where_a_calendar_has_it(text, form, parsed)
+        case Kind.TEXT | Kind.DECIMAL_TEXT:
+            return text
+        case Kind.FLOAT:
+            form = r"^-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
+        case Kind.DECIMAL if column.scale:
+            form = rf"^-?\d*\.\d{{{column.scale}}}$"
+        case _:
+            form = r"^-?\d+$"
+    if not text.str.contains(form).all():
+        raise _no_value(column)
+    try:
+        return text.cast(column.dtype())
+    except pl.exceptions.PolarsError as error:
+        raise _no_value(column) from error
+
+
+def _where_a_calendar_has_it(text: pl.Series, form: str, parsed: pl.Series) -> pl.Series:
+    return parsed if parsed.null_count() == text.null_count() and text.str.contains(form).all() else text
+
+
+def _malformed() -> err.InterfaceError:
+    return err.InterfaceError(CR.CR_MALFORMED_PACKET, "A row does not end where its packet ends.")
+
+
+def _out_of_order() -> err.InterfaceError:
+    return err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "A packet of a result is missing, or came twice.")
+
+
+def _no_value(column: Codec) -> NotSupported:
+    return NotSupported(f"Column {column.name!r} holds a value that its type does not have.")
+
+
+def _no_text(column: Codec) -> NotSupported:
+    return NotSupported(
+        f"Column {column.name!r} holds bytes that are no text in its character set, which other tools would alter. "
+        "Find them with CONVERT, or make the column a binary one."
+    )
