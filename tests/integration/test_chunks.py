@@ -192,7 +192,7 @@ def test_a_restore_whose_workers_stand_in_each_others_way_tries_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(database, "id BIGINT PRIMARY KEY, name VARCHAR(60)", rows_of(*EVEN))
-    real = loader.load_frame
+    real = loader.load
     refused = [pymysql.err.OperationalError(1213, "Deadlock"), pymysql.err.OperationalError(1205, "Lock wait timeout")]
 
     def stands_in_the_way(*given: Any) -> Any:
@@ -200,6 +200,6 @@ def test_a_restore_whose_workers_stand_in_each_others_way_tries_again(
             raise refused.pop()
         return real(*given)
 
-    monkeypatch.setattr(loader, "load_frame", stands_in_the_way)
+    monkeypatch.setattr(loader, "load", stands_in_the_way)
     there_and_back(database)
     assert refused == []

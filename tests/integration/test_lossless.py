@@ -4,12 +4,18 @@ from contextlib import closing
 
 import pytest
 
+from tableferry import shadow
 from tableferry.archive import Format
 from tests.integration import verbs
 from tests.support import Database, Server, connect, not_applicable
 from tests.torture import carry
 from tests.torture.cases import Case
 from tests.torture.shapes import CASES
+
+
+@pytest.fixture(autouse=True)
+def _indexes_are_made_after_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shadow, "_FEW_ROWS", 1)
 
 
 @pytest.mark.usefixtures("bucket")

@@ -52,3 +52,17 @@ def test_pandas_reads_each_type_as_such(file: Path) -> None:
     assert kinds == {name: column[3] for name, column in COLUMNS.items()}
     found = {name: frame[name].iloc[0] for name in COLUMNS}
     assert found == {name: column[4] for name, column in COLUMNS.items()}
+
+
+def test_csv_compressed_by_zstandard_is_read_as_it_is(database: Database, bucket: str, tmp_path: Path) -> None:
+    verbs.run(
+        database,
+        "CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), raw VARBINARY(4))",
+        "INSERT INTO t VALUES (1, 'a \"b\",\n☃', x'00ff'), (2, NULL, NULL), (3, '', x'')",
+    )
+    [found] = objects(backup("t", form="csv"))
+    path = tmp_path / Path(found["key"]).name
+    path.write_bytes(verbs.store().get(found["key"])[0])
+    rows = [(1, 'a "b",\n☃', "00ff"), (2, None, None), (3, "", "")]
+    by_duckdb = duckdb.execute(f"SELECT * FROM read_csv('{path}', allow_quoted_nulls = false)").fetchall()
+    assert by_duckdb == rows

@@ -576,7 +576,7 @@ def test_a_column_that_is_altered_on_the_way_is_named_and_nothing_is_changed(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup()
-    real = loader.load_frame
+    real = loader.load
 
     def alters(connection: Any, table_sql: str, *rest: Any) -> infile.Outcome:
         outcome = real(connection, table_sql, *rest)
@@ -585,7 +585,7 @@ def test_a_column_that_is_altered_on_the_way_is_named_and_nothing_is_changed(
                 cursor.execute(f"UPDATE {table_sql} SET name = CONCAT(name, ' ') WHERE id = 7")
         return outcome
 
-    monkeypatch.setattr(loader, "load_frame", alters)
+    monkeypatch.setattr(loader, "load", alters)
     with verbs.unchanged(loaded):
         problem = post("/restores").problem(409)
     assert problem["type"].endswith(":digest-mismatch")
@@ -593,14 +593,14 @@ def test_a_column_that_is_altered_on_the_way_is_named_and_nothing_is_changed(
     assert "'name'" in problem["detail"]
 
 
-@pytest.mark.parametrize("when", ["load_frame", "_rename", "_repoint"])
+@pytest.mark.parametrize("when", ["load", "_rename", "_repoint"])
 def test_a_connection_that_is_killed_leaves_all_as_it_was_or_all_restored(
     loaded: Database, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     run(loaded, "CREATE TRIGGER mine BEFORE INSERT ON departments FOR EACH ROW SET @a = 1")
     backup()
     run(loaded, "UPDATE departments SET department = 'lost'")
-    module = loader if when == "load_frame" else swap
+    module = loader if when == "load" else swap
     real = getattr(module, when)
     killed = threading.Event()
 

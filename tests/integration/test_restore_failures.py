@@ -42,7 +42,7 @@ def started(state: State, monkeypatch: pytest.MonkeyPatch, *options: str) -> tup
     return server, database
 
 
-@pytest.mark.parametrize("when", ["load_frame", "_rename", "_repoint"])
+@pytest.mark.parametrize("when", ["load", "_rename", "_repoint"])
 def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -56,7 +56,7 @@ def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
         backup("departments")
         run(database, "UPDATE departments SET department = 'spoilt'")
         before = picture(database)
-        module = loader if when == "load_frame" else swap
+        module = loader if when == "load" else swap
         real = getattr(module, when)
 
         def dies(*given: Any) -> Any:

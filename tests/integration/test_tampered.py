@@ -126,8 +126,9 @@ def add_one_beside(made: Json) -> str:
 def add_one_of_the_same_attempt(made: Json) -> str:
     """Which a reader of all files in the folder, but for the manifest, would take for one of ours."""
     file = objects(made, "hired_employees")[-1]
-    stem, number = file["key"].removesuffix(f".{made['format']}").rsplit("-", 1)
-    key = f"{stem}-{int(number) + 1:05d}.{made['format']}"
+    suffix = Format(made["format"]).suffix
+    stem, number = file["key"].removesuffix(f".{suffix}").rsplit("-", 1)
+    key = f"{stem}-{int(number) + 1:05d}.{suffix}"
     put(key, content(file))
     return key
 

@@ -79,6 +79,18 @@ _DEFINITIONS = (
         " KEY d (c DESC, a), FULLTEXT KEY f (a, b), SPATIAL KEY s (g), KEY commented (c) COMMENT 'an index, `k`')",
         "INSERT INTO t VALUES (1, 'some words', 'more', 1, ST_GeomFromText('POINT(1 1)')), (2, 'words', NULL, 2, ST_GeomFromText('POINT(2 2)'))",
     ),
+    _table(
+        "indexes of every place",
+        "CREATE TABLE t (a INT NOT NULL, b VARCHAR(30), c INT AS (a + 1) VIRTUAL, d DATE, `e,``)` INT NOT NULL, k INT AUTO_INCREMENT,"
+        " UNIQUE KEY first (a, k), KEY counted (k, b), KEY computed (c), PRIMARY KEY (d, a), UNIQUE KEY `u,(` (`e,``)` DESC, b(5)),"
+        " KEY z (b), KEY y (d, b DESC) COMMENT 'a '' \\\\ `k` (`b`)', UNIQUE KEY x (b, d))",
+        "INSERT INTO t (a, b, d, `e,``)`) VALUES (1, 'x', '2020-01-01', 5), (2, NULL, '2020-01-02', 6), (3, NULL, '2020-01-02', 7)",
+    ),
+    _table(
+        "indexes of a table without a primary key",
+        "CREATE TABLE t (a INT, b INT NOT NULL, c INT NOT NULL, KEY k (a), UNIQUE KEY u (b), UNIQUE KEY v (c, a))",
+        "INSERT INTO t VALUES (1, 2, 3), (NULL, 3, 3)",
+    ),
     _table("indexes on expressions", "CREATE TABLE t (a INT, b VARCHAR(20), KEY e ((a * 2)), KEY i (b) INVISIBLE, KEY ((LOWER(b)), a))", "INSERT INTO t VALUES (1, 'X'), (2, NULL)", only=MYSQL),
     _table("a multi-valued index", "CREATE TABLE t (id INT PRIMARY KEY, j JSON, KEY m ((CAST(j->'$[*]' AS UNSIGNED ARRAY))))", "INSERT INTO t VALUES (1, '[1,2,3]'), (2, NULL)", only=MYSQL, checksum=False),
     _table("an index that is ignored", "CREATE TABLE t (a INT, b INT, KEY i (a) IGNORED)", "INSERT INTO t VALUES (1, 2)", only=MARIADB),

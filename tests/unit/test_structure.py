@@ -19,10 +19,11 @@ LAYERS = [
     ["rehearsal"],
     ["recovery", "preflight"],
     ["exchange"],
-    ["handover", "blockwriter", "progress", "source", "entries", "lanes"],
+    ["handover", "blockwriter", "progress", "source", "entries", "lanes", "sending"],
     ["shadow", "swap", "record", "jobs", "account"],
+    ["filling", "readback"],
     ["difference", "verify", "orphans", "outcome"],
-    ["crossing", "likeness", "collations", "present"],
+    ["crossing", "likeness", "collations", "present", "crew", "secondary"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames"],
     [
         "sure",

@@ -4,6 +4,7 @@ Both splitters are held to the same: the compiled one, and the one in plain Pyth
 """
 
 import io
+import socket
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -290,27 +291,12 @@ def test_a_zero_date_turns_a_chunks_dates_to_text_and_no_other_chunks(make: Make
     assert second.frame.rows() == [("2021-02-03", "2021-02-03 04:05:06"), ("0000-00-00", "0000-00-00 00:00:00")]
 
 
-class _Ending(io.BytesIO):
-    """A connection that breaks, or ends, when its bytes have been read."""
-
-    broken: bool
-
-    def readinto1(self, buffer: Any) -> int:
-        size = super().readinto1(buffer)
-        if not size and self.broken:
-            raise ConnectionResetError
-        return size
-
-
-@pytest.mark.parametrize("cut", [1, 4, 6, 60])
-@pytest.mark.parametrize("broken", [True, False])
-def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, cut: int, broken: bool) -> None:
-    closed = []
-    source = _Ending(stream([[b"x" * 40]] * 3)[:cut])
-    source.broken = broken
+def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any, list[object]]:
+    """A connection whose result comes from a file, and what becomes of it when it is closed."""
+    closed: list[object] = []
 
     class Raw:
-        _rfile, _next_seq_id = source, 3
+        _rfile, _next_seq_id = file, 3
 
         def _execute_command(self, command: int, sql: str) -> None: ...
 
@@ -325,7 +311,45 @@ def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, c
         def init_unbuffered_query(self) -> None: ...
 
     monkeypatch.setattr(wire, "MySQLResult", Result)
-    raw: Any = Raw()
+    return Raw(), closed
+
+
+class _Ending(io.RawIOBase):
+    """A connection that breaks, or ends, when its bytes have been read."""
+
+    def __init__(self, data: bytes, broken: bool) -> None:
+        self._data, self._broken = io.BytesIO(data), broken
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = self._data.readinto(buffer)
+        if not size and self._broken:
+            raise ConnectionResetError
+        return size
+
+
+@pytest.mark.parametrize("cut", [0, 1, 4, 6, 60])
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, cut: int, broken: bool) -> None:
+    source = _Ending(stream([[b"x" * 40]] * 3)[:cut], broken)
+    raw, closed = over(monkeypatch, io.BufferedReader(source))
     with pytest.raises(err.OperationalError, match="in the middle"):
         list(wire.batches(raw, "SELECT", [BYTES], 99))
     assert closed
+
+
+@pytest.mark.parametrize("ahead", [0, 10, 7000])
+def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(
+    monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    server, client = socket.socketpair()
+    with server, client, client.makefile("rb") as file:
+        client.settimeout(5)
+        server.sendall(b"h" * ahead + stream([[b"x"]] * 100))
+        assert file.read(ahead) == b"h" * ahead
+        raw, closed = over(monkeypatch, file)
+        [batch] = list(wire.batches(raw, "SELECT", [BYTES], 1 << 20))
+    assert batch.frame.height == 100
+    assert not closed

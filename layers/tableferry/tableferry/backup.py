@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import queue
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +12,14 @@ from datetime import UTC, datetime
 
 import pymysql
 
-from tableferry import __version__, archive, catalog, chunks, ddl, documents, manifest, wire
+from tableferry import __version__, catalog, chunks, ddl, documents, manifest, wire
 from tableferry.archive import Format
 from tableferry.columns import Codec, codecs, select
 from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
-from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
+from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, TableEntry
+from tableferry.sending import Sending, sending
 from tableferry.snapshot import open_snapshot
 from tableferry.store import Store, encode_name
 from tableferry.tables import ForeignKey, Table, Trigger
@@ -27,7 +27,8 @@ from tableferry.tables import ForeignKey, Table, Trigger
 Progress = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
 
-_RANGE_BYTES = 64 * 1024 * 1024
+_RANGE_BYTES = 16 * 1024 * 1024
+_SENT_AT_ONCE = 2  # objects a connection: one is encoded while another waits for S3
 _GONE = {1054, 1146, 1360, 1412}  # no such column, table or trigger; its definition has changed
 
 
@@ -88,7 +89,8 @@ def backup(
                 for source in sources
                 for number, part in enumerate(source.ranges)
             ]
-            entries = _run(snapshot.connections, store, tasks, form, chunk_bytes, lock_days, progress)
+            with sending(store, form, lock_days, _SENT_AT_ONCE * len(snapshot.connections)) as sender:
+                entries = _run(snapshot.connections, sender, tasks, chunk_bytes, progress)
         _unchanged(connection, sources)
         server = server_version(connection)
         besides = catalog.passed_over(connection, database) if tables is None else []
@@ -135,9 +137,7 @@ def plan(connection: Connection, database: Database, names: Sequence[str] | None
     ]
 
 
-def back_up_chunk(
-    connection: Connection, store: Store, task: Task, form: Format, chunk_bytes: int, lock_days: int
-) -> ChunkEntry:
+def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int) -> ChunkEntry:
     """Read one range of keys and write its files; the same task writes the same keys again."""
     table, columns = task.source.table, task.source.columns
     where = task.range.where(table.primary_key)
@@ -145,31 +145,20 @@ def back_up_chunk(
     seen = Digest()
     objects = []
     for number, batch in enumerate(wire.batches(connection, sql, columns, chunk_bytes)):
-        data = archive.write(batch.frame, columns, form)
-        key = f"{task.prefix}-{number:05d}.{form.value}"
-        store.put_locked(key, data, lock_days, "application/octet-stream")
         seen += batch.digest
-        objects.append(
-            ObjectEntry(key=key, rows=batch.frame.height, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-        )
+        objects.append(sender.send(f"{task.prefix}-{number:05d}", batch.frame, columns))
     return ChunkEntry(
         lower=task.range.lower,
         upper=task.range.upper,
         rows=seen.rows,
         digest=seen.hex,
-        objects=tuple(objects),
         inexact=documents.inexact(connection, table, where),
+        objects=tuple(written.result() for written in objects),
     )
 
 
 def _run(
-    connections: Sequence[Connection],
-    store: Store,
-    tasks: Sequence[Task],
-    form: Format,
-    chunk_bytes: int,
-    lock_days: int,
-    progress: Progress,
+    connections: Sequence[Connection], sender: Sending, tasks: Sequence[Task], chunk_bytes: int, progress: Progress
 ) -> list[ChunkEntry]:
     """Every task, on as many threads as there are connections; the first error stops the rest."""
     free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
@@ -179,7 +168,7 @@ def _run(
     def run(task: Task) -> ChunkEntry:
         connection = free.get()
         try:
-            return back_up_chunk(connection, store, task, form, chunk_bytes, lock_days)
+            return back_up_chunk(connection, sender, task, chunk_bytes)
         finally:
             free.put(connection)
 

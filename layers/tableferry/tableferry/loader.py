@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 _NUMBERS = (Kind.INT, Kind.UINT, Kind.FLOAT)
 
 
-def load_frame(connection: Connection, table_sql: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> infile.Outcome:
-    """Put a frame's rows into a table; whether they arrived as they were is for a digest to say.
+def encoded(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
+    """A frame's rows as :func:`load` sends them."""
+    file = io.BytesIO()
+    for_csv(frame, columns).write_csv(file, include_header=False, quote_style="non_numeric", null_value="NULL")
+    return file.getvalue()
 
-    Memory: the frame as CSV.
-    """
+
+def load(connection: Connection, table_sql: str, text: bytes, columns: Sequence[Codec]) -> infile.Outcome:
+    """Put rows into a table; whether they arrived as they were is for a digest to say."""
     assigned = [column.assigned("{}") for column in columns]
     if any(assigned):
         # Beside a column that is assigned MariaDB takes the 0 of one that is not for the next number, if it counts.
@@ -30,6 +34,4 @@ def load_frame(connection: Connection, table_sql: str, frame: pl.DataFrame, colu
             for column, expression in zip(columns, assigned, strict=True)
         ]
     targets = [infile.Target(column.name, expression) for column, expression in zip(columns, assigned, strict=True)]
-    file = io.BytesIO()
-    for_csv(frame, columns).write_csv(file, include_header=False, quote_style="non_numeric", null_value="NULL")
-    return infile.load(connection, table_sql, targets, [file.getvalue()])
+    return infile.load(connection, table_sql, targets, [text])

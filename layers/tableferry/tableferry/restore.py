@@ -15,11 +15,12 @@ from tableferry.errors import (
     TableNotInBackup,
     TableNotServed,
 )
+from tableferry.filling import Progress
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
 from tableferry.recovery import abandon, alone
 from tableferry.served import EVERY_TABLE, Served
-from tableferry.shadow import Item, Place, Progress
+from tableferry.shadow import Item, Place
 from tableferry.store import Store
 from tableferry.swap import outward
 from tableferry.tables import OWN_PREFIX, quote

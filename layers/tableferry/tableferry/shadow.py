@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import queue
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import polars as pl
 import pymysql
 
-from tableferry import crossing, ddl, loader, orphans, outcome, wire
-from tableferry.columns import Kind, select
-from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
-from tableferry.difference import first_difference, same_but_for_json
-from tableferry.digest import Digest
-from tableferry.errors import Conflict, DigestMismatch
-from tableferry.manifest import Manifest, ObjectEntry, TableEntry
+from tableferry import catalog, crossing, ddl, orphans, outcome, readback, secondary
+from tableferry.crew import Crew, crew
+from tableferry.database import Connection, Database, error_code, execute
+from tableferry.errors import Conflict
+from tableferry.filling import Progress, fill
+from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
 from tableferry.tables import OWN_PREFIX, ForeignKey, qualified, quote
-from tableferry.verify import fetch
 
-Progress = Callable[[int, int, int], None]
-
-_TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
-_LONG_BYTES = 32 * 1024 * 1024
+_FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
 _DOES_NOT_FIT = {
     1005,
     1072,
@@ -64,6 +55,10 @@ class Place:
         name = restore_id.lower().replace("-", "_")
         return cls(live, f"{OWN_PREFIX}{name}", f"{OWN_PREFIX}old_{name}")
 
+    def sql(self, item: Item) -> str:
+        """The table that is built for an item, as SQL names it."""
+        return qualified(self.shadow, item.into)
+
 
 def build(
     database: Database,
@@ -83,11 +78,13 @@ def build(
 
     Returns a note for each foreign key without whose parents rows are, if that is allowed.
 
-    Memory: about six times the largest object of the backup, a worker.
+    Memory: about eight times the largest object's rows, a worker.
     """
     _create(connection, source, items, place)
-    _fill(database, store, source, items, place, workers, progress)
-    _check(connection, store, source, items, place, chunk_bytes)
+    indexes = _off(connection, items, place)
+    with crew(database, workers) as hands:
+        fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], progress)
+        _finish(hands, connection, store, source, items, place, indexes, chunk_bytes)
     return _connect(connection, items, keys, allow_orphans)
 
 
@@ -135,98 +132,43 @@ def _create(connection: Connection, source: Manifest, items: Sequence[Item], pla
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
-def _fill(
-    database: Database,
+def _off(connection: Connection, items: Sequence[Item], place: Place) -> dict[str, list[str]]:
+    """Take the indexes off that are better made afterwards; their lines, by the table's name."""
+    found = {}
+    for item in items:
+        if item.entry.rows < _FEW_ROWS:
+            continue
+        made = catalog.definition(connection, place.shadow, item.into)
+        if lines := secondary.deferrable(made, {codec.name for codec in item.entry.codecs}):
+            secondary.take_off(connection, place.sql(item), lines)
+            found[item.into] = lines
+    return found
+
+
+def _finish(
+    hands: Crew,
+    connection: Connection,
     store: Store,
     source: Manifest,
     items: Sequence[Item],
     place: Place,
-    workers: int,
-    progress: Progress,
+    indexes: Mapping[str, Sequence[str]],
+    chunk_bytes: int,
 ) -> None:
-    """Load every object, on ``workers`` connections."""
-    tasks = [(item, file) for item in items for file in item.entry.objects]
-    free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+    """Make the indexes and, meanwhile, read the rows back."""
 
-    def run(item: Item, file: ObjectEntry) -> int:
-        frame = fetch(store, source, item.entry, file)
-        connection = free.get()
-        try:
-            _load(connection, qualified(place.shadow, item.into), frame, item.entry)
-        finally:
-            free.put(connection)
-        return file.rows
+    def index(item: Item) -> bool:
+        with hands.connection() as one:
+            return secondary.put_on(one, place.sql(item), indexes[item.into])
 
-    with ExitStack() as stack:
-        for _ in range(workers):
-            connection = stack.enter_context(database.connect(Mode.FAITHFUL))
-            execute(connection, "SET SESSION foreign_key_checks = 0")
-            if is_mariadb(connection):
-                execute(connection, "SET SESSION check_constraint_checks = 0")  # what was there may come back
-            free.put(connection)
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
-        futures = [pool.submit(run, *task) for task in tasks]
-        try:
-            for done, future in enumerate(futures, 1):
-                progress(done, len(futures), future.result())
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _load(connection: Connection, table_sql: str, frame: pl.DataFrame, entry: TableEntry) -> None:
-    """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
-    _refuse_too_long(connection, frame, entry)
-    # Without the checks MariaDB inserts in bulk, and never ends with a row as long as its log.
-    execute(connection, f"SET SESSION unique_checks = {int(frame.estimated_size() > _LONG_BYTES)}")
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            loader.load_frame(connection, table_sql, frame, entry.codecs)
-            return
-        except pymysql.err.OperationalError as error:
-            if error_code(error) not in _IN_THE_WAY or not tries_left:
-                raise
-
-
-def _refuse_too_long(connection: Connection, frame: pl.DataFrame, entry: TableEntry) -> None:
-    """MariaDB's CONVERT gives no more than a packet, and says nothing of it; raises Conflict, with the row's key."""
-    coded = [column.name for column in entry.codecs if column.kind is Kind.CODED]
-    if not coded or not is_mariadb(connection):
-        return
-    sizes: list[int] = frame.select(pl.max_horizontal(pl.col(coded).bin.size()).fill_null(0)).to_series().to_list()
-    [(limit,)] = rows(connection, "SELECT @@SESSION.max_allowed_packet")
-    if (longest := max(sizes)) > int(limit):
-        row = frame.row(sizes.index(longest), named=True)
-        key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)
-        where = f" in the row {key}" if key else ""
-        raise Conflict(
-            f"Table {entry.name!r} has a text of {longest} bytes{where}, and the server's max_allowed_packet is {limit}: "
-            "raise it first. Nothing was changed."
-        )
-
-
-def _check(
-    connection: Connection, store: Store, source: Manifest, items: Sequence[Item], place: Place, chunk_bytes: int
-) -> None:
-    """Read the shadows back; raises DigestMismatch if one does not hold exactly the rows that were backed up."""
-    for item in items:
-        columns = item.entry.codecs
-        table_sql = qualified(place.shadow, item.into)
-        seen = Digest()
-        for batch in wire.batches(connection, select(table_sql, columns), columns, chunk_bytes):
-            seen += batch.digest
-        if (seen.rows, seen.hex) != (item.entry.rows, item.entry.digest):
-            if (
-                item.inexact_json
-                and item.entry.inexact
-                and same_but_for_json(connection, store, source, item.entry, table_sql)
-            ):
-                continue
-            column = first_difference(connection, store, source, item.entry, table_sql)
-            raise DigestMismatch(
-                f"Table {item.entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
-                f"{item.entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."
-            )
+    made = {item.into: hands.submit(index, item) for item in items if item.into in indexes}
+    readings = [readback.begin(hands, item.entry, place.sql(item), chunk_bytes) for item in items]
+    for item, seen in zip(items, readings, strict=True):
+        moved = item.into in made and not made[item.into].result()
+        again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes) if moved else seen
+        readback.refuse(again, connection, store, source, item.entry, place.sql(item), item.inexact_json)
+        if item.into in made:
+            outcome.refuse(connection, item.entry, source.server, place.shadow, item.into)
 
 
 def _connect(

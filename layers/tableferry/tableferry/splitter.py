@@ -9,6 +9,7 @@ of nine bytes and more, so that a shorter one is the end.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -95,7 +96,7 @@ class Compiled:
                 case Status.ENDED:
                     self.ended = True
                 case Status.REFUSED:
-                    err.raise_mysql_exception(packets.message)
+                    raise _refused(packets.message)
                 case Status.MALFORMED:
                     raise _malformed()
                 case Status.OUT_OF_ORDER:
@@ -172,7 +173,7 @@ class Plain:
         if not payload:
             raise _malformed()
         if payload[0] == _ERROR:
-            err.raise_mysql_exception(payload)
+            raise _refused(payload)
         if payload[0] == _END and len(payload) <= _END_LONGEST:
             self.ended = True
             return
@@ -248,6 +249,16 @@ def _series(column: Codec, values: Values) -> pl.Series:
 
 def _where_a_calendar_has_it(text: pl.Series, form: str, parsed: pl.Series) -> pl.Series:
     return parsed if parsed.null_count() == text.null_count() and text.str.contains(form).all() else text
+
+
+def _refused(payload: bytes) -> Exception:
+    """What the driver makes of an error packet."""
+    try:
+        err.raise_mysql_exception(payload)
+    except err.MySQLError as error:
+        return error
+    except (IndexError, struct.error):
+        return _malformed()
 
 
 def _malformed() -> err.InterfaceError:

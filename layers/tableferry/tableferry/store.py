@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 _CONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _STREAM_BYTES = 256 * 1024
+_MOST_REQUESTS_AT_ONCE = 64  # more threads than there ever are; the default would open connections anew beyond ten
 _ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
 
@@ -52,15 +53,23 @@ class Store:
         self._client = client
         self.bucket = bucket
 
-    def put(self, key: str, body: bytes, content_type: str = "application/json", **conditions: Any) -> str:
-        """Write an object, with its SHA-256 for S3 to check on arrival; returns its ETag."""
+    def put(
+        self,
+        key: str,
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        sha256: bytes | None = None,
+        **conditions: Any,
+    ) -> str:
+        """Write an object, with its SHA-256 (if known already, ``sha256``) for S3 to check on arrival; returns its ETag."""
         with _translated(key):
             answer = self._client.put_object(
                 Bucket=self.bucket,
                 Key=key,
                 Body=body,
                 ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(hashlib.sha256(body).digest()).decode(),
+                ChecksumSHA256=base64.b64encode(sha256 or hashlib.sha256(body).digest()).decode(),
                 **conditions,
             )
         return answer["ETag"]
@@ -73,7 +82,7 @@ class Store:
         S3 Object Lock in compliance mode, for which the bucket has to be made:
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
         """
-        lock = (
+        lock: dict[str, Any] = (
             {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": datetime.now(UTC) + timedelta(days=days)}
             if days
             else {}
@@ -237,6 +246,7 @@ def open_store(bucket: str) -> Store:
         read_timeout=60,
         retries={"mode": "standard", "max_attempts": 3},
         s3={"addressing_style": "path"},
+        max_pool_connections=_MOST_REQUESTS_AT_ONCE,
         signature_version="s3v4",
     )
     return Store(boto3.client("s3", config=config), bucket)

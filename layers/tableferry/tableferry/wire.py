@@ -48,11 +48,18 @@ def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_by
 
 def _reader(raw: Any) -> Callable[[bytearray], int]:
     """A function that reads some bytes, one at least, and says how many."""
-    read = raw._rfile.readinto1  # what the driver has read ahead comes first
+    file = raw._rfile
+    first = True
 
     def some(data: bytearray) -> int:
+        nonlocal first
         try:
-            size: int = read(data)
+            if first:
+                # What the driver has read ahead, and no more: with some of it left, `readinto1` waits for more besides.
+                first = False
+                size: int = file.readinto(memoryview(data)[: len(file.peek())])
+            else:
+                size = file.readinto1(data)
         except OSError as error:
             raw._force_close()
             raise err.OperationalError(CR.CR_SERVER_LOST, "The connection broke in the middle of a result.") from error

@@ -1,0 +1,82 @@
+"""The objects of a backup into tables that were made for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+import pymysql
+
+from tableferry import loader
+from tableferry.columns import Kind
+from tableferry.crew import Crew
+from tableferry.database import Connection, error_code, is_mariadb, rows
+from tableferry.errors import Conflict
+from tableferry.manifest import Manifest, ObjectEntry, TableEntry
+from tableferry.store import Store
+from tableferry.verify import fetch
+
+Progress = Callable[[int, int, int], None]
+
+_TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
+
+
+def fill(
+    crew: Crew, store: Store, source: Manifest, tables: Sequence[tuple[TableEntry, str]], progress: Progress
+) -> None:
+    """Load every object of these tables, whose names in SQL stand beside them.
+
+    Memory: of each of the crew's threads an object, its frame and its rows as text.
+    """
+    with crew.connection() as connection:
+        longest = _longest_coded(connection)
+    tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
+
+    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> int:
+        frame = fetch(store, source, entry, file)
+        if longest is not None:
+            _refuse_too_long(longest, frame, entry)
+        text = loader.encoded(frame, entry.codecs)
+        del frame
+        with crew.connection() as connection:
+            _load(connection, table_sql, text, entry)
+        return file.rows
+
+    futures = [crew.submit(run, *task) for task in tasks]
+    for done, future in enumerate(futures, 1):
+        progress(done, len(futures), future.result())
+
+
+def _load(connection: Connection, table_sql: str, text: bytes, entry: TableEntry) -> None:
+    """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            loader.load(connection, table_sql, text, entry.codecs)
+            return
+        except pymysql.err.OperationalError as error:
+            if error_code(error) not in _IN_THE_WAY or not tries_left:
+                raise
+
+
+def _longest_coded(connection: Connection) -> int | None:
+    """MariaDB's CONVERT gives no more bytes than a packet has, and says nothing of it; MySQL's does."""
+    if not is_mariadb(connection):
+        return None
+    [(limit,)] = rows(connection, "SELECT @@SESSION.max_allowed_packet")
+    return int(str(limit))
+
+
+def _refuse_too_long(limit: int, frame: pl.DataFrame, entry: TableEntry) -> None:
+    """Raise Conflict, with the row's key, for a text that CONVERT would not give whole."""
+    coded = [column.name for column in entry.codecs if column.kind is Kind.CODED]
+    if not coded:
+        return
+    sizes: list[int] = frame.select(pl.max_horizontal(pl.col(coded).bin.size()).fill_null(0)).to_series().to_list()
+    if (longest := max(sizes)) > limit:
+        row = frame.row(sizes.index(longest), named=True)
+        key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)
+        where = f" in the row {key}" if key else ""
+        raise Conflict(
+            f"Table {entry.name!r} has a text of {longest} bytes{where}, and the server's max_allowed_packet is {limit}: "
+            "raise it first. Nothing was changed."
+        )

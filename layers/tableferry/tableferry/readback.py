@@ -1,0 +1,54 @@
+"""Tables read back, range by range, and held against the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+from tableferry import wire
+from tableferry.chunks import Range
+from tableferry.columns import select
+from tableferry.crew import Crew
+from tableferry.database import Connection
+from tableferry.difference import first_difference, same_but_for_json
+from tableferry.digest import Digest
+from tableferry.errors import DigestMismatch
+from tableferry.manifest import Manifest, TableEntry
+from tableferry.store import Store
+
+
+def begin(crew: Crew, entry: TableEntry, table_sql: str, chunk_bytes: int) -> Sequence[Future[Digest]]:
+    """Have a table read, each range of the backup's by itself; together they hold every key that there can be."""
+
+    def read(part: Range) -> Digest:
+        columns = entry.codecs
+        sql = select(table_sql, columns, part.where(entry.primary_key))
+        with crew.connection() as connection:
+            return sum((batch.digest for batch in wire.batches(connection, sql, columns, chunk_bytes)), Digest())
+
+    return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
+
+
+def refuse(
+    reading: Sequence[Future[Digest]],
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    entry: TableEntry,
+    table_sql: str,
+    inexact_json: bool,
+) -> None:
+    """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
+
+    With ``inexact_json``, JSON that no text gives back may have become what its text says.
+    """
+    seen = sum((part.result() for part in reading), Digest())
+    if (seen.rows, seen.hex) == (entry.rows, entry.digest):
+        return
+    if inexact_json and entry.inexact and same_but_for_json(connection, store, source, entry, table_sql):
+        return
+    column = first_difference(connection, store, source, entry, table_sql)
+    raise DigestMismatch(
+        f"Table {entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
+        f"{entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."
+    )

@@ -1,0 +1,62 @@
+"""Frames on their way to the bucket, encoded and sent while the next ones are read."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import polars as pl
+
+from tableferry import archive
+from tableferry.archive import Format
+from tableferry.columns import Codec
+from tableferry.manifest import ObjectEntry
+from tableferry.store import Store
+
+
+class Sending:
+    """Writes frames as objects, so many of them at a time; :meth:`send` waits while there are as many.
+
+    Memory: of each a frame and its file.
+    """
+
+    def __init__(self, pool: ThreadPoolExecutor, at_once: int, store: Store, form: Format, lock_days: int) -> None:
+        self._pool = pool
+        self._free = threading.BoundedSemaphore(at_once)
+        self._store = store
+        self._form = form
+        self._lock_days = lock_days
+        self._failed: Exception | None = None
+
+    def send(self, prefix: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> Future[ObjectEntry]:
+        """Have a frame written to the key of this beginning; raises what an earlier one has failed with."""
+        self._free.acquire()  # given back by the one who writes it
+        if self._failed:
+            self._free.release()
+            raise self._failed
+        return self._pool.submit(self._write, f"{prefix}.{self._form.suffix}", frame, columns)
+
+    def _write(self, key: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> ObjectEntry:
+        try:
+            data = archive.write(frame, columns, self._form)
+            sha256 = hashlib.sha256(data)
+            self._store.put_locked(key, data, self._lock_days, "application/octet-stream", sha256=sha256.digest())
+            return ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=sha256.hexdigest())
+        except Exception as error:
+            self._failed = error
+            raise
+        finally:
+            self._free.release()
+
+
+@contextmanager
+def sending(store: Store, form: Format, lock_days: int, at_once: int) -> Iterator[Sending]:
+    """A sender of its own threads, which have ended when it is left; what waits is given up after an error."""
+    pool = ThreadPoolExecutor(at_once, thread_name_prefix="sending")
+    try:
+        yield Sending(pool, at_once, store, form, lock_days)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
