@@ -71,6 +71,7 @@ class Server:
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=5,
+            ssl_disabled=True,  # it would read all the machine's certificates first, to speak with this machine
         )
 
     def stop(self) -> None:
