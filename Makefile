@@ -29,7 +29,7 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
 test: setup ## every test
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
 	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)
