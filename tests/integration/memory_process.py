@@ -56,13 +56,23 @@ def _main(what: str, backup_id: str) -> None:
     database, store = Database(settings.database), open_store(settings.bucket)
     list(store.list("nothing/"))  # the client and its TLS are there before anything is counted
     idle = _peak()
-    sizes = {"workers": settings.workers, "chunk_bytes": settings.chunk_bytes}
     if what == "backup":
-        backup(database, store, backup_id, ["t"], Format.PARQUET, settings.key, **sizes)
+        backup(
+            database,
+            store,
+            backup_id,
+            ["t"],
+            Format.PARQUET,
+            settings.key,
+            workers=settings.workers,
+            chunk_bytes=settings.chunk_bytes,
+        )
     else:
         source = manifest.read(store, backup_id, settings.key)
         items = restore.plan(source, None, {"t": "restored"})
-        restore.restore(database, store, _RESTORE, source, items, **sizes)
+        restore.restore(
+            database, store, _RESTORE, source, items, workers=settings.workers, chunk_bytes=settings.chunk_bytes
+        )
     print(json.dumps({"idle": idle, "all": _peak()}))
 
 
