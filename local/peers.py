@@ -93,9 +93,8 @@ def options(arguments: Sequence[str]) -> Options:
     )  # fmt: skip
     parser.add_argument("--out", type=Path, help="folder of the pages (docs)")
     found: dict[str, Any] = vars(parser.parse_args(arguments))
-    given = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in found.items() if value is not None
-    }
+    given: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     if wrong := [name for name in ("turns", "scale", "threads") if given.get(name, 1) <= 0]:
         parser.error(f"--{' and --'.join(wrong)} must be more than 0")
     if "growth" in given:
