@@ -15,7 +15,9 @@ from typing import Any
 from local import bench_server, peers_growth, peers_plot, peers_report, peers_rivals, peers_tables, peers_turns
 from local.bench_machine import machine
 from local.demo_expect import Unexpected
+from local.peers_growth import Growth
 from local.peers_place import Place, place_on
+from local.peers_turns import Measured
 from local.peers_ways import KEYS, Way, ways
 from local.process import StartError
 from local.state import ROOT, State
@@ -61,20 +63,24 @@ def measure(place: Place, kind: str, asked: Options) -> Path:
     """
     found = ways(place)
     chosen: Mapping[str, Way] = {key: way for key, way in found.items() if key in asked.cases}
-    tables = [table.scaled(asked.scale) for table in peers_tables.TABLES if table.name in asked.tables]
-    measured = [peers_turns.measure(place, table, found["drain"], chosen, asked.turns, _tell) for table in tables]
-    growth = peers_growth.grow(place, chosen, asked.growth, asked.turns, _tell) if asked.growth else None
+    measured: list[Measured] = []
     page = asked.out / f"performance-{kind}.md"
+    for table in (table.scaled(asked.scale) for table in peers_tables.TABLES if table.name in asked.tables):
+        measured.append(peers_turns.measure(place, table, found["drain"], chosen, asked.turns, _tell))
+        _write(page, place, measured, None)  # after each table: a later one may fail
+    if asked.growth:
+        _write(page, place, measured, peers_growth.grow(place, chosen, asked.growth, asked.turns, _tell))
+    print(page.read_text(encoding="utf-8"))
+    return page
+
+
+def _write(page: Path, place: Place, measured: Sequence[Measured], growth: Growth | None) -> None:
     plot = page.with_suffix(".png")
     peers_plot.draw(plot, f"Tableferry beside others: {place.described.partition(' (')[0]}", measured, growth)
     facts = machine(place.described)
-    facts["software"] += ", " + ", ".join(
-        f"{name} {said}" for name in peers_rivals.PACKAGES if (said := peers_rivals.version(name))
-    )
-    text = peers_report.report(facts, place, measured, growth, plot.name)
-    page.write_text(text, encoding="utf-8")
-    print(text)
-    return page
+    versions = [f"{name} {said}" for name in peers_rivals.PACKAGES if (said := peers_rivals.version(name))]
+    facts["software"] = ", ".join([facts["software"], *versions])
+    page.write_text(peers_report.report(facts, place, measured, growth, plot.name), encoding="utf-8")
 
 
 def options(arguments: Sequence[str]) -> Options:

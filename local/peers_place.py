@@ -20,7 +20,7 @@ from local.peers_measure import Meter
 from local.process import StartError
 from local.state import State
 
-_QUIET, _LOOK, _PATIENCE = 0.05, 0.4, 60.0
+_QUIET, _LOOK, _PATIENCE = 0.05, 0.25, 60.0
 _CONTAINERS = "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
 

@@ -53,8 +53,8 @@ makes of them. Ratios are of the same turn: the median, and in brackets the leas
 
 - Tableferry runs in a process of its own, as a function does; its time is that of the backup or the restore, and its
   processor time too. Starting Python and reading in the packages took {start} (median), once for a process.
-- The null store counts what it is given and forgets it. The S3 emulator is on the same machine and takes processor time
-  from client and server: {store} (median) of it for a backup of {first}, which is in neither column.
+- The null store counts what it is given and forgets it. The S3 emulator is on the same machine, which it takes processor
+  time of that is in neither column: {out} (median) for a backup of {first}, {back} for its restore.
 - A restore of Tableferry's reads the table back and holds its digest against the backup's. The others verify nothing.
 - mydumper writes plain SQL into files (`--rows` of a sixteenth of the table: without it one thread has all to do), and
   gzips it with `--compress`. Their files go to the disk's cache, as do those of `mysqldump`.
@@ -127,11 +127,12 @@ def _spread(ratios: Sequence[float]) -> str:
 
 def _notes(place: Place, measured: Sequence[Measured]) -> str:
     ours = [cost for one in measured for result in one.results.values() if result.way.ours for cost in result.costs]
-    stored = measured[0].results.get("parquet-s3") if measured else None
+    first = measured[0]
     return _NOTES.format(
         start=duration(median(ours, lambda cost: cost.start) or 0.0),
-        store=duration(median(stored.costs, lambda cost: cost.store) or 0.0) if stored else "-",
-        first=measured[0].table.name if measured else "-",
+        first=first.table.name,
+        out=_stored(first, "parquet-s3"),
+        back=_stored(first, "restore"),
         encrypted="The server offers TLS: all connections are encrypted." if place.encrypted else _NO_TLS,
     )
 
@@ -142,3 +143,9 @@ def _figure(seconds: float | None) -> str:
 
 def _megabytes(size: float | None) -> str:
     return "-" if size is None else f"{size / 1e6:,.1f} MB"
+
+
+def _stored(one: Measured, key: str) -> str:
+    """The processor time of the S3 emulator for a way."""
+    known = median(one.results[key].costs, lambda cost: cost.store) if key in one.results else None
+    return "-" if known is None else duration(known)
