@@ -21,6 +21,7 @@ from local.process import StartError
 from local.state import State
 
 _QUIET, _LOOK, _PATIENCE = 0.05, 0.25, 60.0
+_DIRTY, _FEW = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'", 100
 _CONTAINERS = "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 
 
@@ -82,6 +83,17 @@ class Place:
         """Remove the binary logs: each restore writes its rows there once more. Those of somebody's server stay."""
         if self.started:
             self.run("FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY")
+
+    def write_out(self) -> None:
+        """Have a server that we have started write what it holds in memory only, which it would do while others read."""
+        if not self.started:
+            return
+        [(limit,)] = self.run("SELECT @@GLOBAL.innodb_max_dirty_pages_pct")
+        self.run("SET GLOBAL innodb_max_dirty_pages_pct = 0")
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline and int(self.run(_DIRTY)[0][1]) > _FEW:
+            time.sleep(_LOOK)
+        self.run(f"SET GLOBAL innodb_max_dirty_pages_pct = {limit}")
 
     def forget(self, prefix: str) -> None:
         """Take objects out of the bucket: the emulator holds them in memory."""

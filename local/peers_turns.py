@@ -101,6 +101,7 @@ def made(place: Place, table: Made) -> Iterator[None]:
     with closing(demo_sample.connect(place.as_administrator(place.database))) as connection:
         peers_tables.build(connection, table)
     place.trim()
+    place.write_out()
     try:
         yield
     finally:
