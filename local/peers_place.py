@@ -81,8 +81,15 @@ class Place:
 
     def trim(self) -> None:
         """Remove the binary logs: each restore writes its rows there once more. Those of somebody's server stay."""
-        if self.started:
-            self.run("FLUSH BINARY LOGS", "PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY")
+        if not self.started:
+            return
+        self.run("FLUSH BINARY LOGS")
+        deadline = time.monotonic() + _PATIENCE
+        # MariaDB lets go of a log a moment after the next one has begun.
+        while self.run("PURGE BINARY LOGS BEFORE NOW() + INTERVAL 1 DAY", "SHOW BINARY LOGS")[1:]:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_LOOK)
 
     def write_out(self) -> None:
         """Have a server that we have started write what it holds in memory only, which it would do while others read."""

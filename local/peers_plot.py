@@ -45,7 +45,7 @@ def _bars(chart: Axes, rows: int, results: Sequence[Result]) -> None:
         chart.barh(place, middle, xerr=around, color=_OURS if result.way.ours else _THEIRS, ecolor="#333333")
         label = "white" if result.way.ours else "black"
         chart.annotate(f" {middle:,.0f}", (0, place), va="center", fontsize=7, color=label)
-    chart.set_yticks(range(len(results)), [result.way.name.replace("\\", "") for result in results], fontsize=7)
+    chart.set_yticks(range(len(results)), [result.way.name for result in results], fontsize=7)
     chart.invert_yaxis()
     chart.tick_params(axis="x", labelsize=7)
     chart.xaxis.set_major_locator(MaxNLocator(5))

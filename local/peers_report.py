@@ -37,7 +37,7 @@ RATIOS = (
     Ratio("speed of a backup, Parquet, by that of mydumper", "parquet", "mydumper", _seconds),
     Ratio("speed of a backup, CSV, by that of mydumper", "csv", "mydumper", _seconds),
     Ratio("speed of a backup, Parquet, by that of mydumper, compressed", "parquet", "mydumper-zipped", _seconds),
-    Ratio("speed of a backup, Parquet, by that of mysqldump \\| zstd -1", "parquet", "mysqldump", _seconds),
+    Ratio("speed of a backup, Parquet, by that of mysqldump | zstd -1", "parquet", "mysqldump", _seconds),
     Ratio("speed of a backup, Parquet, by that of the drained SELECT", "parquet", "drain", _seconds),
     Ratio("server's CPU of mydumper by that of a backup, Parquet", "parquet", "mydumper", _server),
     Ratio("speed of a restore by that of myloader", "restore", "myloader", _seconds),
@@ -90,13 +90,14 @@ def _table(one: Measured) -> list[str]:
 
 
 def _row(one: Measured, result: Result) -> str:
+    name = _escaped(result.way.name)
     if not result.costs:
-        return markdown_row((result.way.name, result.failed.split("\n")[0], *("-" for _ in _HEADS[2:])))
+        return markdown_row((name, result.failed.split("\n")[0], *("-" for _ in _HEADS[2:])))
     seconds = [cost.seconds for cost in result.costs]
     middle = statistics.median(seconds)
     return markdown_row(
         (
-            result.way.name,
+            name,
             duration(middle),
             f"{duration(min(seconds))} to {duration(max(seconds))}",
             f"{one.table.rows / middle:,.0f}",
@@ -109,6 +110,10 @@ def _row(one: Measured, result: Result) -> str:
     )
 
 
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def _ratios(measured: Sequence[Measured]) -> list[str]:
     lines = [
         markdown_row(["", *(one.table.name for one in measured)]),
@@ -117,7 +122,7 @@ def _ratios(measured: Sequence[Measured]) -> list[str]:
     for ratio in RATIOS:
         found = [one.ratios(ratio.ours, ratio.theirs, ratio.what) for one in measured]
         if any(found):
-            lines.append(markdown_row([ratio.name, *map(_spread, found)]))
+            lines.append(markdown_row([_escaped(ratio.name), *map(_spread, found)]))
     return lines
 
 

@@ -55,7 +55,7 @@ def ways(place: Place) -> Mapping[str, Way]:
         Way("parquet-s3", "Tableferry, Parquet zstd, to the S3 emulator", "backup", ours.backup_to_s3, ours=True),
         Way("mydumper", wrote, "backup", theirs.mydumper(), programs=dumps),
         Way("mydumper-zipped", f"{wrote}, compressed", "backup", theirs.mydumper("--compress"), programs=dumps),
-        Way("mysqldump", "mysqldump \\| zstd -1", "backup", theirs.mysqldump, programs=pipe),
+        Way("mysqldump", "mysqldump | zstd -1", "backup", theirs.mysqldump, programs=pipe),
         Way("drain", f"SELECT, drained undecoded, {threads} connections", "backup", ours.drain),
         Way(
             "restore", "Tableferry, verified, from the S3 emulator", "restore", ours.restore, ours.prepare_restore,

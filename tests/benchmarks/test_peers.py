@@ -15,7 +15,7 @@ from local.peers_measure import Cost, Meter, Programs
 from local.peers_place import Place, place_on
 from local.peers_turns import Measured, Result
 from local.peers_ways import Way, ways
-from tests.support import Database, Server
+from tests.support import Database, Server, embedded_only
 
 TABLE = peers_tables.MIXED.scaled(0.002)
 
@@ -46,11 +46,12 @@ def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: P
     asked = peers.Options(tables=("mixed",), turns=1, scale=0.001, out=tmp_path)
     text = peers.measure(place, "server", asked).read_text(encoding="utf-8")
     for way in ways(place).values():
-        [line] = [line for line in text.splitlines() if line.startswith(f"| {way.name} | ")]
+        name = way.name.replace("|", "\\|")
+        [line] = [line for line in text.splitlines() if line.startswith(f"| {name} | ")]
         if way.missing:
             assert f"not installed: {way.missing}" in line
             continue
-        _, median, *_, server, memory, size = line.strip("| ").split(" | ")
+        median, *_, server, memory, size = line.removeprefix(f"| {name} | ").removesuffix(" |").split(" | ")
         assert median.endswith(("ms", "s"))
         assert memory.endswith("MiB")
         assert size == "-" if way.verb == "restore" else size.endswith("MB"), line
@@ -60,6 +61,22 @@ def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: P
     assert (tmp_path / "performance-server.png").read_bytes().startswith(b"\x89PNG")
     assert not place.run("SHOW DATABASES LIKE 'tableferry\\_%'"), "a restore was not accepted"
     assert not place.run(f"SHOW TABLES FROM `{place.database}`")
+
+
+@embedded_only
+def test_a_server_of_our_own_has_written_all_before_the_turns_and_keeps_no_logs_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MARIADB_URL", raising=False)
+    with place_on("mariadb", tmp_path / "place", threads=2) as place:
+        limit = place.run("SELECT @@GLOBAL.innodb_max_dirty_pages_pct")
+        with peers_turns.made(place, TABLE):
+            [(_, dirty)] = place.run("SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'")
+            assert int(dirty) <= 100
+            assert place.run("SELECT @@GLOBAL.innodb_max_dirty_pages_pct") == limit
+            logs = place.run("SHOW BINARY LOGS")
+            assert sum(size for _, size in logs) < 10_000, "the rows of the table are in them"
+    assert not (tmp_path / "place").exists()
 
 
 def test_the_servers_process_is_found(place: Place, server: Server) -> None:
