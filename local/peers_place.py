@@ -20,7 +20,7 @@ from local.peers_measure import Meter
 from local.process import StartError
 from local.state import State
 
-_QUIET, _LOOK, _PATIENCE = 0.05, 0.25, 60.0
+_QUIET, _LOOK, _PATIENCE = 0.05, 0.15, 60.0
 _DIRTY, _FEW = "SHOW GLOBAL STATUS LIKE 'Innodb_buffer_pool_pages_dirty'", 100
 _CONTAINERS = "{{.State.Pid}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
 

@@ -39,9 +39,9 @@ def draw(file: Path, title: str, measured: Sequence[Measured], growth: Growth | 
 
 def _bars(chart: Axes, rows: int, results: Sequence[Result]) -> None:
     for place, result in enumerate(results):
-        rates = sorted(rows / cost.seconds for cost in result.costs)
-        middle = statistics.median(rates)
-        around = [[middle - rates[0]], [rates[-1] - middle]]
+        seconds = [cost.seconds for cost in result.costs]
+        middle = rows / statistics.median(seconds)
+        around = [[middle - rows / max(seconds)], [rows / min(seconds) - middle]]
         chart.barh(place, middle, xerr=around, color=_OURS if result.way.ours else _THEIRS, ecolor="#333333")
         label = "white" if result.way.ours else "black"
         chart.annotate(f" {middle:,.0f}", (0, place), va="center", fontsize=7, color=label)

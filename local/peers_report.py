@@ -58,9 +58,11 @@ makes of them. Ratios are of the same turn: the median, and in brackets the leas
 - A restore of Tableferry's reads the table back and holds its digest against the backup's. The others verify nothing.
 - mydumper writes plain SQL into files (`--rows` of a sixteenth of the table: without it one thread has all to do), and
   gzips it with `--compress`. Their files go to the disk's cache, as do those of `mysqldump`.
+- `mysqldump` and `mysql` are those of the distribution's MariaDB, on MySQL too: `--single-transaction --hex-blob --triggers`.
 - `myloader --enable-binlog`, as all others write the binary log too; LOAD DATA has a file of stored bytes.
 - {encrypted}
-- Peak memory is that of the client: of a pipe, the sum of its programs' peaks. A server's processor time is known to a hundredth of a second.
+- Peak memory is that of the client: of a pipe, the sum of its programs' peaks, each no less than the 10 MiB of what starts
+  it. A server's processor time is known to a hundredth of a second, and includes what it does in the background meanwhile.
 """
 _NO_TLS = "The server offers no TLS: no connection is encrypted."
 
