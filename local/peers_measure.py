@@ -16,6 +16,7 @@ from local.process import plain_environment, tail
 from local.state import ROOT
 
 _CHILD = ROOT / "local" / "peers_child.py"
+_STAT = Path("/proc/stat")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -23,7 +24,8 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Cost:
     """One turn. Seconds, of the clock and of processors; bytes. None where it cannot be known, as of a remote server.
 
-    ``start`` is how long a process took to get ready, which is not in ``seconds``.
+    ``start`` is how long a process took to get ready, which is not in ``seconds``. ``machine`` is what all processors
+    together were busy for meanwhile, whatever with.
     """
 
     seconds: float
@@ -32,7 +34,16 @@ class Cost:
     peak: int
     size: int | None = None
     store: float | None = None
+    machine: float | None = None
     start: float = 0.0
+
+    @property
+    def others(self) -> float | None:
+        """The share of the machine's processor time that went to what is not measured here, which a quiet one has little of."""
+        if self.machine is None or self.server is None:
+            return None
+        ours = self.client + self.server + (self.store or 0.0)
+        return max(0.0, self.machine - ours) / (self.seconds * (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,9 @@ class Meter:
     server: int | None = None
     store: int | None = None
 
-    def read(self) -> tuple[float | None, float | None]:
-        """The seconds that they have used since they began."""
-        return _used(self.server), _used(self.store)
+    def read(self) -> tuple[float | None, float | None, float | None]:
+        """The seconds that they have used since they began, and that all processors were busy since the machine did."""
+        return _used(self.server), _used(self.store), _busy()
 
 
 @dataclass
@@ -55,6 +66,7 @@ class Taken:
     client: float = 0.0
     server: float | None = None
     store: float | None = None
+    machine: float | None = None
 
 
 @contextmanager
@@ -64,7 +76,7 @@ def metered(meter: Meter) -> Iterator[Taken]:
     yield taken
     taken.seconds = time.perf_counter() - began
     taken.client = time.process_time() - own
-    taken.server, taken.store = map(_difference, before, meter.read())
+    taken.server, taken.store, taken.machine = map(_difference, before, meter.read())
 
 
 @dataclass(frozen=True)
@@ -88,12 +100,12 @@ class Programs:
             stdout=subprocess.PIPE,
             check=True,
         )
-        server, store = map(_difference, before, meter.read())
+        server, store, machine = map(_difference, before, meter.read())
         found = json.loads(done.stdout)
         if any(found["status"]):
             names = " | ".join(words[0] for words in self.pipe)
             raise Unexpected(f"{names}: exit status {found['status']}\n{tail(self.log)}")
-        return Cost(found["seconds"], sum(found["cpu"]), server, sum(found["peak"]), store=store)
+        return Cost(found["seconds"], sum(found["cpu"]), server, sum(found["peak"]), store=store, machine=machine)
 
 
 def job(
@@ -115,6 +127,14 @@ def _used(pid: int | None) -> float | None:
         return None
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _busy() -> float | None:
+    """Seconds of all processors with anything but waiting; what a virtual machine was kept from using is among them."""
+    if not _STAT.exists():
+        return None
+    user, nice, system, _idle, _wait, *rest = map(int, _STAT.read_text(encoding="utf-8").split("\n")[0].split()[1:])
+    return (user + nice + system + sum(rest[:3])) / _TICKS  # the others are of guests, and in user's already
 
 
 def _difference(before: float | None, after: float | None) -> float | None:

@@ -111,10 +111,10 @@ class Place:
 
     def settle(self) -> None:
         """Wait until the server has written and purged what the last turn left, which the next would pay for."""
-        deadline, (before, _) = time.monotonic() + _PATIENCE, self.meter.read()
+        deadline, before = time.monotonic() + _PATIENCE, self.meter.read()[0]
         while time.monotonic() < deadline:
             time.sleep(_LOOK)
-            after, _ = self.meter.read()
+            after = self.meter.read()[0]
             if before is None or after is None or after - before < _QUIET * _LOOK:
                 return
             before = after

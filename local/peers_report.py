@@ -63,6 +63,8 @@ makes of them. Ratios are of the same turn: the median, and in brackets the leas
 - {encrypted}
 - Peak memory is that of the client: of a pipe, the sum of its programs' peaks, each no less than the 10 MiB of what starts
   it. A server's processor time is known to a hundredth of a second, and includes what it does in the background meanwhile.
+- {others} of the machine's processor time (median of the turns) went to what is not measured here: of what took turns on a
+  machine that others use, only the ratios and the processor times are worth something.
 """
 _NO_TLS = "The server offers no TLS: no connection is encrypted."
 
@@ -133,9 +135,12 @@ def _spread(ratios: Sequence[float]) -> str:
 
 
 def _notes(place: Place, measured: Sequence[Measured]) -> str:
+    every = [cost for one in measured for result in one.results.values() for cost in result.costs]
+    others = median(every, lambda cost: cost.others)
     ours = [cost for one in measured for result in one.results.values() if result.way.ours for cost in result.costs]
     first = measured[0]
     return _NOTES.format(
+        others="An unknown share" if others is None else f"{others:.0%}",
         start=duration(median(ours, lambda cost: cost.start) or 0.0),
         first=first.table.name,
         out=_stored(first, "parquet-s3"),

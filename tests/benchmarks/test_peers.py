@@ -1,5 +1,7 @@
 """The benchmark beside others runs, measures what it says, and says so; how fast things are is not tested here."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -8,7 +10,17 @@ from typing import Any
 
 import pytest
 
-from local import demo_sample, peers, peers_drain, peers_plain, peers_report, peers_rivals, peers_tables, peers_turns
+from local import (
+    demo_sample,
+    peers,
+    peers_drain,
+    peers_plain,
+    peers_report,
+    peers_rivals,
+    peers_tables,
+    peers_turns,
+    peers_ways,
+)
 from local.demo_expect import Unexpected
 from local.peers_growth import Growth
 from local.peers_measure import Cost, Meter, Programs
@@ -43,9 +55,10 @@ def at_once(action: Callable[[], Any]) -> Any:
 
 
 def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: Place, tmp_path: Path) -> None:
-    asked = peers.Options(tables=("mixed",), turns=1, scale=0.001, out=tmp_path)
+    cases = tuple(key for key in peers_ways.KEYS if key != "csv")  # Parquet's way, but for a word
+    asked = peers.Options(tables=("mixed",), cases=cases, turns=1, scale=0.001, out=tmp_path)
     text = peers.measure(place, "server", asked).read_text(encoding="utf-8")
-    for way in ways(place).values():
+    for way in (ways(place)[key] for key in cases):
         name = way.name.replace("|", "\\|")
         [line] = [line for line in text.splitlines() if line.startswith(f"| {name} | ")]
         if way.missing:
@@ -148,6 +161,17 @@ def test_programs_are_measured_by_themselves_and_a_failure_shows_its_log(tmp_pat
     assert 64 * 2**20 < cost.peak < len(held)
     with pytest.raises(Unexpected, match=r"sh \| cat: exit status \[3, 0\]\n *no such luck"):
         Programs([["sh", "-c", "echo no such luck >&2; exit 3"], ["cat"]], tmp_path / "log").run(Meter())
+
+
+def test_what_others_take_of_the_machine_is_seen(tmp_path: Path) -> None:
+    if not Path("/proc/stat").exists():
+        pytest.skip("only Linux tells")
+    burn = [sys.executable, "-I", "-S", "-c", "import time\nwhile time.process_time() < 0.5: pass"]
+    with subprocess.Popen(burn) as other:
+        cost = Programs([["sleep", "1"]], tmp_path / "log").run(Meter(server=os.getpid()))
+    assert other.returncode == 0
+    assert cost.others is not None
+    assert 0.2 / (os.cpu_count() or 1) < cost.others <= 1.2
 
 
 def test_ratios_are_of_the_same_turn() -> None:
