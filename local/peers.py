@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Measure, and write pages and pictures; 0 when all of ours came to its end."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else what was started would stay
     asked = options(arguments)
+    asked.out.mkdir(parents=True, exist_ok=True)
     try:
         for kind in asked.servers:
             with place_on(kind, State.from_env().folder / f"peers-{kind}", asked.threads) as place:
