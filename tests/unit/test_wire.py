@@ -7,7 +7,7 @@ import io
 import socket
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -291,26 +291,24 @@ def test_a_zero_date_turns_a_chunks_dates_to_text_and_no_other_chunks(make: Make
     assert second.frame.rows() == [("2021-02-03", "2021-02-03 04:05:06"), ("0000-00-00", "0000-00-00 00:00:00")]
 
 
-def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any, list[object]]:
+def over(file: io.BufferedReader) -> tuple[Any, list[object]]:
     """A connection whose result comes from a file, and what becomes of it when it is closed."""
     closed: list[object] = []
-
-    class Raw:
-        _rfile, _next_seq_id = file, 3
-
-        def _execute_command(self, command: int, sql: str) -> None: ...
-
-        def _force_close(self) -> None:
-            closed.append(self)
 
     class Result:
         field_count, unbuffered_active = 1, True
 
-        def __init__(self, raw: object) -> None: ...
+    class Raw:
+        _rfile, _next_seq_id, _result = file, 3, cast(Any, None)
 
-        def init_unbuffered_query(self) -> None: ...
+        def _execute_command(self, command: int, sql: str) -> None: ...
 
-    monkeypatch.setattr(wire, "MySQLResult", Result)
+        def _read_query_result(self, unbuffered: bool) -> None:
+            self._result = Result()
+
+        def _force_close(self) -> None:
+            closed.append(self)
+
     return Raw(), closed
 
 
@@ -332,24 +330,22 @@ class _Ending(io.RawIOBase):
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 6, 60])
 @pytest.mark.parametrize("broken", [True, False])
-def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, cut: int, broken: bool) -> None:
+def test_a_stream_that_ends_early_is_an_error(cut: int, broken: bool) -> None:
     source = _Ending(stream([[b"x" * 40]] * 3)[:cut], broken)
-    raw, closed = over(monkeypatch, io.BufferedReader(source))
+    raw, closed = over(io.BufferedReader(source))
     with pytest.raises(err.OperationalError, match="in the middle"):
         list(wire.batches(raw, "SELECT", [BYTES], 99))
     assert closed
 
 
 @pytest.mark.parametrize("ahead", [0, 10, 7000])
-def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(
-    monkeypatch: pytest.MonkeyPatch, ahead: int
-) -> None:
+def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(ahead: int) -> None:
     server, client = socket.socketpair()
     with server, client, client.makefile("rb") as file:
         client.settimeout(5)
         server.sendall(b"h" * ahead + stream([[b"x"]] * 100))
         assert file.read(ahead) == b"h" * ahead
-        raw, closed = over(monkeypatch, file)
+        raw, closed = over(file)
         [batch] = list(wire.batches(raw, "SELECT", [BYTES], 1 << 20))
     assert batch.frame.height == 100
     assert not closed
