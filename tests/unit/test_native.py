@@ -2,8 +2,10 @@
 
 import ctypes
 import hashlib
+import os
 import shutil
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from tableferry import native
 from tableferry.arrow import arrays
+from tableferry.columns import Codec, Kind
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -62,6 +65,59 @@ def test_rows_of_megabytes_are_hashed_beside_short_ones() -> None:
     rows = [b"x" * 3_000_000, b"", b"y" * 9_000_000, b"z", b"x" * 3_000_000]
     values = pl.concat([pl.Series(rows[:2]), pl.Series(rows[2:])], rechunk=False)
     assert native.hashed(values) % (1 << 128) == expected(rows)
+
+
+def rows(size: int) -> bytearray:
+    """As packets: so many rows of two values, of a thousand bytes each."""
+    value = b"\xfc\xe8\x03" + b"x" * 1000
+    return bytearray(b"".join(b"\xd6\x07\x00" + bytes([number % 256]) + value * 2 for number in range(size)))
+
+
+def resident() -> int:
+    """Bytes of memory that this process uses."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory in use is read off Linux's /proc")
+@pytest.mark.parametrize("failing", [True, False])
+def test_columns_give_their_memory_back_even_if_one_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    columns, data = [Codec("a", Kind.BYTES), Codec("b", Kind.BYTES)], rows(1000)
+
+    def take() -> None:
+        packets = native.Packets(columns, 1 << 30, 1 << 30, 0)
+        try:
+            packets.feed(data, 0, len(data))
+            with pytest.raises(ZeroDivisionError) if failing else nullcontext():
+                packets.take()
+        finally:
+            packets.close()
+
+    if failing:
+        monkeypatch.setattr(native, "_format", lambda column: 1 / 0)
+    take()
+    before = resident()
+    for _ in range(50):
+        take()
+    assert resident() - before < 50_000_000  # of 100 MB that went through
+
+
+def test_packets_that_were_closed_are_not_used() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    packets = native.Packets([Codec("a", Kind.BYTES)] * 2, 1 << 30, 1 << 30, 0)
+    packets.feed(rows(3), 0, 6030)
+    assert packets.rows == 3
+    packets.close()
+    packets.close()
+    assert packets.rows == 0
+    with pytest.raises(ValueError, match="closed"):
+        packets.feed(rows(1), 0, 1)
+    with pytest.raises(ValueError, match="closed"):
+        packets.take()
 
 
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

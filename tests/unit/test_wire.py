@@ -258,6 +258,19 @@ def test_what_no_server_sends_is_an_error(make: Make, payload: bytes, what: str)
         read(make([BYTES], 99, 99, 3), data)
 
 
+def test_of_an_error_without_end_no_more_is_read_than_an_int_counts() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    data = bytearray(packets(b"\xff\x25\x05#70100" + b"x" * LONGEST))
+    of = native.Packets([BYTES], 99, 99, 3)
+    try:
+        of.feed(data, 0, len(data))
+        assert of.status is native.Status.REFUSED
+        assert len(of.message) == LONGEST
+    finally:
+        of.close()
+
+
 def test_more_after_the_end_is_an_error(make: Make) -> None:
     with pytest.raises(err.InterfaceError, match="does not end"):
         read(make([BYTES], 99, 99, 3), stream([], END, b"\x01x"))
@@ -280,6 +293,20 @@ def test_utf8_that_is_none_is_refused(make: Make, bad: bytes) -> None:
 def test_a_number_that_the_type_does_not_have_is_refused(make: Make, bad: bytes) -> None:
     with pytest.raises(NotSupported, match="'tiny'"):
         whole(make, [Codec("tiny", Kind.INT, bits=8)], [[bad]])
+
+
+@pytest.mark.parametrize("bad", [b"1e309", b"-1e309", b"9" * 400, b"inf", b"nan"])
+def test_a_number_that_no_double_is_is_refused(make: Make, bad: bytes) -> None:
+    with pytest.raises(NotSupported, match="'double'"):
+        whole(make, [Codec("double", Kind.FLOAT)], [[b"1.5"], [None], [bad]])
+
+
+@pytest.mark.parametrize("places", range(7))
+@pytest.mark.parametrize("sent", range(8))
+def test_a_time_with_other_places_than_its_columns_stays_as_it_was_sent(make: Make, places: int, sent: int) -> None:
+    text = "2021-02-03 04:05:06" + (".1234567"[: sent + 1] if sent else "")
+    [value] = whole(make, [Codec("at", Kind.DATETIME, scale=places)], [[text.encode()]])["at"]
+    assert value == (datetime.fromisoformat(text) if sent == places else text)
 
 
 def test_a_zero_date_turns_a_chunks_dates_to_text_and_no_other_chunks(make: Make) -> None:

@@ -252,7 +252,7 @@ static uint8_t *framed(uint8_t *to, const uint8_t *text, size_t size) {
 typedef enum { SIGNED = 'i', UNSIGNED = 'u', DECIMAL = 'd', FLOAT = 'f', DATE = 'D', DATETIME = 'T', TEXT = 't', BYTES = 'b' } kind;
 
 typedef struct {
-    int32_t kind, width, precision, scale; /* width: bytes of a number */
+    int32_t kind, width, precision, scale; /* width: bytes of a number; scale: decimal places, of seconds too */
 } description;
 
 typedef struct {
@@ -264,7 +264,6 @@ typedef struct {
 } column;
 
 static bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
-
 
 static bool is_text(kind is) { return is == TEXT || is == BYTES || is == DATE || is == DATETIME; }
 
@@ -525,7 +524,7 @@ static status add_payload(splitter *of, const uint8_t *payload, size_t size) {
     if (!size) return MALFORMED;
     if (payload[0] == 0xFF) {
         of->message = payload;
-        of->message_size = size;
+        of->message_size = size < MOST_PAYLOAD ? size : MOST_PAYLOAD; /* `native.py` reads it by an int */
         return REFUSED;
     }
     if (payload[0] == 0xFE && size <= 8) return ENDED;
@@ -542,7 +541,7 @@ static bool begin_packet(splitter *of, const uint8_t *header) {
 
 EXPORT size_t tableferry_feed(splitter *of, const uint8_t *data, size_t size) {
     size_t at = 0;
-    while (of->status == MORE && (at < size || (of->in_packet && !of->left))) {
+    while (of->status == MORE && at < size) {
         if (!of->in_packet) {
             if (!of->in_header && !of->row.used && size - at >= HEADER) { /* as a rule a packet is here whole */
                 size_t length = data[at] | data[at + 1] << 8 | (size_t)data[at + 2] << 16;
@@ -620,12 +619,12 @@ static bool days(const uint8_t *at, int64_t *found) {
     return true;
 }
 
-/* Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.F…]`. */
-static bool microseconds(const uint8_t *at, size_t size, int64_t *found) {
+/* Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.F…]`, with all places of the scale. */
+static bool microseconds(const uint8_t *at, size_t size, int scale, int64_t *found) {
     int64_t day, fraction = 0;
-    if (size < 19 || size > 26 || size == 20 || !days(at, &day)) return false;
+    if (size != (scale ? 20 + (size_t)scale : 19) || !days(at, &day)) return false;
     int hour = two(at + 11), minute = two(at + 14), second = two(at + 17);
-    if (at[10] != ' ' || at[13] != ':' || at[16] != ':' || (size > 20 && at[19] != '.')) return false;
+    if (at[10] != ' ' || at[13] != ':' || at[16] != ':' || (scale && at[19] != '.')) return false;
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
     for (size_t i = 20; i < 26; i++) {
         if (i < size && !is_digit(at[i])) return false;
@@ -647,7 +646,7 @@ static status typed_dates(column *of, int64_t rows, bool *typed) {
         const uint8_t *text = of->values.data + ends[row];
         size_t size = ends[row + 1] - ends[row];
         int64_t value = 0;
-        if (!is_null(of, row) && !(is_date ? size == 10 && days(text, &value) : microseconds(text, size, &value))) {
+        if (!is_null(of, row) && !(is_date ? size == 10 && days(text, &value) : microseconds(text, size, of->is.scale, &value))) {
             drop(&values);
             *typed = false;
             return MORE;

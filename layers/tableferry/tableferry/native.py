@@ -29,7 +29,7 @@ from typing import Any
 
 import polars as pl
 
-from tableferry.arrow import Array, Column, arrays
+from tableferry.arrow import Array, Column, arrays, release
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
@@ -131,27 +131,39 @@ class Packets:
     def feed(self, data: bytearray, start: int, end: int) -> int:
         """Cut bytes into rows until they are FULL or ended; returns where in the data it stopped."""
         window = (c_char * len(data)).from_buffer(data)
-        return start + int(self._library.tableferry_feed(self._of, addressof(window) + start, end - start))
+        return start + int(self._library.tableferry_feed(self._opened(), addressof(window) + start, end - start))
 
     def take(self) -> tuple[pl.DataFrame, int]:
         """The rows that are there as a frame, and the sum of their hashes; raises MemoryError."""
         count = len(self._columns)
         taken, as_text = (Array * count)(), (c_int32 * count)()
-        if self._library.tableferry_take(self._of, taken, as_text):
-            raise MemoryError
-        frame = pl.DataFrame(
-            [
-                pl.Series(Column(array, "U" if text and column.kind in _DATES else _format(column))).rename(column.name)
-                for array, text, column in zip(taken, as_text, self._columns, strict=True)
-            ]
-        )
+        try:
+            if self._library.tableferry_take(self._opened(), taken, as_text):
+                raise MemoryError
+            frame = pl.DataFrame(
+                [
+                    pl.Series(Column(array, "U" if text and column.kind in _DATES else _format(column))).rename(
+                        column.name
+                    )
+                    for array, text, column in zip(taken, as_text, self._columns, strict=True)
+                ]
+            )
+        finally:
+            for array in taken:
+                release(array)  # of those that polars has not taken over
         return frame, self._head.digest[0] | self._head.digest[1] << 64
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Give the memory back; no rows wait from then on."""
         of, self._of = self._of, None
         if of:
+            self._head = _Head()
             self._library.tableferry_close(of)
+
+    def _opened(self) -> Any:
+        if not self._of:
+            raise ValueError("The packets were closed.")
+        return self._of
 
 
 def hashed(rows: pl.Series) -> int:
@@ -203,7 +215,7 @@ def _described(column: Codec) -> _Description:
         case Kind.DATE:
             return _Description(ord("D"))
         case Kind.DATETIME:
-            return _Description(ord("T"))
+            return _Description(ord("T"), scale=column.scale)
         case Kind.TEXT | Kind.DECIMAL_TEXT:
             return _Description(ord("t"))
         case Kind.BYTES | Kind.CODED:
