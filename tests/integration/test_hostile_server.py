@@ -42,14 +42,16 @@ def test_a_server_that_asks_for_a_file_gets_none(case: str, tmp_path: Path) -> N
     assert b"hush" not in b"".join(fake.packets)
 
 
-def test_the_error_says_what_the_server_did() -> None:
-    with FakeServer(trap=b"DELETE").running() as fake:
+@pytest.mark.parametrize("case", ["a statement", "a query"])
+def test_the_error_says_what_the_server_did(case: str) -> None:
+    trap, ask = ASKED[case]
+    with FakeServer(trap=trap).running() as fake:
         address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
         with (
             pytest.raises(DatabaseUnavailable, match="asked for a file of this function"),
             Database(address).connect() as connection,
         ):
-            execute(connection, "DELETE FROM t")
+            ask(connection)
     assert fake.answers_to_trap == []
 
 

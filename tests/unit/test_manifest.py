@@ -97,6 +97,43 @@ def test_what_is_no_manifest_is_refused(bucket: Bucket, text: bytes) -> None:
         read(bucket, key=None)
 
 
+@pytest.mark.parametrize(
+    "codec",
+    [
+        {"kind": "int", "bits": 1024},
+        {"kind": "uint", "bits": 24},
+        {"kind": "decimal", "precision": 5, "scale": -3},
+        {"kind": "decimal", "precision": 5, "scale": 6},
+        {"kind": "decimal", "precision": 39, "scale": 2},
+        {"kind": "datetime", "scale": -3},
+        {"kind": "datetime", "scale": 7},
+    ],
+    ids=str,
+)
+def test_a_column_that_no_table_has_is_refused(bucket: Bucket, codec: dict[str, object]) -> None:
+    """The native library makes room for the values by these numbers."""
+    table = {
+        "name": "t",
+        "definition": "",
+        "fingerprint": "",
+        "columns": [{"type": "int", "codec": {"name": "c", **codec}}],
+        "primary_key": [],
+        "foreign_keys": [],
+        "triggers": [],
+        "rows": 0,
+        "bytes": 0,
+        "digest": "0" * 32,
+        "chunks": [],
+    }
+    edit(bucket, tables=[table])
+    with pytest.raises(BackupDamaged, match="not complete"):
+        read(bucket, key=None)
+    table["columns"] = [{"type": "int", "codec": {"name": "c", "kind": "int"}}]
+    edit(bucket, tables=[table])
+    with pytest.raises(BackupDamaged, match="no chunks"):
+        read(bucket, key=None)
+
+
 @pytest.mark.parametrize("backup_id", ["20261122T071500Z-00000000", "../secrets", "latest"])
 def test_an_id_that_is_none_finds_nothing(bucket: Bucket, backup_id: str) -> None:
     with pytest.raises(BackupNotFound):

@@ -2,10 +2,12 @@
 
 import ctypes
 import hashlib
+import os
 import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +17,11 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymysql.constants import FIELD_TYPE
 
 from tableferry import native
 from tableferry.arrow import exported
+from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
@@ -139,6 +143,59 @@ def test_dates_that_are_text_are_quoted() -> None:
         pytest.skip("no native library: no C compiler here")
     frame = pl.DataFrame({"d": ["0000-00-00", None]})
     assert native.encoded(frame, [Codec("d", Kind.DATE)]) == b'"0000-00-00"\nNULL\n'
+
+
+def rows(size: int) -> bytearray:
+    """As packets: so many rows of two values, of a thousand bytes each."""
+    value = b"\xfc\xe8\x03" + b"x" * 1000
+    return bytearray(b"".join(b"\xd8\x07\x00" + bytes([number % 256]) + b"\0\0" + value * 2 for number in range(size)))
+
+
+def resident() -> int:
+    """Bytes of memory that this process uses."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory in use is read off Linux's /proc")
+@pytest.mark.parametrize("failing", [True, False])
+def test_columns_give_their_memory_back_even_if_one_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, failing: bool
+) -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    columns, data = [Codec("a", Kind.BYTES), Codec("b", Kind.BYTES)], rows(1000)
+
+    def take() -> None:
+        packets = native.Packets(columns, [Wire(FIELD_TYPE.BLOB)] * 2, 1 << 30, 1 << 30, 0)
+        try:
+            packets.feed(data, 0, len(data))
+            with pytest.raises(ZeroDivisionError) if failing else nullcontext():
+                packets.take()
+        finally:
+            packets.close()
+
+    if failing:
+        monkeypatch.setattr(native, "_format", lambda column: 1 / 0)
+    take()
+    before = resident()
+    for _ in range(50):
+        take()
+    assert resident() - before < 50_000_000  # of 100 MB that went through
+
+
+def test_packets_that_were_closed_are_not_used() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    packets = native.Packets([Codec("a", Kind.BYTES)] * 2, [Wire(FIELD_TYPE.BLOB)] * 2, 1 << 30, 1 << 30, 0)
+    packets.feed(rows(3), 0, len(rows(3)))
+    assert packets.rows == 3
+    packets.close()
+    packets.close()
+    assert packets.rows == 0
+    with pytest.raises(ValueError, match="closed"):
+        packets.feed(rows(1), 0, 1)
+    with pytest.raises(ValueError, match="closed"):
+        packets.take()
 
 
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -336,6 +336,19 @@ def test_a_row_that_is_none_is_an_error(make: Make, payload: bytes, what: str) -
         read(opened(make, [BYTES]), data)
 
 
+def test_of_an_error_without_end_no_more_is_read_than_an_int_counts() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    data = bytearray(packets(b"\xff\x25\x05#70100" + b"x" * LONGEST))
+    of = native.Packets([BYTES], [wire_of(BYTES)], 99, 99, 3)
+    try:
+        of.feed(data, 0, len(data))
+        assert of.status is native.Status.REFUSED
+        assert len(of.message) == LONGEST
+    finally:
+        of.close()
+
+
 def test_more_after_the_end_is_an_error(make: Make) -> None:
     with pytest.raises(err.InterfaceError, match="does not end"):
         read(opened(make, [BYTES]), stream([BYTES], [], END, b"\x01x"))
@@ -402,21 +415,17 @@ def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any,
     closed: list[object] = []
 
     class Raw:
-        _rfile, _next_seq_id = file, 3
+        _rfile, _next_seq_id, _result = file, 3, cast(Any, None)
 
         def _execute_command(self, command: int, sql: str | bytes) -> None: ...
+
+        def _read_query_result(self, unbuffered: bool) -> None:
+            field = SimpleNamespace(type_code=FIELD_TYPE.BLOB, flags=0, scale=0)
+            self._result = SimpleNamespace(fields=(field,), unbuffered_active=True)
 
         def _force_close(self) -> None:
             closed.append(self)
 
-    class Result:
-        fields, unbuffered_active = (SimpleNamespace(type_code=FIELD_TYPE.BLOB, flags=0, scale=0),), True
-
-        def __init__(self, raw: object) -> None: ...
-
-        def init_unbuffered_query(self) -> None: ...
-
-    monkeypatch.setattr(wire, "MySQLResult", Result)
     monkeypatch.setattr(wire, "_prepared", lambda raw, sql: 7)
     return Raw(), closed
 

@@ -94,8 +94,13 @@ def exported(values: pl.Series) -> Iterator[Array]:
     try:
         yield array
     finally:
-        if array.release:
-            _Release(array.release)(addressof(array))
+        release(array)
+
+
+def release(array: Array) -> None:
+    """Give an array's memory back, unless somebody has taken it over, or it never had any."""
+    if array.release:
+        _Release(array.release)(addressof(array))
 
 
 class Column:

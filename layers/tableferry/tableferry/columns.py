@@ -53,7 +53,9 @@ _BYTES = {
     "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
     "geometrycollection", "geomcollection",
 }  # fmt: skip
+_BITS = {8, 16, 32, 64}
 _MOST_DECIMAL_DIGITS = 38  # what a 128-bit decimal holds
+_MOST_PLACES = 6  # of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Codec:
     precision: int = 0
     scale: int = 0
     charset: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for numbers that no column has, as a forged manifest may: the native library counts on them."""
+        places = {Kind.DECIMAL: self.precision, Kind.DATETIME: _MOST_PLACES}.get(self.kind, self.scale)
+        digits = self.precision if self.kind is Kind.DECIMAL else 1
+        if self.bits not in _BITS or not 0 <= self.scale <= places or not 1 <= digits <= _MOST_DECIMAL_DIGITS:
+            raise ValueError(
+                f"No column of kind {self.kind} has {self.bits} bits, {self.precision} digits, {self.scale} places."
+            )
 
     @property
     def selected(self) -> str:

@@ -658,7 +658,7 @@ static status add_payload(splitter *of, const uint8_t *payload, size_t size) {
     if (!size) return MALFORMED;
     if (payload[0] == 0xFF) {
         of->message = payload;
-        of->message_size = size;
+        of->message_size = size < MOST_PAYLOAD ? size : MOST_PAYLOAD; /* `native.py` reads it by an int */
         return REFUSED;
     }
     if (payload[0] == 0xFE && size <= 8) return ENDED;
@@ -675,7 +675,7 @@ static bool begin_packet(splitter *of, const uint8_t *header) {
 
 EXPORT size_t tableferry_feed(splitter *of, const uint8_t *data, size_t size) {
     size_t at = 0;
-    while (of->status == MORE && (at < size || (of->in_packet && !of->left))) {
+    while (of->status == MORE && at < size) {
         if (!of->in_packet) {
             if (!of->in_header && !of->row.used && size - at >= HEADER) { /* as a rule a packet is here whole */
                 size_t length = data[at] | data[at + 1] << 8 | (size_t)data[at + 2] << 16;

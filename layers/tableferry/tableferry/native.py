@@ -31,7 +31,7 @@ from typing import Any
 
 import polars as pl
 
-from tableferry.arrow import Array, Column, exported
+from tableferry.arrow import Array, Column, exported, release
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
@@ -150,27 +150,37 @@ class Packets:
     def feed(self, data: bytearray, start: int, end: int) -> int:
         """Cut bytes into rows until they are FULL or ended; returns where in the data it stopped."""
         window = (c_char * len(data)).from_buffer(data)
-        return start + int(self._library.tableferry_feed(self._of, addressof(window) + start, end - start))
+        return start + int(self._library.tableferry_feed(self._opened(), addressof(window) + start, end - start))
 
     def take(self) -> tuple[pl.DataFrame, int]:
         """The rows that are there as a frame, and the sum of their hashes; raises MemoryError."""
         count = len(self._columns)
         taken, as_text = (Array * count)(), (c_int32 * count)()
-        if self._library.tableferry_take(self._of, taken, as_text):
-            raise MemoryError
-        frame = pl.DataFrame(
-            [
-                pl.Series(Column(array, "U" if text and column.kind in _DATES else _format(column))).rename(column.name)
-                for array, text, column in zip(taken, as_text, self._columns, strict=True)
-            ]
-        )
+        try:
+            if self._library.tableferry_take(self._opened(), taken, as_text):
+                raise MemoryError
+            frame = pl.DataFrame(
+                [
+                    pl.Series(Column(array, "U" if text else _format(column))).rename(column.name)
+                    for array, text, column in zip(taken, as_text, self._columns, strict=True)
+                ]
+            )
+        finally:
+            for array in taken:
+                release(array)  # of those that polars has not taken over
         return frame, self._head.digest[0] | self._head.digest[1] << 64
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Give the memory back; no rows wait from then on."""
         of, self._of = self._of, None
         if of:
+            self._head = _Head()
             self._library.tableferry_close(of)
+
+    def _opened(self) -> Any:
+        if not self._of:
+            raise ValueError("The packets were closed.")
+        return self._of
 
 
 def hashed(rows: pl.Series) -> int:
@@ -207,7 +217,7 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
     if not made:
         raise MemoryError
     try:
-        return ctypes.string_at(made, size)
+        return bytes((c_char * size).from_address(made.value or 0))  # string_at counts by an int
     finally:
         library().tableferry_free(made)
 

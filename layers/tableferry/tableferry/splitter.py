@@ -230,7 +230,8 @@ def _series(column: Codec, values: Values) -> pl.Series:
         case Kind.DATE:
             return _where_a_calendar_has_it(text, r"^\d{4}-\d\d-\d\d$", text.str.to_date("%Y-%m-%d", strict=False))
         case Kind.DATETIME:
-            form = r"^\d{4}-\d\d-\d\d \d\d:\d\d:[0-5]\d(\.\d{1,6})?$"
+            places = rf"\.\d{{{column.scale}}}" if column.scale else ""
+            form = rf"^\d{{4}}-\d\d-\d\d \d\d:\d\d:[0-5]\d{places}$"
             parsed = text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", strict=False)
             return _where_a_calendar_has_it(text, form, parsed)
         case Kind.TEXT | Kind.DECIMAL_TEXT:
@@ -244,9 +245,12 @@ def _series(column: Codec, values: Values) -> pl.Series:
     if not text.str.contains(form).all():
         raise _no_value(column)
     try:
-        return text.cast(column.dtype())
+        typed = text.cast(column.dtype())
     except pl.exceptions.PolarsError as error:
         raise _no_value(column) from error
+    if column.kind is Kind.FLOAT and not typed.is_finite().all():
+        raise _no_value(column)
+    return typed
 
 
 def _where_a_calendar_has_it(text: pl.Series, form: str, parsed: pl.Series) -> pl.Series:

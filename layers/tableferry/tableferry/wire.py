@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from typing import Any
 
 from pymysql import err
-from pymysql.connections import MySQLResult
 from pymysql.constants import COMMAND, CR, FLAG
 
 from tableferry.binary import Wire
@@ -27,8 +27,8 @@ def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_by
     """The rows of a SELECT, in frames of about ``chunk_bytes`` of packets, each with its digest.
 
     Memory: a frame, and with the library twice the longest row (four times that for a row of bytes, whose digest is of
-    hexadecimal digits), without it six times the frame. Yields nothing for an empty result. Leave the connection alone,
-    or close it, if the iteration is not run to its end.
+    hexadecimal digits), without it six times the frame. Yields nothing for an empty result. Leave the connection alone
+    meanwhile; it is closed if the iteration is not run to its end, unless that was an error that the server sent.
 
     Raises:
         NotSupported: a value is none of its column's type, such as text that is none.
@@ -38,23 +38,26 @@ def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_by
     statement = _prepared(raw, sql)
     # Without a cursor, once: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html
     raw._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1))
-    result: Any = MySQLResult(raw)
-    result.init_unbuffered_query()
+    raw._read_query_result(unbuffered=True)
+    result, raw._result = raw._result, None
     result.unbuffered_active = False  # from here on the rows are ours to read
-    wires = [Wire(field.type_code, bool(field.flags & FLAG.UNSIGNED), field.scale) for field in result.fields or ()]
-    if len(wires) != len(columns):
-        raise err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "The result has not the columns that were selected.")
-    read = _reader(raw)
-    data = bytearray(_READ_BYTES)
-    splitter = open_splitter(columns, wires, chunk_bytes, raw._next_seq_id)
     try:
-        while not splitter.ended:
-            yield from splitter.feed(data, read(data))
-        if rest := splitter.rest():
-            yield rest
+        wires = [Wire(field.type_code, bool(field.flags & FLAG.UNSIGNED), field.scale) for field in result.fields or ()]
+        if len(wires) != len(columns):
+            raise err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "The result has not the columns that were selected.")
+        read = _reader(raw)
+        data = bytearray(_READ_BYTES)
+        with closing(open_splitter(columns, wires, chunk_bytes, raw._next_seq_id)) as splitter:
+            while not splitter.ended:
+                yield from splitter.feed(data, read(data))
+            if rest := splitter.rest():
+                yield rest
         raw._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
-    finally:
-        splitter.close()
+    except err.DatabaseError:
+        raise  # the server's own, which ends a result too
+    except BaseException:
+        raw._force_close()  # the next statement would take the rows that are left for its answer
+        raise
 
 
 def _prepared(raw: Any, sql: str) -> int:
