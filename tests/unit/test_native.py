@@ -138,6 +138,14 @@ def test_days_before_and_after_every_turn_of_a_century_are_themselves() -> None:
     assert text.splitlines() == [day.isoformat() for day in days]
 
 
+def test_as_csv_null_is_nothing_and_empty_bytes_are_quoted() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    columns = [Codec("i", Kind.INT), Codec("t", Kind.TEXT), Codec("b", Kind.BYTES)]
+    frame = pl.DataFrame([(1, "", b""), (None, None, None), (2, 'a"b', b"\xff")], schema=["i", "t", "b"], orient="row")
+    assert native.encoded(frame, columns, csv=True) == b'1,"",""\n,,\n2,"a""b","ff"\n'
+
+
 def test_dates_that_are_text_are_quoted() -> None:
     if not native.library():
         pytest.skip("no native library: no C compiler here")

@@ -9,11 +9,18 @@ compressed by Zstandard, as Parquet's pages are.
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 
 import polars as pl
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+from tableferry import native
 from tableferry.columns import Codec, Kind
 from tableferry.digest import datetime_text
 
@@ -43,10 +50,17 @@ def write(frame: pl.DataFrame, columns: Sequence[Codec], form: Format) -> bytes:
         case Format.AVRO:
             frame.with_columns(_for_avro(frame)).write_avro(file, compression="deflate")
         case Format.CSV:
-            for_csv(frame, columns).write_csv(
-                file, compression="zstd", compression_level=_ZSTD_LEVEL, quote_style="non_numeric", null_value=""
-            )
+            return zstd.compress(_csv(frame, columns), _ZSTD_LEVEL)
     return file.getvalue()
+
+
+def _csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
+    if not native.library():
+        file = io.BytesIO()
+        for_csv(frame, columns).write_csv(file, quote_style="non_numeric", null_value="")
+        return file.getvalue()
+    names = ",".join('"' + column.name.replace('"', '""') + '"' for column in columns)
+    return names.encode() + b"\n" + native.encoded(frame, columns, csv=True)
 
 
 def read(data: bytes, columns: Sequence[Codec], form: Format) -> pl.DataFrame:

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 2
+#define VERSION 3
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -864,7 +864,7 @@ static uint8_t *decimal_text(uint8_t *to, const uint8_t *at, int scale) {
 #define MOST_OF_NUMBER 48 /* and a separator */
 
 /* A field of text or bytes; false if there is no memory. */
-static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kind is) {
+static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kind is, bool quoted) {
     const uint8_t *view = (const uint8_t *)of->buffers[1] + 16 * (of->offset + row), *from = view + 4;
     uint32_t size, buffer, offset;
     memcpy(&size, view, 4);
@@ -875,8 +875,11 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     }
     if (!reserve(text, 2 * (size_t)size + 3)) return false;
     uint8_t *to = text->data + text->used;
-    if (is == BYTES) to = hexadecimal(to, from, size);
-    else if (is == FLOAT) { /* a number that is text already */
+    if (is == BYTES) {
+        if (quoted) *to++ = '"';
+        to = hexadecimal(to, from, size);
+        if (quoted) *to++ = '"';
+    } else if (is == FLOAT) { /* a number that is text already */
         memcpy(to, from, size);
         to += size;
     } else {
@@ -894,10 +897,11 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     return true;
 }
 
-/* Rows as text: `,` between fields, `"` around text, NULL as the word. Its size, and where it is, to be freed with
+/* Rows as text: `,` between fields, `"` around text, and NULL as the word; or, as `csv`, NULL as nothing and `"` around bytes
+ * as well, so that empty ones differ from it. Its size, and where it is, to be freed with
  * `tableferry_free`; 0 and NULL if there is no memory. Floats come as text, in a column of kind FLOAT. */
 EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
-                                uint8_t **made) {
+                                int32_t csv, uint8_t **made) {
     bytes text = {0};
     *made = NULL;
     for (int64_t row = 0; row < columns[0]->length; row++) {
@@ -908,8 +912,7 @@ EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const d
             if (!reserve(&text, MOST_OF_NUMBER)) return drop(&text), 0;
             uint8_t *to = text.data + text.used;
             if (valid && !(valid[at / 8] >> at % 8 & 1)) {
-                memcpy(to, "NULL", 4);
-                text.used += 4;
+                if (!csv) memcpy(to, "NULL", 4), text.used += 4;
             } else {
                 int32_t size = are[i].width;
                 moment date;
@@ -925,7 +928,7 @@ EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const d
                 case FLOAT:
                 case TEXT:
                 case BYTES:
-                    if (!add_field(&text, of, row, (kind)are[i].kind)) return drop(&text), 0;
+                    if (!add_field(&text, of, row, (kind)are[i].kind, csv)) return drop(&text), 0;
                     to = text.data + text.used;
                     break;
                 }

@@ -36,7 +36,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 2  # native.c's
+VERSION = 3  # native.c's
 
 
 class Status(IntEnum):
@@ -98,7 +98,7 @@ def library() -> Any:
     found.tableferry_close.restype = None
     found.tableferry_hash.argtypes = (c_void_p, c_void_p)
     found.tableferry_hash.restype = c_int32
-    found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_void_p)
+    found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_int32, c_void_p)
     found.tableferry_encode.restype = c_size_t
     found.tableferry_free.argtypes = (c_void_p,)
     found.tableferry_free.restype = None
@@ -192,10 +192,11 @@ def hashed(rows: pl.Series) -> int:
     return int(total[0] | total[1] << 64)
 
 
-def encoded(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
+def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False) -> bytes:
     """A frame's rows as ``LOAD DATA`` reads them; to be asked only with a library. Raises MemoryError.
 
-    ``,`` between fields, ``"`` around text, NULL as the word, bytes as hexadecimal digits. Memory: twice the text.
+    ``,`` between fields, ``"`` around text, NULL as the word, bytes as hexadecimal digits; or, as ``csv``, NULL as nothing,
+    and ``"`` around bytes as well. Memory: twice the text.
     """
     if not frame.height:
         return b""
@@ -213,7 +214,7 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
         arrays = [stack.enter_context(exported(frame[column.name])) for column in columns]
         pointers = (POINTER(Array) * len(columns))(*map(pointer, arrays))
         made = c_void_p()
-        size = library().tableferry_encode(pointers, described, len(columns), byref(made))
+        size = library().tableferry_encode(pointers, described, len(columns), csv, byref(made))
     if not made:
         raise MemoryError
     try:
