@@ -212,6 +212,27 @@ def test_limits_of_the_server_are_none_for_the_crew(server: Server, tables: Data
             as_admin(tables, f"SET GLOBAL {name} = {value}")
 
 
+def test_a_server_that_is_to_alter_tables_at_once_or_not_at_all_takes_indexes_off_and_on(
+    server: Server, tables: Database
+) -> None:
+    if not server.mariadb or not server.alone:
+        not_applicable("no alter_algorithm that is ours to change")
+    verbs.run(
+        tables,
+        "CREATE TABLE copied (id INT, s DATE, e DATE, PERIOD FOR p (s, e), UNIQUE KEY u (id, p WITHOUT OVERLAPS), KEY (s))",
+        "INSERT INTO copied VALUES (1, '2020-01-01', '2020-01-02')",
+    )
+    before = verbs.picture(tables).tables
+    backup()
+    verbs.run(tables, "DELETE FROM `long`")
+    as_admin(tables, "SET GLOBAL alter_algorithm = INSTANT")
+    try:
+        verbs.restore()
+    finally:
+        as_admin(tables, "SET GLOBAL alter_algorithm = DEFAULT")
+    assert verbs.picture(tables).tables == before
+
+
 def test_duplicates_are_looked_for_in_every_row_that_is_loaded(tables: Database) -> None:
     with crew(Source(database_address()), 1) as hands, hands.connection() as connection:
         assert rows(connection, "SELECT @@unique_checks") == [(1,)]
