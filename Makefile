@@ -7,7 +7,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench bench-cold sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -29,7 +29,7 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
 test: setup ## every test
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
 	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)
@@ -50,6 +50,9 @@ openapi: setup ## functions/insert/openapi.json, from the handlers' types
 
 bench: setup ## speed and memory, as tables in .local/bench.md; SERVERS="mariadb mysql" for both, ARGS=--help for sizes
 	@$(PY) -m local bench $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
+
+bench-cold: setup ## how long a call waits that finds no process of its function warm; ARGS="--turns 20"
+	@$(PY) -m local.bench_cold $(ARGS)
 
 sam-up: setup ## `sam local` in the background, MySQL and S3 in containers (Docker)
 	@$(PY) -m local.sam up

@@ -71,6 +71,7 @@ class Server:
             charset="utf8mb4",
             autocommit=True,
             connect_timeout=5,
+            ssl_disabled=True,  # it would read all the machine's certificates first, to speak with this machine
         )
 
     def stop(self) -> None:
@@ -134,9 +135,18 @@ def create_database(server: Server, name: str, schema: str = "") -> None:
 
 def grants(database: str, user: str) -> list[str]:
     """The statements of `sources/grants.sql`, for a database and a user such as `'tableferry'@'127.0.0.1'`."""
-    name = "`" + database.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
     statements = split_statements(GRANTS.read_text(encoding="utf-8"))
-    return [one.replace("`database`", name).replace("'tableferry'@'%'", user) for one in statements]
+    return [one.replace("`database`", _granted(database)).replace("'tableferry'@'%'", user) for one in statements]
+
+
+def revocation(database: str) -> str:
+    """The statement that takes from the plain user what `create_database` granted it on a database."""
+    return f"REVOKE ALL PRIVILEGES ON {_granted(database)}.* FROM '{USER}'@'127.0.0.1'"
+
+
+def _granted(database: str) -> str:
+    """A database's name as a grant has it, in which _ and % would be wildcards."""
+    return "`" + database.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
 
 
 def check(url: str, ca_file: str = "", variable: str = "DATABASE_URL") -> None:

@@ -126,7 +126,8 @@ def _tested(server: Server, more: Sequence[str]) -> tuple[Outcome, float]:
     file.parent.mkdir(exist_ok=True, parents=True)
     file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-m", "database", "-n", str(len(server.urls) or "auto")]
-    command += ["--maxprocesses", str(WORKERS), "--dist", "loadfile", f"--junitxml={file}", *more]
+    command += ["--maxprocesses", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+    command += [f"--junitxml={file}", *more]
     given = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     if server.urls:
         given["DATABASE_URL"] = " ".join(server.urls)

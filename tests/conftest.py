@@ -120,12 +120,21 @@ def s3(session_state: State) -> Iterator[emulator.S3]:
         started.stop()
 
 
+@pytest.fixture(scope="session")
+def one_s3_client(s3: emulator.S3) -> "S3Client":
+    """A client of the emulator. One for all tests: to make one takes as long as a short test."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in s3.environment.items():
+            environment.setenv(name, value)
+        return boto3.session.Session().client("s3")
+
+
 @pytest.fixture
-def s3_client(s3: emulator.S3, monkeypatch: pytest.MonkeyPatch) -> "S3Client":
+def s3_client(s3: emulator.S3, one_s3_client: "S3Client", monkeypatch: pytest.MonkeyPatch) -> "S3Client":
     """A client of the emulator, with the environment set for others."""
     for name, value in s3.environment.items():
         monkeypatch.setenv(name, value)
-    return boto3.session.Session().client("s3")
+    return one_s3_client
 
 
 @pytest.fixture

@@ -208,7 +208,7 @@ def test_the_layer_has_what_its_lock_says_and_nothing_else(build: Path) -> None:
     found = list(metadata.distributions(path=[str(python)]))
     assert {canonicalize_name(each.name): each.version for each in found} == dict(lines)
     own = {Path(str(file)).parts[0] for each in found for file in each.files or ()} | {"tableferry"}
-    assert {path.name for path in python.iterdir()} == own - {"..", "bin", "__pycache__"}
+    assert {path.name for path in python.iterdir()} - {"__pycache__"} == own - {"..", "bin", "__pycache__"}
 
 
 def test_what_a_package_of_the_layer_needs_is_in_the_layer_or_in_lambda(build: Path, architecture: str) -> None:
@@ -225,7 +225,10 @@ def test_what_a_package_of_the_layer_needs_is_in_the_layer_or_in_lambda(build: P
 def test_no_test_or_local_code_is_in_the_build(build: Path) -> None:
     layer = {path.name for path in (build / "TableferryLayer" / "python").iterdir()}
     assert not layer & {"local", "tests", "functions", "sources", "pytest", "boto3", "rich", "bin"}
-    assert not [path for path in build.rglob("*") if path.name in ("__pycache__", "tests", "test", ".git", ".venv")]
+    assert not [path for path in build.rglob("*") if path.name in ("tests", "test", ".git", ".venv")]
+    for compiled in build.rglob("*.pyc"):  # by us, for Lambda's Python, and of what is there
+        source, version, _ = compiled.name.split(".")
+        assert version == "cpython-313" and (compiled.parents[1] / f"{source}.py").exists(), compiled
 
 
 def test_no_built_file_names_the_machine_that_built_it(build: Path) -> None:
@@ -318,3 +321,62 @@ def test_a_layer_for_no_architecture_is_not_built(layer: Path) -> None:
     done = make_layer(layer, "Makefile")
     assert done.returncode != 0
     assert "ContextPath: !Sub layers/tableferry/${Architecture}" in done.stderr
+
+
+MAGIC_313 = (3571).to_bytes(2, "little") + b"\r\n"  # importlib.util.MAGIC_NUMBER of every 3.13
+UNCHECKED = (1).to_bytes(4, "little")  # PEP 552: a hash, which is not compared
+
+
+@pytest.fixture
+def other_python(tmp_path: Path) -> Path:
+    """A Python that says, to whoever asks for its version, that it is no 3.13."""
+    python = tmp_path / "other-python"
+    python.write_text(f'#!/bin/sh\ncase "$*" in *version_info*) exit 1;; esac\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+@pytest.fixture
+def small_layer(layer: Path) -> Path:
+    """The layer with one package."""
+    lock = (layer / "requirements.lock").read_text(encoding="utf-8")
+    [one] = re.findall(r"^typing-inspection==(?:.*\\\n)*.*$", lock, re.MULTILINE)
+    (layer / "requirements.lock").write_text(one, encoding="utf-8")
+    return layer
+
+
+def path_with_python313(folder: Path, target: str) -> str:
+    """A PATH whose python3.13 is this program."""
+    folder.mkdir()
+    (folder / "python3.13").symlink_to(target)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("found", ["as PYTHON", "in the PATH"])
+def test_the_layer_is_compiled_for_lambda_where_there_is_its_python(
+    small_layer: Path, python313: str, other_python: Path, tmp_path: Path, found: str
+) -> None:
+    path = path_with_python313(tmp_path / "bin", "/bin/false" if found == "as PYTHON" else python313)
+    python = python313 if found == "as PYTHON" else str(other_python)
+    done = make_layer(small_layer, "x86_64/Makefile", PYTHON=python, PATH=path)
+    assert done.returncode == 0, done.stderr
+    built = tmp_path / "artifacts" / "python"
+    sources = [*built.rglob("*.py")]
+    assert {"tableferry", "typing_inspection"} <= {path.parent.name for path in sources}
+    for source in sources:
+        compiled = (source.parent / "__pycache__" / f"{source.stem}.cpython-313.pyc").read_bytes()
+        assert compiled[:8] == MAGIC_313 + UNCHECKED
+        assert f"/opt/python/{source.relative_to(built)}".encode() in compiled
+        assert str(tmp_path).encode() not in compiled
+
+
+def test_a_layer_is_built_without_lambdas_python_and_the_builder_is_told(
+    small_layer: Path, other_python: Path, tmp_path: Path
+) -> None:
+    path = path_with_python313(tmp_path / "bin", "/bin/false")  # as pyenv's, of a version that is not chosen
+    done = make_layer(small_layer, "x86_64/Makefile", PYTHON=str(other_python), PATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "Not compiled" in done.stdout  # what SAM CLI shows
+    built = tmp_path / "artifacts" / "python"
+    assert (built / "tableferry" / "api.py").exists()
+    assert not list(built.rglob("*.pyc"))

@@ -283,7 +283,8 @@ def test_a_definition_cannot_change_while_the_snapshot_holds_it(
 
     def changes_first(*given: Any) -> Any:
         with closing(jobs.connect()) as connection, connection.cursor() as cursor:
-            cursor.execute("SET SESSION lock_wait_timeout = 1")
+            # MySQL knows no less than a second.
+            cursor.execute(f"SET SESSION lock_wait_timeout = {0 if jobs.mariadb else 1}")
             try:
                 cursor.execute(change)
             except pymysql.err.OperationalError as error:
@@ -293,7 +294,7 @@ def test_a_definition_cannot_change_while_the_snapshot_holds_it(
     monkeypatch.setenv("WORKERS", str(workers))
     monkeypatch.setattr(backup_module, "back_up_chunk", changes_first)
     made = backup("jobs")
-    assert met == [1205]  # it had to wait, and gave up
+    assert met == [1205]  # it would have to wait
     assert made["rows"] == 30
 
 

@@ -29,6 +29,7 @@ from functions.load.app import handler
 from local import database as embedded
 from local import s3 as emulator
 from local.state import State
+from tableferry import load
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tests.integration import counted_s3, packet_proxy
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
@@ -313,9 +314,10 @@ def test_a_load_that_is_killed_again_and_again_gets_done(world: World, proxy: Pr
 
 
 def test_a_delivery_does_not_end_well_while_a_machine_that_is_gone_without_a_word_has_the_load(
-    world: World, proxy: Proxy, functions: Functions
+    world: World, proxy: Proxy, functions: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else nobody delivers the event again, and the rest of the file is lost."""
+    monkeypatch.setattr(load, "_LOCK_SECONDS", 1)
     event = world.put()
     _die_without_a_word(functions.prepared(event, DATABASE_URL=proxy.url), proxy)
     _a_minute_passes(world)

@@ -1,6 +1,7 @@
 """Rows about as long as the server lets a packet be, and longer: they come back, or the error names table and key."""
 
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 
@@ -20,10 +21,24 @@ def packet(database: Database) -> int:
     return int(found)
 
 
+@pytest.fixture
+def short_packet(server: Server, database: Database, packet: int) -> Iterator[int]:
+    """The same of a server of ours, made somewhat more than what the protocol sends in one piece, to take less time."""
+    if not server.alone:
+        yield packet
+        return
+    with contextlib.closing(connect(database.admin_url)) as admin, admin.cursor() as cursor:
+        cursor.execute(f"SET GLOBAL max_allowed_packet = {20 * MIB}")
+        try:
+            yield 20 * MIB
+        finally:
+            cursor.execute(f"SET GLOBAL max_allowed_packet = {packet}")
+
+
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("kind", ["LONGBLOB", "LONGTEXT", "LONGTEXT CHARACTER SET ucs2", "JSON"])
-def test_a_row_close_to_the_longest_packet_comes_back(database: Database, packet: int, kind: str) -> None:
-    units = (packet - MIB) // (4 if "ucs2" in kind else 2)
+def test_a_row_close_to_the_longest_packet_comes_back(database: Database, short_packet: int, kind: str) -> None:
+    units = (short_packet - MIB) // (4 if "ucs2" in kind else 2)
     letters = f"REPEAT('ab', {units})"
     value = {"LONGBLOB": f"REPEAT(x'00ff', {units})", "JSON": f"CONCAT('\"', REPEAT('ab', {units - MIB}), '\"')"}
     verbs.run(

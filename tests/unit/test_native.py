@@ -1,17 +1,24 @@
-"""The compiled hashes, by each of the processor's ways to make them, beside the standard library's."""
+"""The compiled hashes, by each of the processor's ways to make them, beside the standard library's; and rows as text."""
 
 import ctypes
 import hashlib
 import shutil
+import struct
 import subprocess
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tableferry import native
-from tableferry.arrow import arrays
+from tableferry.arrow import exported
+from tableferry.columns import Codec, Kind
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -48,12 +55,10 @@ def expected(rows: list[bytes]) -> int:
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 200])
 def test_hashes_are_those_of_the_standard_library(library: Any, count: int) -> None:
     rows = [bytes([number % 256]) * size for number, size in enumerate(MIXED[:count])]
-    total = 0
-    for array in arrays(pl.Series(rows, dtype=pl.Binary)):
-        found = (ctypes.c_uint64 * 2)()
+    found = (ctypes.c_uint64 * 2)()
+    with exported(pl.Series(rows, dtype=pl.Binary)) as array:
         assert library.tableferry_hash(ctypes.byref(array), found)
-        total += found[0] | found[1] << 64
-    assert total % (1 << 128) == expected(rows)
+    assert found[0] | found[1] << 64 == expected(rows)
 
 
 def test_rows_of_megabytes_are_hashed_beside_short_ones() -> None:
@@ -61,7 +66,79 @@ def test_rows_of_megabytes_are_hashed_beside_short_ones() -> None:
         pytest.skip("no native library: no C compiler here")
     rows = [b"x" * 3_000_000, b"", b"y" * 9_000_000, b"z", b"x" * 3_000_000]
     values = pl.concat([pl.Series(rows[:2]), pl.Series(rows[2:])], rechunk=False)
-    assert native.hashed(values) % (1 << 128) == expected(rows)
+    assert native.hashed(values) == expected(rows)
+
+
+FIELDS: dict[Codec, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
+    **{
+        Codec(f"{kind}{bits}", kind, bits=bits): (st.integers(low, high), str)
+        for bits in (8, 16, 32, 64)
+        for kind, low, high in ((Kind.INT, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1), (Kind.UINT, 0, 2**bits - 1))
+    },
+    Codec("year", Kind.YEAR): (st.sampled_from([0, 1901, 2155]), str),
+    Codec("bit", Kind.BIT): (st.integers(0, 2**64 - 1), str),
+    Codec("d38", Kind.DECIMAL, precision=38, scale=20): (
+        st.integers(-(10**38) + 1, 10**38 - 1).map(lambda value: Decimal(f"{value}e-20")),
+        lambda value: f"{value:f}",
+    ),
+    Codec("d3", Kind.DECIMAL, precision=3, scale=3): (
+        st.integers(-999, 999).map(lambda value: Decimal(f"{value}e-3")),
+        lambda value: f"{value:f}",
+    ),
+    Codec("d5", Kind.DECIMAL, precision=5): (st.integers(-99999, 99999).map(Decimal), str),
+    Codec("day", Kind.DATE): (st.dates(), date.isoformat),
+    Codec("at", Kind.DATETIME, scale=6): (st.datetimes(), lambda value: value.isoformat(" ")),
+    Codec("text", Kind.TEXT): (
+        st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\n\\'), max_size=60),
+        lambda value: '"' + value.replace('"', '""') + '"',
+    ),
+    Codec("bytes", Kind.BYTES): (st.binary(max_size=60), bytes.hex),
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    columns=st.lists(st.sampled_from(sorted(FIELDS, key=lambda codec: codec.name)), min_size=1, unique=True),
+    data=st.data(),
+)
+def test_rows_are_encoded_as_load_data_reads_them(columns: list[Codec], data: st.DataObject) -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    rows = data.draw(st.lists(st.tuples(*(st.none() | FIELDS[column][0] for column in columns)), max_size=20))
+    schema = {column.name: column.dtype() for column in columns}
+    frame = pl.DataFrame(rows, schema=schema, orient="row")
+    fields = [
+        ["NULL" if value is None else FIELDS[column][1](value) for column, value in zip(columns, row, strict=True)]
+        for row in rows
+    ]
+    assert native.encoded(frame, columns).decode() == "".join(",".join(line) + "\n" for line in fields)
+    cut = data.draw(st.integers(0, len(rows)))
+    later = pl.concat([frame.slice(cut), frame.slice(0, cut)], rechunk=False)  # slices begin in the middle of arrays
+    turned = [*fields[cut:], *fields[:cut]]
+    assert native.encoded(later, columns).decode() == "".join(",".join(line) + "\n" for line in turned)
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_floats_are_encoded_with_all_their_bits(values: list[float]) -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    text = native.encoded(pl.DataFrame({"f": values}), [Codec("f", Kind.FLOAT)]).decode()
+    assert [struct.pack("<d", float(line)) for line in text.splitlines()] == [struct.pack("<d", of) for of in values]
+
+
+def test_days_before_and_after_every_turn_of_a_century_are_themselves() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    days = [date(year, *day) for year in range(1, 10_000) for day in ((1, 1), (2, 28), (3, 1), (12, 31))]
+    text = native.encoded(pl.DataFrame({"d": days}), [Codec("d", Kind.DATE)]).decode()
+    assert text.splitlines() == [day.isoformat() for day in days]
+
+
+def test_dates_that_are_text_are_quoted() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    frame = pl.DataFrame({"d": ["0000-00-00", None]})
+    assert native.encoded(frame, [Codec("d", Kind.DATE)]) == b'"0000-00-00"\nNULL\n'
 
 
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -92,7 +92,19 @@ def test_the_environment_is_read_in_one_module() -> None:
     assert readers == ["settings"]
 
 
-@pytest.mark.parametrize(("function", "absent"), [("insert", ["polars", "boto3"]), ("load", ["polars"])])
+# What a document of the API is made of (the largest part of Powertools), the frames, the AWS SDK.
+DOCUMENT = "aws_lambda_powertools.event_handler.openapi.models"
+
+
+@pytest.mark.parametrize(
+    ("function", "absent"),
+    [
+        ("insert", [DOCUMENT, "polars", "boto3"]),
+        ("load", [DOCUMENT, "polars"]),
+        ("backup", [DOCUMENT]),
+        ("restore", [DOCUMENT]),
+    ],
+)
 def test_a_cold_start_does_not_load_what_the_function_does_not_need(function: str, absent: list[str]) -> None:
     code = f"import sys, app; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run(

@@ -14,7 +14,6 @@ from urllib.parse import quote, unquote, unquote_plus
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
-from aws_lambda_powertools.event_handler.openapi import swagger_ui
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -193,6 +192,9 @@ def responses(model: type[BaseModel], *statuses: int, job: bool = False) -> dict
 
 def swagger_page(document: str) -> str:
     """Swagger UI, from the copy that Powertools carries, with a document."""
+    # Not at import: it brings the models of all that a document can hold, which no other request needs.
+    from aws_lambda_powertools.event_handler.openapi import swagger_ui
+
     folder = Path(swagger_ui.__file__).parent
     return swagger_ui.generate_swagger_html(
         spec=document,

@@ -7,6 +7,7 @@ https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import (
     CFUNCTYPE,
     POINTER,
@@ -82,19 +83,18 @@ def _no_longer(schema: int) -> None:
 _released = _Release(_no_longer)
 
 
-def arrays(values: pl.Series) -> Iterator[Array]:
-    """A column's arrays, each to be read before the next one is asked for; raises MemoryError."""
-    capsule = values.__arrow_c_stream__(None)  # lives as long as what is read from it
+@contextmanager
+def exported(values: pl.Series) -> Iterator[Array]:
+    """A column as one array, for as long as it is looked at; text and bytes are views. Raises MemoryError."""
+    capsule = values.rechunk().__arrow_c_stream__(None)  # lives as long as what is read from it
     stream = _Stream.from_address(_pointer(capsule, b"arrow_array_stream"))
-    while True:
-        array = Array()
-        if stream.get_next(addressof(stream), byref(array)):
-            raise MemoryError
-        if not array.release:
-            return
-        try:
-            yield array
-        finally:
+    array = Array()
+    if stream.get_next(addressof(stream), byref(array)):
+        raise MemoryError
+    try:
+        yield array
+    finally:
+        if array.release:
             _Release(array.release)(addressof(array))
 
 

@@ -18,6 +18,7 @@ from tableferry.verify import fetch
 
 Progress = Callable[[int, int, int], None]
 
+_LARGE_BYTES = 16 * 1024 * 1024
 _TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
 
 
@@ -26,20 +27,24 @@ def fill(
 ) -> None:
     """Load every object of these tables, whose names in SQL stand beside them.
 
-    Memory: of each of the crew's threads an object, its frame and its rows as text.
+    Memory: of each of the crew's threads, or connections where objects are larger than 16 MiB, an object, its frame and
+    its rows as text.
     """
     with crew.connection() as connection:
         longest = _longest_coded(connection)
     tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
 
-    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> int:
+    def prepared(entry: TableEntry, file: ObjectEntry) -> bytes:
         frame = fetch(store, source, entry, file)
         if longest is not None:
             _refuse_too_long(longest, frame, entry)
-        text = loader.encoded(frame, entry.codecs)
-        del frame
+        return loader.encoded(frame, entry.codecs)
+
+    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> int:
+        # Whoever waits for a connection has its rows ready; but not rows of megabytes, of which each takes many times that.
+        text = prepared(entry, file) if file.bytes < _LARGE_BYTES else None
         with crew.connection() as connection:
-            _load(connection, table_sql, text, entry)
+            _load(connection, table_sql, text or prepared(entry, file), entry)
         return file.rows
 
     futures = [crew.submit(run, *task) for task in tasks]

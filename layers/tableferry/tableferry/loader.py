@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tableferry import infile
+from tableferry import infile, native
 from tableferry.archive import for_csv
 from tableferry.columns import Codec, Kind
 from tableferry.database import Connection
@@ -18,7 +18,9 @@ _NUMBERS = (Kind.INT, Kind.UINT, Kind.FLOAT)
 
 
 def encoded(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
-    """A frame's rows as :func:`load` sends them."""
+    """A frame's rows as :func:`load` sends them. Memory: with the native library twice the text, else five times."""
+    if native.library():
+        return native.encoded(frame, columns)
     file = io.BytesIO()
     for_csv(frame, columns).write_csv(file, include_header=False, quote_style="non_numeric", null_value="NULL")
     return file.getvalue()

@@ -240,6 +240,14 @@ static uint8_t *decimal(uint8_t *to, uint64_t value) {
     return to;
 }
 
+static uint8_t *hexadecimal(uint8_t *to, const uint8_t *from, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        *to++ = "0123456789abcdef"[from[i] >> 4];
+        *to++ = "0123456789abcdef"[from[i] & 15];
+    }
+    return to;
+}
+
 static uint8_t *framed(uint8_t *to, const uint8_t *text, size_t size) {
     to = decimal(to, size);
     *to++ = ':';
@@ -437,11 +445,7 @@ static status add_text(column *of, const uint8_t *text, size_t size, uint8_t **c
     }
     uint8_t *to = decimal(*canonical, 2 * size);
     *to++ = ':';
-    for (size_t i = 0; i < size; i++) {
-        *to++ = "0123456789abcdef"[text[i] >> 4];
-        *to++ = "0123456789abcdef"[text[i] & 15];
-    }
-    *canonical = to;
+    *canonical = hexadecimal(to, text, size);
     return MORE;
 }
 
@@ -761,5 +765,149 @@ EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, uint64_t *digest) 
     digest[1] = of.sum >> 64;
     return 1;
 }
+
+/* ---------------------------------------------------------------- columns as the text that LOAD DATA reads */
+
+/* `YYYY-MM-DD` of days since 1970 (the same source), for years that have four digits. */
+static uint8_t *day_text(uint8_t *to, int64_t day) {
+    int64_t shifted = day + 719468 + 146097; /* so that nothing is below zero */
+    int64_t era = shifted / 146097, of_era = shifted % 146097;
+    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t shifted_month = (5 * of_year + 2) / 153;
+    int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
+    int64_t year = year_of_era + (era - 1) * 400 + (month <= 2);
+    int64_t of_month = of_year - (153 * shifted_month + 2) / 5 + 1;
+    uint8_t written[] = {'0' + year / 1000 % 10, '0' + year / 100 % 10,   '0' + year / 10 % 10,
+                         '0' + year % 10,        '-',                     '0' + month / 10,
+                         '0' + month % 10,       '-',                     '0' + of_month / 10,
+                         '0' + of_month % 10};
+    memcpy(to, written, sizeof written);
+    return to + sizeof written;
+}
+
+static uint8_t *two_digits(uint8_t *to, int64_t value, uint8_t after) {
+    to[0] = '0' + value / 10;
+    to[1] = '0' + value % 10;
+    to[2] = after;
+    return to + 3;
+}
+
+/* `YYYY-MM-DD HH:MM:SS` of microseconds since 1970, and six decimal places if there are any. */
+static uint8_t *moment_text(uint8_t *to, int64_t value) {
+    const int64_t of_day = (int64_t)24 * 3600 * 1000000;
+    int64_t day = value / of_day - (value % of_day < 0), left = value - day * of_day;
+    int64_t second = left / 1000000, fraction = left % 1000000;
+    to = day_text(to, day);
+    *to++ = ' ';
+    to = two_digits(to, second / 3600, ':');
+    to = two_digits(to, second / 60 % 60, ':');
+    to = two_digits(to, second % 60, '.');
+    if (!fraction) return to - 1;
+    for (int64_t unit = 100000; unit; unit /= 10) *to++ = '0' + fraction / unit % 10;
+    return to;
+}
+
+static uint8_t *integer_text(uint8_t *to, const uint8_t *at, int width, bool is_signed) {
+    uint64_t value = 0;
+    memcpy(&value, at, width);
+    if (is_signed && value >> (8 * width - 1)) {
+        *to++ = '-';
+        value = -(width == 8 ? value : value | ~(uint64_t)0 << 8 * width);
+    }
+    return decimal(to, value);
+}
+
+static uint8_t *decimal_text(uint8_t *to, const uint8_t *at, int scale) {
+    __int128 value;
+    memcpy(&value, at, sizeof value);
+    if (value < 0) *to++ = '-';
+    u128 left = value < 0 ? -(u128)value : (u128)value;
+    uint8_t digits[40];
+    int count = 0;
+    for (; left >> 64; left /= 10) digits[count++] = '0' + left % 10;
+    for (uint64_t rest = left; rest || count <= scale; rest /= 10) digits[count++] = '0' + rest % 10;
+    while (count) {
+        if (count == scale) *to++ = '.';
+        *to++ = digits[--count];
+    }
+    return to;
+}
+
+#define MOST_OF_NUMBER 48 /* and a separator */
+
+/* A field of text or bytes; false if there is no memory. */
+static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kind is) {
+    const uint8_t *view = (const uint8_t *)of->buffers[1] + 16 * (of->offset + row), *from = view + 4;
+    uint32_t size, buffer, offset;
+    memcpy(&size, view, 4);
+    if (size > 12) {
+        memcpy(&buffer, view + 8, 4);
+        memcpy(&offset, view + 12, 4);
+        from = (const uint8_t *)of->buffers[2 + buffer] + offset;
+    }
+    if (!reserve(text, 2 * (size_t)size + 3)) return false;
+    uint8_t *to = text->data + text->used;
+    if (is == BYTES) to = hexadecimal(to, from, size);
+    else if (is == FLOAT) { /* a number that is text already */
+        memcpy(to, from, size);
+        to += size;
+    } else {
+        *to++ = '"';
+        for (const uint8_t *end = from + size, *quote; from < end; from = quote) {
+            quote = memchr(from, '"', end - from);
+            quote = quote ? quote + 1 : end;
+            memcpy(to, from, quote - from);
+            to += quote - from;
+            if (to[-1] == '"') *to++ = '"';
+        }
+        *to++ = '"';
+    }
+    text->used = to - text->data;
+    return true;
+}
+
+/* Rows as text: `,` between fields, `"` around text, NULL as the word. Its size, and where it is, to be freed with
+ * `tableferry_free`; 0 and NULL if there is no memory. Floats come as text, in a column of kind FLOAT. */
+EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
+                                uint8_t **made) {
+    bytes text = {0};
+    *made = NULL;
+    for (int64_t row = 0; row < columns[0]->length; row++) {
+        for (int32_t i = 0; i < width; i++) {
+            const struct ArrowArray *of = columns[i];
+            int64_t at = of->offset + row;
+            const uint8_t *valid = of->buffers[0], *values = of->buffers[1];
+            if (!reserve(&text, MOST_OF_NUMBER)) return drop(&text), 0;
+            uint8_t *to = text.data + text.used;
+            if (valid && !(valid[at / 8] >> at % 8 & 1)) {
+                memcpy(to, "NULL", 4);
+                text.used += 4;
+            } else {
+                int32_t size = are[i].width;
+                switch ((kind)are[i].kind) {
+                case SIGNED: to = integer_text(to, values + at * size, size, true); break;
+                case UNSIGNED: to = integer_text(to, values + at * size, size, false); break;
+                case DECIMAL: to = decimal_text(to, values + at * size, are[i].scale); break;
+                case DATE: to = day_text(to, ((const int32_t *)values)[at]); break;
+                case DATETIME: to = moment_text(to, ((const int64_t *)values)[at]); break;
+                case FLOAT:
+                case TEXT:
+                case BYTES:
+                    if (!add_field(&text, of, row, (kind)are[i].kind)) return drop(&text), 0;
+                    to = text.data + text.used;
+                    break;
+                }
+                text.used = to - text.data;
+            }
+            if (!reserve(&text, 1)) return drop(&text), 0;
+            text.data[text.used++] = i + 1 < width ? ',' : '\n';
+        }
+    }
+    *made = text.data;
+    return text.used;
+}
+
+EXPORT void tableferry_free(uint8_t *made) { free(made); }
 
 EXPORT uint32_t tableferry_native_version(void) { return VERSION; }

@@ -16,16 +16,19 @@ from tableferry.columns import Codec
 from tableferry.manifest import ObjectEntry
 from tableferry.store import Store
 
+_LARGE_BYTES = 16 * 1024 * 1024
+
 
 class Sending:
-    """Writes frames as objects, so many of them at a time; :meth:`send` waits while there are as many.
+    """Writes frames as objects, so many of them at a time, or half as many where rows of megabytes make them large.
 
-    Memory: of each a frame and its file.
+    :meth:`send` waits while there are as many. Memory: of each a frame and its file.
     """
 
     def __init__(self, pool: ThreadPoolExecutor, at_once: int, store: Store, form: Format, lock_days: int) -> None:
         self._pool = pool
         self._free = threading.BoundedSemaphore(at_once)
+        self._turn = threading.Lock()
         self._store = store
         self._form = form
         self._lock_days = lock_days
@@ -33,17 +36,20 @@ class Sending:
 
     def send(self, prefix: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> Future[ObjectEntry]:
         """Have a frame written to the key of this beginning; raises what it was stopped by."""
-        self._free.acquire()  # given back by the one who writes it
+        places = 2 if frame.estimated_size() > _LARGE_BYTES else 1
+        with self._turn:  # so that no two wait for each other's second place
+            for _ in range(places):
+                self._free.acquire()  # given back by the one who writes it
         if self._failed:
-            self._free.release()
+            self._free.release(places)
             raise self._failed
-        return self._pool.submit(self._write, f"{prefix}.{self._form.suffix}", frame, columns)
+        return self._pool.submit(self._write, f"{prefix}.{self._form.suffix}", frame, columns, places)
 
     def stop(self, error: BaseException) -> None:
         """Take nothing more, because of an error; the first one is raised by all who send from now on."""
         self._failed = self._failed or error
 
-    def _write(self, key: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> ObjectEntry:
+    def _write(self, key: str, frame: pl.DataFrame, columns: Sequence[Codec], places: int) -> ObjectEntry:
         try:
             data = archive.write(frame, columns, self._form)
             sha256 = hashlib.sha256(data)
@@ -53,7 +59,7 @@ class Sending:
             self.stop(error)
             raise
         finally:
-            self._free.release()
+            self._free.release(places)
 
 
 @contextmanager

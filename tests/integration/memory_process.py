@@ -1,0 +1,80 @@
+"""A backup, or a restore of it, in a process of its own, which says how much memory it took.
+
+As a program: ``backup`` or ``restore`` and the backup's id; the environment is that of a function. It prints the peak
+resident set before the work and after it, in bytes, as JSON.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tableferry import manifest, restore
+from tableferry.archive import Format
+from tableferry.backup import backup
+from tableferry.database import Database
+from tableferry.settings import Settings
+from tableferry.store import open_store
+
+_RESTORE = "20260101T000000Z-00000001"
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Bytes of resident memory at most: of what was loaded before the work, and of all of it."""
+
+    idle: int
+    all: int
+
+    @property
+    def work(self) -> int:
+        return self.all - self.idle
+
+
+def run(what: str, backup_id: str) -> Peak:
+    """Do it in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.integration.memory_process", what, backup_id],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return Peak(**json.loads(done.stdout))
+
+
+def _peak() -> int:
+    [kibibytes] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
+    return int(kibibytes) * 1024
+
+
+def _main(what: str, backup_id: str) -> None:
+    settings = Settings.from_env()
+    assert settings.key
+    database, store = Database(settings.database), open_store(settings.bucket)
+    list(store.list("nothing/"))  # the client and its TLS are there before anything is counted
+    idle = _peak()
+    if what == "backup":
+        backup(
+            database,
+            store,
+            backup_id,
+            ["t"],
+            Format.PARQUET,
+            settings.key,
+            workers=settings.workers,
+            chunk_bytes=settings.chunk_bytes,
+        )
+    else:
+        source = manifest.read(store, backup_id, settings.key)
+        items = restore.plan(source, None, {"t": "restored"})
+        restore.restore(
+            database, store, _RESTORE, source, items, workers=settings.workers, chunk_bytes=settings.chunk_bytes
+        )
+    print(json.dumps({"idle": idle, "all": _peak()}))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
