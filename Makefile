@@ -7,7 +7,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench bench-cold sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench: setup ## speed and memory, as tables in .local/bench.md; SERVERS="mariadb
 
 bench-cold: setup ## how long a call waits that finds no process of its function warm; ARGS="--turns 20"
 	@$(PY) -m local.bench_cold $(ARGS)
+
+bench-peers: setup ## backup and restore beside mydumper, mysqldump and the plain ways, into docs/; SERVERS=, ARGS=--help
+	@$(PY) -m local.peers $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
 
 sam-up: setup ## `sam local` in the background, MySQL and S3 in containers (Docker)
 	@$(PY) -m local.sam up

@@ -35,28 +35,46 @@ _TUNED = {
 
 def tune(kind: str, administrator: str) -> None:
     """Give a server that the benchmark has started the memory and the log of a middling one."""
-    _run(administrator, *(f"SET GLOBAL {setting}" for setting in _TUNED[kind]))
+    run(administrator, *(f"SET GLOBAL {setting}" for setting in _TUNED[kind]))
 
 
 @contextmanager
 def database_on(kind: str) -> Iterator[str | None]:
     """The URL of a fresh database on a server of this kind; None for the embedded server, which makes its own.
 
+    Raises StartError.
+    """
+    with administrator_on(kind) as administrator:
+        if administrator is None:
+            yield None
+            return
+        with fresh(administrator) as url:
+            yield url
+
+
+@contextmanager
+def administrator_on(kind: str) -> Iterator[str | None]:
+    """The URL of a server's administrator; None for the embedded server, which is still to be started.
+
     Without a URL in the environment, MySQL runs in a container with the embedded server's options. Raises StartError.
     """
-    variable = f"{kind.upper()}_URL"
-    if given := os.environ.get(variable, "").split():
-        database.check(given[0], variable=variable)
-        with fresh(given[0]) as url:
-            yield url
+    if (given := named(kind)) is not None:
+        database.check(given, variable=f"{kind.upper()}_URL")
+        yield given
     elif kind == "mariadb":
         yield None
     elif not sam_docker.answers():
         raise StartError(_NO_MYSQL)
     else:
-        with mysql_container.running(1) as [administrator], fresh(administrator) as url:
+        with mysql_container.running(1) as [administrator]:
             tune(kind, administrator)
-            yield url
+            yield administrator
+
+
+def named(kind: str) -> str | None:
+    """The server of this kind that the environment names: somebody's, of which no more is changed than has to be."""
+    urls = os.environ.get(f"{kind.upper()}_URL", "").split()
+    return urls[0] if urls else None
 
 
 @contextmanager
@@ -65,12 +83,12 @@ def fresh(administrator: str) -> Iterator[str]:
     name, password = f"bench_{secrets.token_hex(6)}", secrets.token_hex(16)
     place = urlsplit(administrator)
     user = f"'{name}'@'%'"
-    _run(administrator, f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    run(administrator, f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     try:
-        _run(administrator, f"CREATE USER {user} IDENTIFIED BY '{password}'", *database.grants(name, user))
+        run(administrator, f"CREATE USER {user} IDENTIFIED BY '{password}'", *database.grants(name, user))
         yield f"mysql://{name}:{password}@{place.hostname}:{place.port or 3306}/{name}"
     finally:
-        _run(administrator, f"DROP DATABASE `{name}`", f"DROP USER IF EXISTS {user}")
+        run(administrator, f"DROP DATABASE `{name}`", f"DROP USER IF EXISTS {user}")
 
 
 def claim(connection: Connection) -> None:
@@ -106,17 +124,20 @@ def described(connection: Connection) -> str:
     return f"{known_as(version)} ({settings})"
 
 
-def _run(administrator: str, *statements: str) -> None:
+def connected(administrator: str) -> Connection:
+    """A connection as a server's administrator, in autocommit and in no database."""
     place = urlsplit(administrator)
-    with closing(
-        pymysql.connect(
-            host=place.hostname or "127.0.0.1",
-            port=place.port or 3306,
-            user=unquote(place.username or ""),
-            password=unquote(place.password or ""),
-            autocommit=True,
-        )
-    ) as connection:
+    return pymysql.connect(
+        host=place.hostname or "127.0.0.1",
+        port=place.port or 3306,
+        user=unquote(place.username or ""),
+        password=unquote(place.password or ""),
+        autocommit=True,
+    )
+
+
+def run(administrator: str, *statements: str) -> None:
+    """Statements one after the other, as a server's administrator."""
+    with closing(connected(administrator)) as connection, connection.cursor() as cursor:
         for statement in statements:
-            with connection.cursor() as cursor:
-                cursor.execute(statement)
+            cursor.execute(statement)

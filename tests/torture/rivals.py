@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from local import peers_rivals
 from tests.support import Database, connect
 from tests.torture import carry
 from tests.torture.cases import Case
@@ -30,12 +31,11 @@ class Rival:
 
     @property
     def installed(self) -> bool:
-        return all(map(shutil.which, self.programs))
+        return not peers_rivals.missing(self.programs)
 
     @property
     def version(self) -> str:
-        said = subprocess.run([self.programs[0], "--version"], capture_output=True, text=True, check=False).stdout
-        return said.split("\n")[0].removeprefix(self.name).split(",")[0].strip()
+        return peers_rivals.version(self.name)
 
     def there_and_back(self, database: Database, case: Case, folder: Path) -> str:
         """Dump the table, load it into a database beside, and say what differs; empty if nothing does."""
@@ -53,11 +53,7 @@ class Rival:
             _admin(database, f"DROP DATABASE `{copy}`")
 
     def _run(self, program: str, url: str, words: Sequence[str], file: Path) -> str:
-        place = urlsplit(url)
-        command = [
-            program, f"--host={place.hostname}", f"--port={place.port}", f"--user={place.username}",
-            f"--password={unquote(place.password or '')}", *words,
-        ]  # fmt: skip
+        command = peers_rivals.command(program, url, *words)
         dumps = program == self.programs[0]
         with file.open("wb" if dumps else "ab+") as stream:
             stream.seek(0)
@@ -75,21 +71,15 @@ RIVALS = (
     Rival(
         "mysqldump",
         ("mysqldump", "mysql"),
-        ("--single-transaction", "--hex-blob", "--triggers", "{database}", "t"),
+        (*peers_rivals.MYSQLDUMP, "{database}", "t"),
         ("{copy}",),
         piped=True,
     ),
     Rival(
         "mydumper",
         ("mydumper", "myloader"),
-        (
-            "--database={database}",
-            "--regex=^{database}[.]t$",
-            "--outputdir={folder}/dump",
-            "--triggers",
-            "--threads=2",
-        ),
-        ("--directory={folder}/dump", "--database={copy}", "--overwrite-tables", "--threads=2"),
+        tuple(peers_rivals.mydumper("{database}", "t", "{folder}/dump", threads=2)),
+        tuple(peers_rivals.myloader("{copy}", "{folder}/dump", threads=2)),
         piped=False,
     ),
 )

@@ -80,6 +80,11 @@ _DEFINITIONS = (
         "INSERT INTO t VALUES (1, 'some words', 'more', 1, ST_GeomFromText('POINT(1 1)')), (2, 'words', NULL, 2, ST_GeomFromText('POINT(2 2)'))",
     ),
     _table(
+        "a SET of 64 members, one of them empty",
+        f"CREATE TABLE t (id INT PRIMARY KEY, s SET({', '.join(repr(str(n) * (n > 0)) for n in range(64))}), e ENUM('', 'x'))",
+        f"INSERT INTO t VALUES (1, {2**64 - 1}, 1), (2, {2**63}, 2), (3, 0, 0), (4, 1, NULL)",
+    ),
+    _table(
         "indexes of every place",
         "CREATE TABLE t (a INT NOT NULL, b VARCHAR(30), c INT AS (a + 1) VIRTUAL, d DATE, `e,``)` INT NOT NULL, k INT AUTO_INCREMENT,"
         " UNIQUE KEY first (a, k), KEY counted (k, b), KEY computed (c), PRIMARY KEY (d, a), UNIQUE KEY `u,(` (`e,``)` DESC, b(5)),"

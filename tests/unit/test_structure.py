@@ -42,7 +42,7 @@ LAYERS = [
     ["sums", "splitter"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
     ["native"],
-    ["arrow"],
+    ["arrow", "binary"],
     ["columns", "numeric", "temporal", "characters"],
     ["catalog", "checks"],
     ["privileges", "ddl", "again"],

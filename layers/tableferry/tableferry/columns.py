@@ -1,9 +1,10 @@
 """The lossless contract: how each MySQL type is selected, held in a frame, and loaded again.
 
-A plain SELECT gives text, which is exact for most types. The exceptions, each measured:
+A prepared SELECT gives numbers and dates as the server holds them, and all else as text or bytes. The exceptions, each
+measured:
 
-- FLOAT prints six digits; ``* 1e0`` makes it a DOUBLE with all its bits (``+ 0e0`` would lose -0.0).
-- BIT comes as raw bytes; ``+ 0`` is a number. Loaded as text, ``5`` would store 53.
+- BIT comes as raw bytes; CAST makes it a number (``+ 0`` would make a SET of 64 members a signed one on MySQL). Loaded as
+  text, ``5`` would store 53.
 - YEAR ``0`` read as a number means 2000; as the text ``0000`` it means 0.
 - An ENUM with the member ``''`` cannot tell it from the error value, so it goes by index; a SET with it cannot tell it
   from no members, so it goes by its bits.
@@ -71,10 +72,8 @@ class Codec:
         """The expression that a SELECT has for the column."""
         name = quote(self.name)
         match self.kind:
-            case Kind.FLOAT if self.bits == 32:
-                return f"{name} * 1e0"
             case Kind.BIT | Kind.ENUM_INDEX:
-                return f"{name} + 0"
+                return f"CAST({name} AS UNSIGNED)"
             case Kind.CODED:
                 return f"CAST({name} AS BINARY)"
             case _:

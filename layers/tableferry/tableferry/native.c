@@ -1,25 +1,20 @@
-/* A result set's packets as Arrow columns, and the digest of their rows, without an object per value.
+/* A prepared statement's rows as Arrow columns, and their digest, without an object per value; and rows as text.
  *
  * `native.py` loads this by ctypes and says what each function takes; `wire.py` has the same in plain Python, for
  * machines where nobody compiled it, and tests hold the two together. There is no Python in here, so that one library
  * does for every version of it, and every call runs beside other threads.
  *
- * Packets: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html
+ * Rows:    https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_binary_resultset.html
  * Columns: https://arrow.apache.org/docs/format/CDataInterface.html
  * Digest:  the definition is `digest.py`'s; BLAKE2b is RFC 7693.
  */
-#define _GNU_SOURCE /* strtod_l */
-#include <locale.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __APPLE__
-#include <xlocale.h>
-#endif
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 1
+#define VERSION 2
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -255,16 +250,101 @@ static uint8_t *framed(uint8_t *to, const uint8_t *text, size_t size) {
     return to + size;
 }
 
+/* ---------------------------------------------------------------- days and moments as numbers and as text */
+
+typedef struct {
+    int year, month, day, hour, minute, second, fraction; /* fraction: microseconds */
+} moment;
+
+/* Whether a calendar has the day; zero, partial and invalid dates it has not. */
+static bool in_calendar(const moment *of) {
+    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (of->month < 1 || of->month > 12 || of->day < 1) return false;
+    bool leap = of->year % 4 == 0 && (of->year % 100 != 0 || of->year % 400 == 0);
+    return of->day <= lengths[of->month - 1] + (of->month == 2 && leap);
+}
+
+/* Days since 1970, for years from 0 on (H. Hinnant, chrono-compatible low-level date algorithms). */
+static int64_t days(const moment *of) {
+    int64_t shifted = of->year - (of->month <= 2) + 400; /* so that nothing is below zero */
+    int64_t era = shifted / 400, of_era = shifted % 400;
+    int64_t of_year = (153 * (of->month + (of->month > 2 ? -3 : 9)) + 2) / 5 + of->day - 1;
+    return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468 - 146097;
+}
+
+static int64_t microseconds(const moment *of) {
+    return (((days(of) * 24 + of->hour) * 60 + of->minute) * 60 + of->second) * 1000000 + of->fraction;
+}
+
+static moment day_of(int64_t day) {
+    int64_t shifted = day + 719468 + 146097;
+    int64_t era = shifted / 146097, of_era = shifted % 146097;
+    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t shifted_month = (5 * of_year + 2) / 153;
+    moment found = {.month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9};
+    found.year = year_of_era + (era - 1) * 400 + (found.month <= 2);
+    found.day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    return found;
+}
+
+static moment moment_of(int64_t value) {
+    const int64_t of_day = (int64_t)24 * 3600 * 1000000;
+    int64_t day = value / of_day - (value % of_day < 0), left = value - day * of_day;
+    moment found = day_of(day);
+    found.fraction = left % 1000000;
+    found.second = left / 1000000 % 60;
+    found.minute = left / 60000000 % 60;
+    found.hour = left / 3600000000;
+    return found;
+}
+
+static uint8_t *two_digits(uint8_t *to, int value, uint8_t after) {
+    to[0] = '0' + value / 10;
+    to[1] = '0' + value % 10;
+    to[2] = after;
+    return to + 3;
+}
+
+/* `YYYY-MM-DD` */
+static uint8_t *day_text(uint8_t *to, const moment *of) {
+    two_digits(to, of->year / 100, 0);
+    to = two_digits(to + 2, of->year % 100, '-');
+    to = two_digits(to, of->month, '-');
+    return two_digits(to, of->day, 0) - 1;
+}
+
+/* `HH:MM:SS`, with so many places of a second */
+static uint8_t *time_text(uint8_t *to, int hour, int minute, int second, int fraction, int places) {
+    to = two_digits(to, hour, ':');
+    to = two_digits(to, minute, ':');
+    to = two_digits(to, second, '.');
+    if (!places) return to - 1;
+    for (int unit = 100000; places--; unit /= 10) *to++ = '0' + fraction / unit % 10;
+    return to;
+}
+
+static uint8_t *moment_text(uint8_t *to, const moment *of, int places) {
+    to = day_text(to, of);
+    *to++ = ' ';
+    return time_text(to, of->hour, of->minute, of->second, of->fraction, places);
+}
+
 /* ---------------------------------------------------------------- values */
 
 typedef enum { SIGNED = 'i', UNSIGNED = 'u', DECIMAL = 'd', FLOAT = 'f', DATE = 'D', DATETIME = 'T', TEXT = 't', BYTES = 'b' } kind;
 
+/* How the server says that it sends a value; every other type comes as a string. */
+enum { TINY = 1, SHORT = 2, LONG = 3, SINGLE = 4, DOUBLE = 5, TIMESTAMP = 7, LONGLONG = 8, INT24 = 9, DAY = 10, TIME = 11, MOMENT = 12, YEAR = 13 };
+
 typedef struct {
-    int32_t kind, width, precision, scale; /* width: bytes of a number */
+    int32_t kind, width, precision, scale;  /* what the column is to hold; width: bytes of a number */
+    int32_t type, is_unsigned, places;      /* how it comes */
 } description;
 
 typedef struct {
     description is;
+    bool as_text;  /* dates, of which one is in no calendar */
     bytes values;  /* numbers, or text and bytes one after the other */
     bytes offsets; /* int64, where each of these begins, and the end */
     bytes validity;
@@ -273,32 +353,32 @@ typedef struct {
 
 static bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
-
-static bool is_text(kind is) { return is == TEXT || is == BYTES || is == DATE || is == DATETIME; }
+static bool has_offsets(const column *of) { return of->is.kind == TEXT || of->is.kind == BYTES || of->as_text; }
 
 /* What became of a value or a row. */
 typedef enum { MORE, FULL, ENDED, REFUSED, MALFORMED, OUT_OF_ORDER, NO_VALUE, NO_TEXT, NO_MEMORY } status;
 
-static bool note_null(column *of, int64_t row) {
+static bool is_null(const column *of, int64_t row) { return of->nulls && !(of->validity.data[row / 8] >> row % 8 & 1); }
+
+/* Bits of rows up to this one, set where there is something, which is the rule. */
+static bool note(column *of, int64_t row, bool there) {
+    if (there && !of->nulls) return true;
     size_t size = row / 8 + 1;
-    if (!of->nulls++) {
-        of->validity.used = 0;
-        if (!reserve(&of->validity, size)) return false;
-        memset(of->validity.data, 0xFF, size);
-        of->validity.used = size;
-    } else if (of->validity.used < size) {
+    if (of->validity.used < size) {
         size_t missing = size - of->validity.used;
         if (!reserve(&of->validity, missing)) return false;
         memset(of->validity.data + of->validity.used, 0xFF, missing);
         of->validity.used = size;
     }
+    if (there) return true;
+    of->nulls++;
     of->validity.data[row / 8] &= ~(1 << row % 8);
     return true;
 }
 
 static status add_null(column *of, int64_t row) {
-    if (!note_null(of, row)) return NO_MEMORY;
-    if (is_text(of->is.kind)) {
+    if (!note(of, row, false)) return NO_MEMORY;
+    if (has_offsets(of)) {
         int64_t end = of->values.used;
         return append(&of->offsets, &end, sizeof end) ? MORE : NO_MEMORY;
     }
@@ -306,33 +386,21 @@ static status add_null(column *of, int64_t row) {
     return append(&of->values, zeros, of->is.width) ? MORE : NO_MEMORY;
 }
 
-/* A whole number, and its text without zeros in front. */
-static status add_integer(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
-    bool negative = size && *text == '-';
-    const uint8_t *at = text + negative, *end = text + size;
-    while (end - at > 1 && *at == '0') at++;
-    if (at == end || end - at > 20) return NO_VALUE;
-    const uint8_t *digits = at;
-    uint64_t value = 0;
-    for (; at < end; at++) {
-        if (!is_digit(*at)) return NO_VALUE;
-        if (__builtin_mul_overflow(value, (uint64_t)10, &value) || __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value)) return NO_VALUE;
-    }
+/* A whole number; its text has no zeros in front. */
+static status add_integer(column *of, uint64_t magnitude, bool negative, uint8_t **canonical) {
     int bits = 8 * of->is.width;
+    negative &= magnitude != 0;
     if (of->is.kind == SIGNED) {
-        uint64_t most = ((uint64_t)1 << (bits - 1)) - !negative;
-        if (value > most) return NO_VALUE;
-        if (negative) value = -value;
-    } else if (negative || (bits < 64 && value >> bits)) return NO_VALUE;
-    if (negative && !value) negative = false;
+        if (magnitude > ((uint64_t)1 << (bits - 1)) - !negative) return NO_VALUE;
+    } else if (negative || (bits < 64 && magnitude >> bits)) return NO_VALUE;
+    uint64_t value = negative ? -magnitude : magnitude;
     if (!reserve(&of->values, 8)) return NO_MEMORY;
     memcpy(of->values.data + of->values.used, &value, 8); /* little-endian: the low bytes are the shorter number */
     of->values.used += of->is.width;
-    uint8_t *to = decimal(*canonical, end - digits + negative);
-    *to++ = ':';
-    if (negative) *to++ = '-';
-    memcpy(to, digits, end - digits);
-    *canonical = to + (end - digits);
+    uint8_t text[21], *end = text;
+    if (negative) *end++ = '-';
+    end = decimal(end, magnitude);
+    *canonical = framed(*canonical, text, end - text);
     return MORE;
 }
 
@@ -344,15 +412,15 @@ static status add_decimal(column *of, const uint8_t *text, size_t size, uint8_t 
     while (end - at > (scale ? scale + 2 : 1) && *at == '0') at++;
     const uint8_t *digits = at;
     const uint8_t *point = scale ? end - scale - 1 : end;
-    if (scale && (point < at || *point != '.')) return NO_VALUE;
-    if (at == end || (point - at) + scale > of->is.precision + (point - at == 1 && *at == '0')) return NO_VALUE;
+    if (at == end || (scale && (end - at <= scale || *point != '.'))) return NO_VALUE;
+    if ((point - at) + scale > of->is.precision + (point - at == 1 && *at == '0')) return NO_VALUE;
     u128 value = 0;
     for (; at < end; at++) {
         if (at == point) continue;
         if (!is_digit(*at)) return NO_VALUE;
         value = value * 10 + (*at - '0');
     }
-    if (!value) negative = false;
+    negative &= value != 0;
     bool bare = point == digits; /* `.5` */
     __int128 whole = negative ? -(__int128)value : (__int128)value;
     if (!append(&of->values, &whole, 16)) return NO_MEMORY;
@@ -365,46 +433,7 @@ static status add_decimal(column *of, const uint8_t *text, size_t size, uint8_t 
     return MORE;
 }
 
-#define LONGEST_FLOAT 512 /* a DOUBLE(255, 30) takes half of it */
-
-static status add_float(column *of, const uint8_t *text, size_t size, uint8_t **canonical, locale_t plain) {
-    char copied[LONGEST_FLOAT];
-    if (!size || size >= sizeof copied) return NO_VALUE;
-    uint64_t mantissa = 0;
-    int digits = 0, significant = 0, places = 0;
-    size_t at = *text == '-';
-    for (bool pointed = false; at < size && (is_digit(text[at]) || (text[at] == '.' && !pointed)); at++) {
-        if (text[at] == '.') {
-            pointed = true;
-            continue;
-        }
-        mantissa = mantissa * 10 + (text[at] - '0');
-        digits++;
-        significant += mantissa != 0;
-        places += pointed;
-    }
-    bool simple = at == size;
-    if (!simple && digits && (text[at] | 0x20) == 'e') {
-        at++;
-        at += at < size && (text[at] == '-' || text[at] == '+');
-        size_t before = at;
-        while (at < size && is_digit(text[at])) at++;
-        if (at == before) return NO_VALUE;
-    }
-    if (!digits || at < size) return NO_VALUE;
-    double value;
-    /* Both are exact numbers then, and one operation on them rounds as it has to (Clinger 1990). */
-    static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    if (simple && significant <= 15 && places <= 15) {
-        value = (double)mantissa / tens[places];
-        if (*text == '-') value = -value;
-    } else {
-        char *end;
-        memcpy(copied, text, size);
-        copied[size] = 0;
-        value = strtod_l(copied, &end, plain);
-        if (end != copied + size) return NO_VALUE;
-    }
+static status add_float(column *of, double value, uint8_t **canonical) {
     uint64_t bits;
     memcpy(&bits, &value, 8);
     if ((bits >> 52 & 0x7FF) == 0x7FF) return NO_VALUE;
@@ -434,11 +463,15 @@ static bool is_utf8(const uint8_t *at, size_t size) {
     return true;
 }
 
+static bool add_to_column(column *of, const uint8_t *text, size_t size) {
+    if (!append(&of->values, text, size)) return false;
+    int64_t end = of->values.used;
+    return append(&of->offsets, &end, sizeof end);
+}
+
 static status add_text(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
     if (of->is.kind != BYTES && !is_utf8(text, size)) return NO_TEXT;
-    if (!append(&of->values, text, size)) return NO_MEMORY;
-    int64_t end = of->values.used;
-    if (!append(&of->offsets, &end, sizeof end)) return NO_MEMORY;
+    if (!add_to_column(of, text, size)) return NO_MEMORY;
     if (of->is.kind != BYTES) {
         *canonical = framed(*canonical, text, size);
         return MORE;
@@ -447,6 +480,114 @@ static status add_text(column *of, const uint8_t *text, size_t size, uint8_t **c
     *to++ = ':';
     *canonical = hexadecimal(to, text, size);
     return MORE;
+}
+
+#define LONGEST_MOMENT 32
+static const uint32_t BEYOND[] = {1000000, 100000, 10000, 1000, 100, 10, 1}; /* so many places */
+
+static uint8_t *date_text(const column *of, uint8_t *to, const moment *value) {
+    return of->is.kind == DATE ? day_text(to, value) : moment_text(to, value, of->is.scale);
+}
+
+/* Turn the numbers of a column of dates to text. */
+static bool to_text(column *of, int64_t rows) {
+    bytes numbers = of->values;
+    of->values = (bytes){0};
+    of->as_text = true;
+    int64_t zero = 0;
+    bool done = append(&of->offsets, &zero, sizeof zero);
+    for (int64_t row = 0; done && row < rows; row++) {
+        uint8_t text[LONGEST_MOMENT], *end = text;
+        if (!is_null(of, row)) {
+            moment value = of->is.kind == DATE ? day_of(((int32_t *)numbers.data)[row]) : moment_of(((int64_t *)numbers.data)[row]);
+            end = date_text(of, text, &value);
+        }
+        done = add_to_column(of, text, end - text);
+    }
+    drop(&numbers);
+    return done;
+}
+
+/* A date or a moment, from the fields that are there; `rows` are before it. */
+static status add_date(column *of, const uint8_t *at, size_t size, int64_t rows, uint8_t **canonical) {
+    moment value = {0};
+    if (size != 0 && size != 4 && size != 7 && size != 11) return NO_VALUE;
+    if (size) value.year = at[0] | at[1] << 8, value.month = at[2], value.day = at[3];
+    if (size > 4) value.hour = at[4], value.minute = at[5], value.second = at[6];
+    if (size > 7) {
+        uint32_t fraction;
+        memcpy(&fraction, at + 7, 4);
+        if (fraction > 999999) return NO_VALUE;
+        value.fraction = fraction;
+    }
+    if (value.year > 9999 || value.month > 12 || value.day > 31 || value.hour > 23 || value.minute > 59 || value.second > 59) return NO_VALUE;
+    if (of->is.kind == DATE ? size > 4 : value.fraction % BEYOND[of->is.scale] != 0) return NO_VALUE;
+    uint8_t text[LONGEST_MOMENT];
+    size_t length = date_text(of, text, &value) - text;
+    *canonical = framed(*canonical, text, length);
+    if (!of->as_text && !in_calendar(&value) && !to_text(of, rows)) return NO_MEMORY;
+    if (of->as_text) return add_to_column(of, text, length) ? MORE : NO_MEMORY;
+    int64_t number = of->is.kind == DATE ? days(&value) : microseconds(&value);
+    return append(&of->values, &number, of->is.width) ? MORE : NO_MEMORY;
+}
+
+/* A span of time, as text: `[-]HH:MM:SS`, or three digits of hours. */
+static status add_time(column *of, const uint8_t *at, size_t size, uint8_t **canonical) {
+    uint32_t whole = 0, fraction = 0;
+    if ((size != 0 && size != 8 && size != 12) || of->is.places > 6) return NO_VALUE;
+    if (size) memcpy(&whole, at + 1, 4);
+    if (size > 8) memcpy(&fraction, at + 8, 4);
+    if (whole > 40 || fraction > 999999 || fraction % BEYOND[of->is.places] || (size && (at[5] > 23 || at[6] > 59 || at[7] > 59))) return NO_VALUE;
+    uint8_t text[LONGEST_MOMENT], *to = text;
+    int hours = size ? whole * 24 + at[5] : 0;
+    if (size && at[0]) *to++ = '-';
+    if (hours > 99) *to++ = '0' + hours / 100;
+    to = time_text(to, hours % 100, size ? at[6] : 0, size ? at[7] : 0, fraction, of->is.places);
+    return add_text(of, text, to - text, canonical);
+}
+
+/* The bytes of a number that comes as one; 0 for what says its length itself. */
+static size_t size_of(int32_t type) {
+    switch (type) {
+    case TINY: return 1;
+    case SHORT:
+    case YEAR: return 2;
+    case LONG:
+    case INT24:
+    case SINGLE: return 4;
+    case DOUBLE:
+    case LONGLONG: return 8;
+    default: return 0;
+    }
+}
+
+static status add_number(column *of, const uint8_t *at, size_t size, uint8_t **canonical) {
+    if (of->is.type == SINGLE || of->is.type == DOUBLE) {
+        float single;
+        double value;
+        if (of->is.type == SINGLE) memcpy(&single, at, 4), value = single;
+        else memcpy(&value, at, 8);
+        return of->is.kind == FLOAT ? add_float(of, value, canonical) : NO_VALUE;
+    }
+    if (of->is.kind != SIGNED && of->is.kind != UNSIGNED) return NO_VALUE;
+    uint64_t value = 0;
+    memcpy(&value, at, size);
+    bool negative = !of->is.is_unsigned && value >> (8 * size - 1);
+    if (negative) value = -(size == 8 ? value : value | ~(uint64_t)0 << 8 * size);
+    return add_integer(of, value, negative, canonical);
+}
+
+static status add_value(column *of, const uint8_t *at, size_t size, int64_t rows, uint8_t **canonical) {
+    bool is_date = of->is.type == TIMESTAMP || of->is.type == DAY || of->is.type == MOMENT;
+    if (is_date != (of->is.kind == DATE || of->is.kind == DATETIME)) return NO_VALUE;
+    if (is_date) return add_date(of, at, size, rows, canonical);
+    if (of->is.type == TIME) return of->is.kind == TEXT ? add_time(of, at, size, canonical) : NO_VALUE;
+    switch ((kind)of->is.kind) {
+    case DECIMAL: return add_decimal(of, at, size, canonical);
+    case TEXT:
+    case BYTES: return add_text(of, at, size, canonical);
+    default: return NO_VALUE;
+    }
 }
 
 /* ---------------------------------------------------------------- packets */
@@ -470,53 +611,41 @@ typedef struct {
     bool in_packet, goes_on;
     bytes row; /* one that did not come whole */
     digester rows_digest;
-    locale_t plain;
     column columns[];
 } splitter;
 
 static status add_row(splitter *of, const uint8_t *payload, size_t size) {
-    size_t at = 0;
+    size_t at = 1 + ((size_t)of->width + 9) / 8; /* a zero, and a bit for each NULL, of which two stand for nothing */
+    if (size < at || payload[0]) return MALFORMED;
     uint8_t *canonical = begin_row(&of->rows_digest, (size_t)of->width * 48 + 2 * size);
     if (!canonical) return NO_MEMORY;
     for (int32_t i = 0; i < of->width; i++) {
         column *to = &of->columns[i];
         of->column = i;
-        if (at >= size) return MALFORMED;
-        uint64_t length = payload[at++];
-        if (length == 0xFB) {
+        if (payload[1 + (i + 2) / 8] >> (i + 2) % 8 & 1) {
             if (add_null(to, of->rows) != MORE) return NO_MEMORY;
             *canonical++ = '-';
             continue;
         }
-        if (length > 0xFB) {
-            size_t digits = length == 0xFC ? 2 : length == 0xFD ? 3 : length == 0xFE ? 8 : 0;
-            if (!digits || size - at < digits) return MALFORMED;
-            length = 0;
-            memcpy(&length, payload + at, digits);
-            at += digits;
-        }
-        if (length > size - at) return MALFORMED;
-        const uint8_t *text = payload + at;
-        at += length;
-        if (to->nulls) { /* the bit of a value that is there */
-            size_t needed = of->rows / 8 + 1;
-            if (to->validity.used < needed) {
-                if (!reserve(&to->validity, 1)) return NO_MEMORY;
-                to->validity.data[to->validity.used++] = 0xFF;
+        if (!note(to, of->rows, true)) return NO_MEMORY;
+        uint64_t length = size_of(to->is.type);
+        bool is_number = length != 0;
+        if (!is_number) {
+            if (at >= size) return MALFORMED;
+            length = payload[at++];
+            if (length > 0xFA) {
+                size_t digits = length == 0xFC ? 2 : length == 0xFD ? 3 : length == 0xFE ? 8 : 0;
+                if (!digits || size - at < digits) return MALFORMED;
+                length = 0;
+                memcpy(&length, payload + at, digits);
+                at += digits;
             }
         }
-        status done = NO_VALUE;
-        switch ((kind)to->is.kind) {
-        case SIGNED:
-        case UNSIGNED: done = add_integer(to, text, length, &canonical); break;
-        case DECIMAL: done = add_decimal(to, text, length, &canonical); break;
-        case FLOAT: done = add_float(to, text, length, &canonical, of->plain); break;
-        case DATE:
-        case DATETIME:
-        case TEXT:
-        case BYTES: done = add_text(to, text, length, &canonical); break;
-        }
+        if (length > size - at) return MALFORMED;
+        status done = is_number ? add_number(to, payload + at, length, &canonical)
+                                : add_value(to, payload + at, length, of->rows, &canonical);
         if (done != MORE) return done;
+        at += length;
     }
     if (at != size) return MALFORMED;
     end_row(&of->rows_digest, canonical);
@@ -607,84 +736,24 @@ static void release(struct ArrowArray *array) {
     array->release = NULL;
 }
 
-static int two(const uint8_t *at) { return is_digit(at[0]) && is_digit(at[1]) ? (at[0] - '0') * 10 + at[1] - '0' : -1; }
-
-/* Days since 1970 of `YYYY-MM-DD`; false where the calendar has no such day (H. Hinnant, chrono-compatible algorithms). */
-static bool days(const uint8_t *at, int64_t *found) {
-    static const int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    int century = two(at), rest = two(at + 2), month = two(at + 5), day = two(at + 8);
-    if (century < 0 || rest < 0 || month < 1 || month > 12 || day < 1 || at[4] != '-' || at[7] != '-') return false;
-    int year = century * 100 + rest;
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    if (day > lengths[month - 1] + (month == 2 && leap)) return false;
-    int64_t shifted = year - (month <= 2) + 400; /* so that nothing is below zero */
-    int64_t era = shifted / 400, of_era = shifted % 400;
-    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    *found = era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468 - 146097;
-    return true;
-}
-
-/* Microseconds since 1970 of `YYYY-MM-DD HH:MM:SS[.F…]`. */
-static bool microseconds(const uint8_t *at, size_t size, int64_t *found) {
-    int64_t day, fraction = 0;
-    if (size < 19 || size > 26 || size == 20 || !days(at, &day)) return false;
-    int hour = two(at + 11), minute = two(at + 14), second = two(at + 17);
-    if (at[10] != ' ' || at[13] != ':' || at[16] != ':' || (size > 20 && at[19] != '.')) return false;
-    if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) return false;
-    for (size_t i = 20; i < 26; i++) {
-        if (i < size && !is_digit(at[i])) return false;
-        fraction = fraction * 10 + (i < size ? at[i] - '0' : 0);
-    }
-    *found = (((day * 24 + hour) * 60 + minute) * 60 + second) * 1000000 + fraction;
-    return true;
-}
-
-static bool is_null(const column *of, int64_t row) { return of->nulls && !(of->validity.data[row / 8] >> row % 8 & 1); }
-
-/* Text as days or microseconds, in place of it, if a calendar has every one of them. */
-static status typed_dates(column *of, int64_t rows, bool *typed) {
-    bytes values = {0};
-    int64_t *ends = (int64_t *)of->offsets.data;
-    bool is_date = of->is.kind == DATE;
-    if (!reserve(&values, rows * 8 + 8)) return NO_MEMORY;
-    for (int64_t row = 0; row < rows; row++) {
-        const uint8_t *text = of->values.data + ends[row];
-        size_t size = ends[row + 1] - ends[row];
-        int64_t value = 0;
-        if (!is_null(of, row) && !(is_date ? size == 10 && days(text, &value) : microseconds(text, size, &value))) {
-            drop(&values);
-            *typed = false;
-            return MORE;
-        }
-        if (is_date) ((int32_t *)values.data)[row] = value;
-        else ((int64_t *)values.data)[row] = value;
-    }
-    drop(&of->values);
-    drop(&of->offsets);
-    of->values = values;
-    *typed = true;
-    return MORE;
-}
-
 /* Make a column ready for rows. */
 static bool begin_column(column *of) {
     int64_t zero = 0;
     of->values = of->offsets = of->validity = (bytes){0};
     of->nulls = 0;
-    return !is_text(of->is.kind) || append(&of->offsets, &zero, sizeof zero);
+    of->as_text = false;
+    return !has_offsets(of) || append(&of->offsets, &zero, sizeof zero);
 }
 
 static status take_column(column *of, int64_t rows, struct ArrowArray *into, int32_t *as_text) {
-    bool typed = !is_text(of->is.kind);
-    if (of->is.kind == DATE || of->is.kind == DATETIME)
-        if (typed_dates(of, rows, &typed) != MORE) return NO_MEMORY;
+    bool typed = !has_offsets(of);
     owned *held = calloc(1, sizeof *held);
     if (!held || !reserve(&of->values, 1)) return free(held), NO_MEMORY;
     held->kept[0] = of->validity;
     held->kept[1] = typed ? of->values : of->offsets;
     held->kept[2] = typed ? (bytes){0} : of->values;
     for (int i = 0; i < 3; i++) held->buffers[i] = held->kept[i].data;
-    *as_text = !typed;
+    *as_text = of->as_text;
     *into = (struct ArrowArray){
         .length = rows,
         .null_count = of->nulls,
@@ -718,7 +787,6 @@ EXPORT void tableferry_close(splitter *of) {
     }
     drop(&of->row);
     drop(&of->rows_digest.text);
-    if (of->plain) freelocale(of->plain);
     free(of);
 }
 
@@ -730,8 +798,7 @@ EXPORT splitter *tableferry_open(const description *columns, int32_t width, int6
     made->most_rows = most_rows;
     made->sequence = sequence;
     made->width = width;
-    made->plain = newlocale(LC_ALL_MASK, "C", NULL);
-    bool done = made->plain != NULL;
+    bool done = true;
     for (int32_t i = 0; i < width; i++) {
         made->columns[i].is = columns[i];
         done &= begin_column(&made->columns[i]);
@@ -767,46 +834,6 @@ EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, uint64_t *digest) 
 }
 
 /* ---------------------------------------------------------------- columns as the text that LOAD DATA reads */
-
-/* `YYYY-MM-DD` of days since 1970 (the same source), for years that have four digits. */
-static uint8_t *day_text(uint8_t *to, int64_t day) {
-    int64_t shifted = day + 719468 + 146097; /* so that nothing is below zero */
-    int64_t era = shifted / 146097, of_era = shifted % 146097;
-    int64_t year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    int64_t shifted_month = (5 * of_year + 2) / 153;
-    int64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
-    int64_t year = year_of_era + (era - 1) * 400 + (month <= 2);
-    int64_t of_month = of_year - (153 * shifted_month + 2) / 5 + 1;
-    uint8_t written[] = {'0' + year / 1000 % 10, '0' + year / 100 % 10,   '0' + year / 10 % 10,
-                         '0' + year % 10,        '-',                     '0' + month / 10,
-                         '0' + month % 10,       '-',                     '0' + of_month / 10,
-                         '0' + of_month % 10};
-    memcpy(to, written, sizeof written);
-    return to + sizeof written;
-}
-
-static uint8_t *two_digits(uint8_t *to, int64_t value, uint8_t after) {
-    to[0] = '0' + value / 10;
-    to[1] = '0' + value % 10;
-    to[2] = after;
-    return to + 3;
-}
-
-/* `YYYY-MM-DD HH:MM:SS` of microseconds since 1970, and six decimal places if there are any. */
-static uint8_t *moment_text(uint8_t *to, int64_t value) {
-    const int64_t of_day = (int64_t)24 * 3600 * 1000000;
-    int64_t day = value / of_day - (value % of_day < 0), left = value - day * of_day;
-    int64_t second = left / 1000000, fraction = left % 1000000;
-    to = day_text(to, day);
-    *to++ = ' ';
-    to = two_digits(to, second / 3600, ':');
-    to = two_digits(to, second / 60 % 60, ':');
-    to = two_digits(to, second % 60, '.');
-    if (!fraction) return to - 1;
-    for (int64_t unit = 100000; unit; unit /= 10) *to++ = '0' + fraction / unit % 10;
-    return to;
-}
 
 static uint8_t *integer_text(uint8_t *to, const uint8_t *at, int width, bool is_signed) {
     uint64_t value = 0;
@@ -885,12 +912,16 @@ EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const d
                 text.used += 4;
             } else {
                 int32_t size = are[i].width;
+                moment date;
                 switch ((kind)are[i].kind) {
                 case SIGNED: to = integer_text(to, values + at * size, size, true); break;
                 case UNSIGNED: to = integer_text(to, values + at * size, size, false); break;
                 case DECIMAL: to = decimal_text(to, values + at * size, are[i].scale); break;
-                case DATE: to = day_text(to, ((const int32_t *)values)[at]); break;
-                case DATETIME: to = moment_text(to, ((const int64_t *)values)[at]); break;
+                case DATE: date = day_of(((const int32_t *)values)[at]), to = day_text(to, &date); break;
+                case DATETIME:
+                    date = moment_of(((const int64_t *)values)[at]);
+                    to = moment_text(to, &date, date.fraction ? 6 : 0);
+                    break;
                 case FLOAT:
                 case TEXT:
                 case BYTES:

@@ -32,10 +32,11 @@ from typing import Any
 import polars as pl
 
 from tableferry.arrow import Array, Column, exported
+from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 1  # native.c's
+VERSION = 2  # native.c's
 
 
 class Status(IntEnum):
@@ -66,7 +67,15 @@ class _Head(Structure):
 
 
 class _Description(Structure):
-    _fields_ = (("kind", c_int32), ("width", c_int32), ("precision", c_int32), ("scale", c_int32))
+    _fields_ = (
+        ("kind", c_int32),
+        ("width", c_int32),
+        ("precision", c_int32),
+        ("scale", c_int32),
+        ("type", c_int32),
+        ("is_unsigned", c_int32),
+        ("places", c_int32),
+    )
 
 
 @cache
@@ -97,15 +106,19 @@ def library() -> Any:
 
 
 class Packets:
-    """Packets of a result set on their way into columns; to be closed.
+    """Packets of a result set on their way into columns; to be closed. ``wires`` say how each column's values come.
 
     ``most_bytes`` of packets, or ``most_rows``, make it FULL; ``sequence`` is the next packet's number.
     """
 
-    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
+    def __init__(
+        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+    ) -> None:
         self._library = library()
         self._columns = tuple(columns)
         described = (_Description * len(columns))(*map(_described, columns))
+        for description, wire in zip(described, wires, strict=True):
+            description.type, description.is_unsigned, description.places = wire.type, wire.unsigned, wire.places
         self._of = self._library.tableferry_open(described, len(columns), most_bytes, most_rows, sequence)
         if not self._of:
             raise MemoryError
@@ -235,9 +248,9 @@ def _described(column: Codec) -> _Description:
         case Kind.FLOAT:
             return _Description(ord("f"), 8)
         case Kind.DATE:
-            return _Description(ord("D"))
+            return _Description(ord("D"), 4)
         case Kind.DATETIME:
-            return _Description(ord("T"))
+            return _Description(ord("T"), 8, 0, column.scale)
         case Kind.TEXT | Kind.DECIMAL_TEXT:
             return _Description(ord("t"))
         case Kind.BYTES | Kind.CODED:

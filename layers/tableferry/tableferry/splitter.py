@@ -1,10 +1,9 @@
 """Packets of a result set as frames, and the digest of their rows.
 
-By the compiled library where there is one, and else in plain Python; what comes out is the same. Packets:
-https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset.html: a 3-byte
-little-endian length, a sequence number, the payload; a payload of 0xFFFFFF bytes goes on in the next packet. Values: a
-length-encoded string each, 0xFB for NULL. A row cannot begin with 0xFF (an error) and begins with 0xFE only in packets
-of nine bytes and more, so that a shorter one is the end.
+By the compiled library where there is one, and else in plain Python; what comes out is the same. A packet is a 3-byte
+little-endian length, a sequence number, and the payload; a payload of 0xFFFFFF bytes goes on in the next packet. A row
+begins with 0, an error with 0xFF, and the end with 0xFE. Source:
+https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ from typing import Protocol
 
 import polars as pl
 from pymysql import err
-from pymysql.constants import CR
+from pymysql.constants import CR, FIELD_TYPE
 
 from tableferry import native
+from tableferry.binary import FLOATS, INTEGERS, MOMENTS, Wire, malformed, values
 from tableferry.columns import Codec, Kind
 from tableferry.digest import Digest, digest
 from tableferry.errors import NotSupported
@@ -28,7 +28,6 @@ MOST_ROWS = 250_000
 
 _HEADER = 4
 _MOST_PAYLOAD = 0xFFFFFF
-_NULL, _TWO, _THREE, _EIGHT = 0xFB, 0xFC, 0xFD, 0xFE
 _ERROR, _END, _END_LONGEST = 0xFF, 0xFE, 8
 
 Values = list[bytes | None]
@@ -65,20 +64,42 @@ class Splitter(Protocol):
         ...
 
 
-def open_splitter(columns: Sequence[Codec], most_bytes: int, sequence: int) -> Splitter:
+def open_splitter(columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, sequence: int) -> Splitter:
     """A splitter whose batches have about ``most_bytes`` of packets, and 250,000 rows at most.
 
-    ``sequence`` is the number that the first packet has to have.
+    ``wires`` say how each column's values come, ``sequence`` which number the first packet has to have.
     """
+    for column, wire in zip(columns, wires, strict=True):
+        if not _comes_as(column, wire):
+            raise _no_value(column)
     kind = Compiled if native.library() else Plain
-    return kind(columns, most_bytes, MOST_ROWS, sequence)
+    return kind(columns, wires, most_bytes, MOST_ROWS, sequence)
+
+
+def _comes_as(column: Codec, wire: Wire) -> bool:
+    """Whether a column of its kind is sent so."""
+    match column.kind:
+        case Kind.INT | Kind.UINT | Kind.YEAR | Kind.BIT | Kind.ENUM_INDEX:
+            return wire.type in INTEGERS
+        case Kind.FLOAT:
+            return wire.type in FLOATS
+        case Kind.DATE:
+            return wire.type == FIELD_TYPE.DATE
+        case Kind.DATETIME:
+            return wire.type in MOMENTS and wire.type != FIELD_TYPE.DATE
+        case Kind.TEXT:
+            return wire.type not in {*INTEGERS, *FLOATS, *MOMENTS}
+        case _:
+            return wire.type not in {*INTEGERS, *FLOATS, *MOMENTS, FIELD_TYPE.TIME}
 
 
 class Compiled:
     """By the library. Memory: the columns of a batch, and twice the longest row; bytes of a digest four times theirs."""
 
-    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
-        self._packets = native.Packets(columns, most_bytes, most_rows, sequence)
+    def __init__(
+        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+    ) -> None:
+        self._packets = native.Packets(columns, wires, most_bytes, most_rows, sequence)
         self.ended = False
 
     def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
@@ -86,7 +107,7 @@ class Compiled:
         at = 0
         while at < size:
             if self.ended:
-                raise _malformed()
+                raise malformed()
             at = packets.feed(data, at, size)
             match packets.status:
                 case Status.MORE:
@@ -98,7 +119,7 @@ class Compiled:
                 case Status.REFUSED:
                     raise _refused(packets.message)
                 case Status.MALFORMED:
-                    raise _malformed()
+                    raise malformed()
                 case Status.OUT_OF_ORDER:
                     raise _out_of_order()
                 case Status.NO_VALUE:
@@ -123,8 +144,10 @@ class Compiled:
 class Plain:
     """In plain Python. Memory: about six times a batch, or twice the longest row."""
 
-    def __init__(self, columns: Sequence[Codec], most_bytes: int, most_rows: int, sequence: int) -> None:
-        self._columns = columns
+    def __init__(
+        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+    ) -> None:
+        self._columns, self._wires = columns, wires
         self._most_bytes, self._most_rows = most_bytes, most_rows
         self._sequence = sequence
         self._waiting = bytearray()
@@ -141,7 +164,7 @@ class Plain:
             if len(waiting) - at - _HEADER < length:
                 break
             if self.ended:
-                raise _malformed()
+                raise malformed()
             if waiting[at + 3] != self._sequence:
                 raise _out_of_order()
             self._sequence = (self._sequence + 1) % 256
@@ -157,7 +180,7 @@ class Plain:
                 yield self._take()
         del waiting[:at]
         if self.ended and waiting:
-            raise _malformed()
+            raise malformed()
 
     def rest(self) -> Batch | None:
         return self._take() if self._count else None
@@ -171,48 +194,27 @@ class Plain:
 
     def _add(self, payload: bytes) -> None:
         if not payload:
-            raise _malformed()
+            raise malformed()
         if payload[0] == _ERROR:
             raise _refused(payload)
         if payload[0] == _END and len(payload) <= _END_LONGEST:
             self.ended = True
             return
-        for values, value in zip(self._values, split(payload, len(self._columns)), strict=True):
-            values.append(value)
+        for number, value in enumerate(self._split(payload)):
+            self._values[number].append(value)
         self._size += len(payload)
         self._count += 1
+
+    def _split(self, payload: bytes) -> Values:
+        try:
+            return values(payload, self._wires)
+        except ValueError as error:
+            raise NotSupported("A column holds a date or a time that is none.") from error
 
     def _take(self) -> Batch:
         frame = pl.DataFrame([_series(column, of) for column, of in zip(self._columns, self._values, strict=True)])
         self._begin()
         return Batch(frame, digest(frame, self._columns))
-
-
-def split(payload: bytes, width: int) -> Values:
-    """One row's values; raises pymysql.err.InterfaceError if there are more or fewer."""
-    found: Values = []
-    position = 0
-    for _ in range(width):
-        if position >= len(payload):
-            raise _malformed()
-        length = payload[position]
-        position += 1
-        if length == _NULL:
-            found.append(None)
-            continue
-        if length > _NULL:
-            digits = {_TWO: 2, _THREE: 3, _EIGHT: 8}.get(length)
-            if digits is None or len(payload) - position < digits:
-                raise _malformed()
-            length = int.from_bytes(payload[position : position + digits], "little")
-            position += digits
-        if length > len(payload) - position:
-            raise _malformed()
-        found.append(payload[position : position + length])
-        position += length
-    if position != len(payload):
-        raise _malformed()
-    return found
 
 
 def _series(column: Codec, values: Values) -> pl.Series:
@@ -258,11 +260,7 @@ def _refused(payload: bytes) -> Exception:
     except err.MySQLError as error:
         return error
     except (IndexError, struct.error):
-        return _malformed()
-
-
-def _malformed() -> err.InterfaceError:
-    return err.InterfaceError(CR.CR_MALFORMED_PACKET, "A row does not end where its packet ends.")
+        return malformed()
 
 
 def _out_of_order() -> err.InterfaceError:

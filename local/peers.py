@@ -1,0 +1,116 @@
+"""`make bench-peers`: backup and restore beside mydumper, mysqldump and the plain ways, on the same tables in one run.
+
+Starts a server and an S3 of its own for each kind, and takes them away afterwards. What comes of it goes into `docs/`:
+`performance-mariadb.md` and `.png`, `performance-mysql.md` and `.png`.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from local import bench_server, peers_growth, peers_plot, peers_report, peers_rivals, peers_tables, peers_turns
+from local.bench_machine import machine
+from local.demo_expect import Unexpected
+from local.peers_growth import Growth
+from local.peers_place import Place, place_on
+from local.peers_turns import Measured
+from local.peers_ways import KEYS, Way, ways
+from local.process import StartError
+from local.state import ROOT, State
+
+_NAMES = tuple(table.name for table in peers_tables.TABLES)
+_GROWTH = (300_000, 3_000_000, 30_000_000)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command line asks for. ``growth`` is the sizes of growing tables, on the first server; none for none."""
+
+    servers: tuple[str, ...] = bench_server.KINDS
+    tables: tuple[str, ...] = _NAMES
+    cases: tuple[str, ...] = KEYS
+    turns: int = 5
+    scale: float = 1.0
+    threads: int = 2
+    growth: tuple[int, ...] = ()
+    out: Path = ROOT / "docs"
+
+
+def main(arguments: Sequence[str] = ()) -> int:
+    """Measure, and write pages and pictures; 0 when all of ours came to its end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else what was started would stay
+    asked = options(arguments)
+    try:
+        for kind in asked.servers:
+            with place_on(kind, State.from_env().folder / f"peers-{kind}", asked.threads) as place:
+                measure(place, kind, asked)
+            asked = replace(asked, growth=())
+    except (StartError, Unexpected) as error:
+        print(f"Tableferry: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def measure(place: Place, kind: str, asked: Options) -> Path:
+    """All that was asked for on one server; the page.
+
+    Raises:
+        Unexpected: a backup or a restore of ours was not as it should be.
+    """
+    found = ways(place)
+    chosen: Mapping[str, Way] = {key: way for key, way in found.items() if key in asked.cases}
+    measured: list[Measured] = []
+    page = asked.out / f"performance-{kind}.md"
+    for table in (table.scaled(asked.scale) for table in peers_tables.TABLES if table.name in asked.tables):
+        measured.append(peers_turns.measure(place, table, found["drain"], chosen, asked.turns, _tell))
+        _write(page, place, measured, None)  # after each table: a later one may fail
+    if asked.growth:
+        _write(page, place, measured, peers_growth.grow(place, chosen, asked.growth, asked.turns, _tell))
+    print(page.read_text(encoding="utf-8"))
+    return page
+
+
+def _write(page: Path, place: Place, measured: Sequence[Measured], growth: Growth | None) -> None:
+    plot = page.with_suffix(".png")
+    peers_plot.draw(plot, f"Tableferry beside others: {place.described.partition(' (')[0]}", measured, growth)
+    facts = machine(place.described)
+    versions = [f"{name} {said}" for name in peers_rivals.PACKAGES if (said := peers_rivals.version(name))]
+    facts["software"] = ", ".join([facts["software"], *versions])
+    page.write_text(peers_report.report(facts, place, measured, growth, plot.name), encoding="utf-8")
+
+
+def options(arguments: Sequence[str]) -> Options:
+    """What a command line asks for."""
+    usual = Options()
+    parser = argparse.ArgumentParser(prog="bench-peers", description="Measures backup and restore beside others.")
+    parser.add_argument("--server", dest="servers", nargs="+", choices=bench_server.KINDS, help="which, in turn (both)")
+    parser.add_argument("--tables", nargs="+", choices=_NAMES, help="which tables (all)")
+    parser.add_argument("--cases", nargs="+", choices=KEYS, help="which ways (all)")
+    parser.add_argument("--turns", type=int, help=f"how often each is timed ({usual.turns})")
+    parser.add_argument("--scale", type=float, help="so many times the rows (1)")
+    parser.add_argument("--threads", type=int, help=f"threads or connections of each way ({usual.threads})")
+    parser.add_argument(
+        "--growth", type=int, nargs="*", metavar="ROWS",
+        help=f"also tables of so many employees, on the first server (none; without figures {_GROWTH})",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="folder of the pages (docs)")
+    found: dict[str, Any] = vars(parser.parse_args(arguments))
+    given: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    if wrong := [name for name in ("turns", "scale", "threads") if given.get(name, 1) <= 0]:
+        parser.error(f"--{' and --'.join(wrong)} must be more than 0")
+    if "growth" in given:
+        given["growth"] = given["growth"] or _GROWTH
+    return replace(usual, **given)
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,115 @@
+"""Ways taken in turn, so that what else the machine does falls on all of them alike; and what came of it."""
+
+import shutil
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local import demo_sample, peers_tables
+from local.demo_expect import Unexpected
+from local.peers_measure import Cost
+from local.peers_place import Place
+from local.peers_tables import Made
+from local.peers_ways import Way
+
+Told = Callable[[str], None]
+
+
+@dataclass
+class Result:
+    """One way's turns on one table. ``failed`` is why there are none, or fewer."""
+
+    table: Made
+    way: Way
+    costs: list[Cost] = field(default_factory=list)
+    failed: str = ""
+
+
+@dataclass
+class Measured:
+    """One table: the ways by key. ``bytes`` is what the server sends of the whole table."""
+
+    table: Made
+    bytes: int = 0
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def ratios(self, key: str, other: str, what: Callable[[Cost], float | None]) -> list[float]:
+        """By how many times the other way takes what this one does, turn by turn."""
+        pairs = zip(*(self.results[name].costs if name in self.results else () for name in (key, other)), strict=False)
+        figures = [(what(ours), what(theirs)) for ours, theirs in pairs]
+        return [theirs / ours for ours, theirs in figures if ours and theirs is not None]
+
+
+def measure(place: Place, table: Made, drain: Way, ways: Mapping[str, Way], turns: int, told: Told) -> Measured:
+    """Make the table, take turns with the ways to back it up, then with those to bring it back; it goes again."""
+    measured = Measured(table)
+    with made(place, table):
+        measured.bytes = drain.run(table, place.folder).size or 0
+        for verb in ("backup", "restore"):
+            pairs = [(table, way) for way in ways.values() if way.verb == verb]
+            measured.results |= {result.way.key: result for result in rounds(place, pairs, turns, told)}
+    return measured
+
+
+def rounds(place: Place, pairs: Sequence[tuple[Made, Way]], turns: int, told: Told) -> list[Result]:
+    """Each pair once untimed, and then so many times; every other round backwards, so that none always follows the same.
+
+    Raises:
+        Unexpected: one of ours failed. Of another's, its result tells.
+    """
+    results = [Result(table, way, failed=way.missing and f"not installed: {way.missing}") for table, way in pairs]
+    with _folder(place.folder / "prepared") as prepared:
+        for turn in range(turns + 1):
+            for result in results if turn % 2 == 0 else reversed(results):
+                if not result.failed:
+                    told(f"{result.table.name}: {result.way.name}: {turn or 'warm-up'}")
+                    _turn(place, result, prepared / f"{result.table.name}-{result.way.key}", timed=turn > 0)
+    return results
+
+
+def _turn(place: Place, result: Result, kept: Path, timed: bool) -> None:
+    table, way = result.table, result.way
+    with _folder(place.folder / "scratch") as scratch:
+        try:
+            if way.verb == "restore" and not kept.exists():
+                kept.mkdir()
+                way.prepare(table, kept)
+            place.settle()
+            cost = way.run(table, kept if way.verb == "restore" else scratch)
+        except Unexpected as error:
+            if way.ours:
+                raise
+            result.failed = str(error)
+        else:
+            result.costs += [cost] if timed else []
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[Path]:
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextmanager
+def made(place: Place, table: Made) -> Iterator[None]:
+    """A table, and the backups in the bucket, for as long as the block lasts."""
+    with closing(demo_sample.connect(place.as_administrator(place.database))) as connection:
+        peers_tables.build(connection, table)
+    place.trim()
+    place.write_out()
+    try:
+        yield
+    finally:
+        place.run(f"DROP TABLE `{place.database}`.`{table.name}`")
+        place.forget("")
+
+
+def median(costs: Sequence[Cost], what: Callable[[Cost], float | None]) -> float | None:
+    """Of a figure of the turns; None where it is not known of each."""
+    known = [value for cost in costs if (value := what(cost)) is not None]
+    return statistics.median(known) if len(known) == len(costs) and known else None
