@@ -16,7 +16,7 @@ from typing import Any, Self
 import pymysql.connections
 
 from functions.restore import app
-from tableferry import restore, store
+from tableferry import infile, restore, shadow, store
 from tableferry.database import Database
 from tableferry.settings import Settings
 from tests.integration.lambdas import Json, invoke
@@ -62,7 +62,7 @@ def _die_before(change: int) -> None:
         if next(changes) == change:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    query, put = pymysql.connections.Connection.query, store.Store.put
+    query, load, put = pymysql.connections.Connection.query, infile.load, store.Store.put
 
     def counted_query(self: Any, sql: Any, unbuffered: bool = False) -> int:
         if not str(sql).startswith(LOOKS_ONLY):
@@ -73,11 +73,17 @@ def _die_before(change: int) -> None:
         another()
         return put(self, *given, **options)
 
+    def counted_load(*given: Any) -> infile.Outcome:
+        another()
+        return load(*given)
+
+    infile.load = counted_load  # type: ignore[assignment]
     pymysql.connections.Connection.query = counted_query  # type: ignore[method-assign]
     store.Store.put = counted_put  # type: ignore[method-assign]
 
 
 def _run(before: int, event: Json) -> None:
+    shadow._FEW_ROWS = 1  # so that indexes are taken off and put on
     _die_before(before)
     verb = next((verb for verb in (restore.undo, restore.accept) if verb.__name__ in event), None)
     if verb is None:

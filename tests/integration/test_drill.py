@@ -99,7 +99,7 @@ def test_what_a_drill_that_died_left_is_dropped_by_the_next_and_others_are_let_a
 
     backup()
     with monkeypatch.context() as patched:
-        patched.setattr(shadow, "_check", die)
+        patched.setattr(shadow, "_finish", die)
         patched.setattr("tableferry.drill._drop", lambda *_: None)
         with pytest.raises(Killed):
             drill()

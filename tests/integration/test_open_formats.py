@@ -7,7 +7,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
+from backports import zstd
 
+from tableferry import archive
 from tests.integration import verbs
 from tests.integration.verbs import backup, objects
 from tests.support import Database
@@ -66,3 +68,26 @@ def test_csv_compressed_by_zstandard_is_read_as_it_is(database: Database, bucket
     rows = [(1, 'a "b",\n☃', "00ff"), (2, None, None), (3, "", "")]
     by_duckdb = duckdb.execute(f"SELECT * FROM read_csv('{path}', allow_quoted_nulls = false)").fetchall()
     assert by_duckdb == rows
+
+
+def test_csv_that_was_not_compressed_yet_is_verified_and_restored(
+    database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verbs.run(
+        database,
+        "CREATE TABLE t (id INT PRIMARY KEY, name TEXT)",
+        "INSERT INTO t VALUES (1, 'a \"b\",\n☃'), (2, NULL), (3, '')",
+    )
+    before = verbs.table(database, "t")
+    compressed = archive.write
+    with monkeypatch.context() as older:
+        older.setattr(archive.Format, "suffix", property(lambda form: form.value))
+        older.setattr(archive, "write", lambda *given: zstd.decompress(compressed(*given)))
+        made = backup("t", form="csv")
+    [file] = objects(made)
+    assert file["key"].endswith(".csv")
+    assert verbs.store().get(file["key"])[0].startswith(b'"id","name"\n')
+    verbs.run(database, "DELETE FROM t")
+    assert verbs.post(f"/backups/{made['id']}/verify").status == 201
+    verbs.restore(made["id"])
+    assert verbs.table(database, "t") == before

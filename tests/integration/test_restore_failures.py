@@ -13,7 +13,7 @@ from functions.restore import app
 from local import database as embedded
 from local.s3 import S3
 from local.state import State
-from tableferry import loader, swap
+from tableferry import loader, shadow, swap
 from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
 from tests.integration.lambdas import invoke
@@ -168,6 +168,33 @@ def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_ro
             (disk / "filling").unlink()
             done = restore(tables=["big"])
             assert done["tables"][0]["rows"] == len(verbs.numbers(database, "big")) > 10
+        finally:
+            running.stop()
+
+
+def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_once_there_is(
+    server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if server.own is None:
+        not_applicable("the server's disk is not ours to fill")
+    monkeypatch.setattr(shadow, "_FEW_ROWS", 1)
+    disk = tmp_path / "disk"
+    with small_disk(disk, "1m"):
+        disk.chmod(0o777)
+        running, database = started(State(tmp_path / "state"), monkeypatch, "--skip-log-bin", f"--tmpdir={disk}")
+        try:
+            run(
+                database,
+                "CREATE TABLE big (id INT PRIMARY KEY AUTO_INCREMENT, filling VARBINARY(1000), KEY k (filling))",
+            )
+            run(database, "INSERT INTO big (filling) SELECT RANDOM_BYTES(900) FROM seq_1_to_5000")
+            backup("big")
+            run(database, "DELETE FROM big WHERE id > 10")
+            with verbs.unchanged(database):
+                assert "no room" in post("/restores", {"tables": ["big"]}).problem(503)["detail"]
+            assert get("/restores").json["restores"][0]["state"] == "failed"
+            subprocess.run(["mount", "-o", "remount,size=40m", str(disk)], check=True)
+            assert restore(tables=["big"])["tables"][0]["rows"] == len(verbs.numbers(database, "big")) > 10
         finally:
             running.stop()
 

@@ -96,6 +96,13 @@ _DEFINITIONS = (
         "CREATE TABLE t (a INT, b INT NOT NULL, c INT NOT NULL, KEY k (a), UNIQUE KEY u (b), UNIQUE KEY v (c, a))",
         "INSERT INTO t VALUES (1, 2, 3), (NULL, 3, 3)",
     ),
+    _table(
+        "a counter beside texts that speak of one",
+        "CREATE TABLE t (a INT COMMENT 'no AUTO_INCREMENT here', b VARCHAR(30) DEFAULT ' AUTO_INCREMENT', id INT AUTO_INCREMENT, d INT PRIMARY KEY, KEY k (id), KEY l (d, a))",
+        "INSERT INTO t (a, d) VALUES (1, 2), (NULL, 3)",
+    ),
+    _table("a unique key by hash", "CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT, UNIQUE KEY u (a) USING HASH, KEY k (b) USING HASH, KEY l (b) USING BTREE)", "INSERT INTO t VALUES (1, 2, 3), (2, NULL, 3)"),
+    _table("a unique key of long values", "CREATE TABLE t (id INT PRIMARY KEY, a TEXT, b INT, UNIQUE KEY u (a), KEY k (b), UNIQUE KEY v (b, a))", "INSERT INTO t VALUES (1, 'x', 3), (2, NULL, 3)", only=MARIADB),
     _table("indexes on expressions", "CREATE TABLE t (a INT, b VARCHAR(20), KEY e ((a * 2)), KEY i (b) INVISIBLE, KEY ((LOWER(b)), a))", "INSERT INTO t VALUES (1, 'X'), (2, NULL)", only=MYSQL),
     _table("a multi-valued index", "CREATE TABLE t (id INT PRIMARY KEY, j JSON, KEY m ((CAST(j->'$[*]' AS UNSIGNED ARRAY))))", "INSERT INTO t VALUES (1, '[1,2,3]'), (2, NULL)", only=MYSQL, checksum=False),
     _table("an index that is ignored", "CREATE TABLE t (a INT, b INT, KEY i (a) IGNORED)", "INSERT INTO t VALUES (1, 2)", only=MARIADB),

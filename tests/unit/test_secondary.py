@@ -52,6 +52,17 @@ def test_the_index_that_a_counter_needs_cannot_wait() -> None:
     assert deferrable(definition(PRIMARY, "KEY `k` (`a`,`b`)", counted="id"), COLUMNS) != []
 
 
+def test_a_text_that_speaks_of_a_counter_hides_none() -> None:
+    columns = "  `t` int COMMENT 'no AUTO_INCREMENT',\n  `a` int NOT NULL AUTO_INCREMENT"
+    text = f"CREATE TABLE `t` (\n{columns},\n  {PRIMARY},\n  KEY `k` (`a`)\n) ENGINE=InnoDB"
+    assert deferrable(text, COLUMNS) == []
+
+
+def test_a_table_that_would_not_stay_as_it_is_when_it_is_altered_keeps_its_indexes() -> None:
+    assert deferrable(definition(PRIMARY, "UNIQUE KEY `u` (`a`) USING HASH", "KEY `k` (`b`)"), COLUMNS) == []
+    assert deferrable(definition(PRIMARY, "UNIQUE KEY `u` (`a`) USING BTREE", "KEY `k` (`b`)"), COLUMNS) != []
+
+
 def test_the_index_by_which_rows_are_kept_cannot_wait() -> None:
     keys = ["UNIQUE KEY `u` (`a`)", "KEY `k` (`b`)"]
     assert deferrable(definition(*keys), COLUMNS) == [keys[1]]

@@ -169,6 +169,9 @@ def _run(
         connection = free.get()
         try:
             return back_up_chunk(connection, sender, task, chunk_bytes)
+        except BaseException as error:
+            sender.stop(error)  # the others have ranges of any size to read
+            raise
         finally:
             free.put(connection)
 
@@ -180,7 +183,8 @@ def _run(
             for done, future in enumerate(futures, 1):
                 entries.append(future.result())
                 progress(done, len(tasks), entries[-1].rows)
-        except BaseException:
+        except BaseException as error:
+            sender.stop(error)
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return entries

@@ -10,6 +10,7 @@ from typing import ParamSpec, TypeVar
 
 from tableferry.database import Connection, Database, Mode, execute, is_mariadb
 
+_A_DAY = 86400
 _THREADS = 2  # a connection: one prepares what the other one's server is busy with
 
 P = ParamSpec("P")
@@ -22,16 +23,26 @@ class Crew:
     def __init__(self, pool: ThreadPoolExecutor, free: queue.SimpleQueue[Connection]) -> None:
         self._pool = pool
         self._free = free
+        self._failed: BaseException | None = None
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         return self._pool.submit(job, *args, **kwargs)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """One of the connections, when one is free."""
+        """One of the connections, when one is free.
+
+        Once a job has failed with one, which may be broken since, or hold half a result, that error is raised instead:
+        what would follow from it is not the cause.
+        """
         connection = self._free.get()
         try:
+            if self._failed:
+                raise self._failed
             yield connection
+        except BaseException as error:
+            self._failed = self._failed or error
+            raise
         finally:
             self._free.put(connection)
 
@@ -40,16 +51,18 @@ class Crew:
 def crew(database: Database, workers: int) -> Iterator[Crew]:
     """A crew with so many connections, and twice as many threads; what waits is given up after an error.
 
-    Checks are off on the connections: what was in a table may come back into it.
+    Checks are off on the connections, as what was in a table may come back into it, and no statement is ended because it
+    takes its time: an index of all rows is one, and waits for those who read the table.
     """
     free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
     with ExitStack() as stack:
         for _ in range(workers):
             connection = stack.enter_context(database.connect(Mode.FAITHFUL))
-            # With both of the first two off, MariaDB would insert in bulk: slower, as rows come in key order anyway,
-            # and without an end for a row as long as its log.
-            off = "check_constraint_checks" if is_mariadb(connection) else "unique_checks"
-            execute(connection, f"SET SESSION foreign_key_checks = 0, {off} = 0")
+            # But for unique_checks. Without them MariaDB would insert in bulk: slower, as rows come in key order anyway,
+            # and without an end for a row as long as its log. MySQL might keep changes of an index for later, and then
+            # does not look for duplicates.
+            off = "check_constraint_checks = 0, max_statement_time" if is_mariadb(connection) else "max_execution_time"
+            execute(connection, f"SET SESSION foreign_key_checks = 0, lock_wait_timeout = {_A_DAY}, {off} = 0")
             free.put(connection)
         pool = ThreadPoolExecutor(workers * _THREADS, thread_name_prefix="crew")
         try:

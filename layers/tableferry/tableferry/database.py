@@ -43,7 +43,8 @@ _UNAVAILABLE = {
     2013,
     2055,
 }
-_NO_ROOM = {1021, 1114}
+_NO_ROOM = {1021, 1114, 1878}
+_ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _LOGIN_REFUSED = {1045, 1698}
 
@@ -127,6 +128,11 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} has no room left (error {code}): free some, or give it "
                 "more storage."
+            ) from error
+        if code in _ENDED:
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} ended a statement (error {code}): somebody killed it, or "
+                "it took longer than statements may there."
             ) from error
         if code in _DENIED:
             raise MissingPrivilege(

@@ -81,7 +81,7 @@ def restore(
     Until the one RENAME TABLE nothing live is touched; on any error before it, what was built is dropped again, and on
     one after it the tables are put back. Rows that would have no parent stop it, or, if they are allowed, are noted.
 
-    Memory: about six times the largest object of the backup, a worker.
+    Memory: about eight times the rows of the largest object of the backup, a worker.
 
     Raises:
         BackupDamaged: an object is missing, shortened or altered.

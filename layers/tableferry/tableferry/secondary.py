@@ -25,6 +25,9 @@ _PARTS = re.compile(f"({_NAME})")
 _COLUMN = re.compile(f"  ({_NAME}) ")
 _ANY_KEY = re.compile(r"  (?:PRIMARY |UNIQUE |FULLTEXT |SPATIAL |VECTOR )?KEY ")
 
+_ALTERED_WITH_THE_TABLE = re.compile(rf"  UNIQUE KEY {_NAME} \(.*\) USING HASH", re.DOTALL)
+"""MariaDB forgets the word with any change of the table; for a key of long values, which it keeps, it copies all rows."""
+
 _DUPLICATE, _NOT_IN_PLACE = 1062, {1845, 1846}
 
 
@@ -36,15 +39,19 @@ def deferrable(definition: str, stored: Collection[str]) -> list[str]:
     """
     body, _ = ddl.parts(definition)
     keyed = any(line.startswith("  PRIMARY KEY") for line in body)
-    counted = next((_COLUMN.match(line) for line in body if " AUTO_INCREMENT" in line and _COLUMN.match(line)), None)
+    # The word may stand in a text, too: better one too many.
+    counted = {column[1] for line in body if " AUTO_INCREMENT" in line and (column := _COLUMN.match(line))}
     columns = {"`" + name.replace("`", "``") + "`" for name in stored}
+    keys = [line for line in body if _ANY_KEY.match(line)]
+    if any(map(_ALTERED_WITH_THE_TABLE.match, keys)):
+        return []
     found: list[str] = []
-    for line in reversed([line for line in body if _ANY_KEY.match(line)]):
+    for line in reversed(keys):
         key = _KEY.fullmatch(line)
         if not key or (key["unique"] and not keyed):
             break
         parts = _PARTS.findall(key["parts"])
-        if not columns.issuperset(parts) or (counted and parts[0] == counted[1]):
+        if not columns.issuperset(parts) or parts[0] in counted:
             break
         found.append(line.strip())
     return found[::-1]
@@ -53,7 +60,8 @@ def deferrable(definition: str, stored: Collection[str]) -> list[str]:
 def take_off(connection: Connection, table_sql: str, lines: Sequence[str]) -> None:
     """Drop these indexes of an empty table."""
     names = [found["name"] for line in lines if (found := _KEY.fullmatch(f"  {line}"))]
-    execute(connection, f"ALTER TABLE {table_sql} " + ", ".join(f"DROP KEY {name}" for name in names))
+    # Which always can be; a server may be told (``alter_algorithm``) to refuse what cannot be done by a faster one.
+    execute(connection, f"ALTER TABLE {table_sql} {', '.join(f'DROP KEY {name}' for name in names)}, ALGORITHM = COPY")
 
 
 def put_on(connection: Connection, table_sql: str, lines: Sequence[str]) -> bool:
@@ -69,7 +77,7 @@ def put_on(connection: Connection, table_sql: str, lines: Sequence[str]) -> bool
         except pymysql.err.MySQLError as error:
             if error_code(error) not in _NOT_IN_PLACE:
                 raise
-            execute(connection, statement)
+            execute(connection, f"{statement}, ALGORITHM = COPY")
             return False
     except pymysql.err.IntegrityError as error:
         if error_code(error) != _DUPLICATE:

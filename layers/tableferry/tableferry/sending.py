@@ -32,10 +32,10 @@ class Sending:
         self._store = store
         self._form = form
         self._lock_days = lock_days
-        self._failed: Exception | None = None
+        self._failed: BaseException | None = None
 
     def send(self, prefix: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> Future[ObjectEntry]:
-        """Have a frame written to the key of this beginning; raises what an earlier one has failed with."""
+        """Have a frame written to the key of this beginning; raises what it was stopped by."""
         places = 2 if frame.estimated_size() > _LARGE_BYTES else 1
         with self._turn:  # so that no two wait for each other's second place
             for _ in range(places):
@@ -45,14 +45,18 @@ class Sending:
             raise self._failed
         return self._pool.submit(self._write, f"{prefix}.{self._form.suffix}", frame, columns, places)
 
+    def stop(self, error: BaseException) -> None:
+        """Take nothing more, because of an error; the first one is raised by all who send from now on."""
+        self._failed = self._failed or error
+
     def _write(self, key: str, frame: pl.DataFrame, columns: Sequence[Codec], places: int) -> ObjectEntry:
         try:
             data = archive.write(frame, columns, self._form)
             sha256 = hashlib.sha256(data)
             self._store.put_locked(key, data, self._lock_days, "application/octet-stream", sha256=sha256.digest())
             return ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=sha256.hexdigest())
-        except Exception as error:
-            self._failed = error
+        except BaseException as error:
+            self.stop(error)
             raise
         finally:
             self._free.release(places)
