@@ -91,7 +91,7 @@ FIELDS: dict[Codec, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
     ),
     Codec("d5", Kind.DECIMAL, precision=5): (st.integers(-99999, 99999).map(Decimal), str),
     Codec("day", Kind.DATE): (st.dates(), date.isoformat),
-    Codec("at", Kind.DATETIME, scale=6): (st.datetimes(), lambda value: value.isoformat(" ")),
+    Codec("at", Kind.DATETIME, scale=6): (st.datetimes(), lambda value: value.isoformat(" ", "microseconds")),
     Codec("text", Kind.TEXT): (
         st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from('",\n\\'), max_size=60),
         lambda value: '"' + value.replace('"', '""') + '"',

@@ -52,11 +52,12 @@ static void drop(bytes *of) {
     *of = (bytes){0};
 }
 
-/* ---------------------------------------------------------------- BLAKE2b-128, one message or four at once */
+/* ---------------------------------------------------------------- BLAKE2b-128, of one message or several at once */
 
 #define BLOCK 128
-#define LANES 4
-typedef uint64_t lanes __attribute__((vector_size(8 * LANES)));
+#define LANES 8 /* at most */
+typedef uint64_t four __attribute__((vector_size(8 * 4)));
+typedef uint64_t eight __attribute__((vector_size(8 * 8)));
 
 static const uint64_t IV[8] = {
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
@@ -121,70 +122,71 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
     for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];
 }
 
-/* The first `count` blocks of four messages. */
-#define COMPRESS_FOUR                                                                                                  \
-    lanes h[8];                                                                                                        \
+/* The first `count` blocks of as many messages as a vector has words. */
+#define COMPRESS(vector, width)                                                                                        \
+    vector h[8] = {0};                                                                                                 \
     for (int i = 0; i < 8; i++)                                                                                        \
-        for (int lane = 0; lane < LANES; lane++) h[i][lane] = four[lane].h[i];                                         \
+        for (int lane = 0; lane < width; lane++) h[i][lane] = of[lane].h[i];                                           \
     for (uint64_t block = 0; block < count; block++) {                                                                 \
-        lanes m[16], v[16], counted, last;                                                                             \
-        for (int lane = 0; lane < LANES; lane++) {                                                                     \
-            uint64_t end = (block + 1) * BLOCK, size = four[lane].size;                                                \
+        vector m[16], v[16], counted = {0}, last = {0};                                                                \
+        for (int lane = 0; lane < width; lane++) {                                                                     \
+            uint64_t end = (block + 1) * BLOCK, size = of[lane].size;                                                  \
             counted[lane] = end < size ? end : size;                                                                   \
             last[lane] = end < size ? 0 : ~(uint64_t)0;                                                                \
         }                                                                                                              \
         for (int i = 0; i < 16; i++) {                                                                                 \
-            size_t at = block * BLOCK + 8 * i;                                                                         \
-            m[i] = (lanes){word(four[0].data + at), word(four[1].data + at), word(four[2].data + at),                  \
-                           word(four[3].data + at)};                                                                   \
+            vector words = {0};                                                                                        \
+            for (int lane = 0; lane < width; lane++) words[lane] = word(of[lane].data + block * BLOCK + 8 * i);        \
+            m[i] = words;                                                                                              \
         }                                                                                                              \
-        for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = (lanes){IV[i], IV[i], IV[i], IV[i]};                       \
+        for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = (vector){0} + IV[i];                                       \
         v[12] ^= counted;                                                                                              \
         v[14] ^= last;                                                                                                 \
         ROUNDS;                                                                                                        \
         for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];                                                           \
     }                                                                                                                  \
     for (int i = 0; i < 8; i++)                                                                                        \
-        for (int lane = 0; lane < LANES; lane++) four[lane].h[i] = h[i][lane]
+        for (int lane = 0; lane < width; lane++) of[lane].h[i] = h[i][lane]
 
-static void compress_four_plainly(message *four, uint64_t count) { COMPRESS_FOUR; }
+static void compress_plainly(message *of, uint64_t count) { COMPRESS(four, 4); }
 
 #if defined __x86_64__ && !defined WITHOUT_AVX
-__attribute__((target("avx2"))) static void compress_four_by_avx2(message *four, uint64_t count) { COMPRESS_FOUR; }
-/* The same with instructions that turn words, and twice the registers. */
-__attribute__((target("avx2,avx512f,avx512vl"))) static void compress_four_by_avx512(message *four, uint64_t count) {
-    COMPRESS_FOUR;
-}
+__attribute__((target("avx2"))) static void compress_by_avx2(message *of, uint64_t count) { COMPRESS(four, 4); }
+/* Twice the words, twice the registers, and instructions that turn them. */
+__attribute__((target("avx512f"))) static void compress_by_avx512(message *of, uint64_t count) { COMPRESS(eight, 8); }
 
-static void compress_four(message *four, uint64_t count) {
-    if (__builtin_cpu_supports("avx512vl") && !WITHOUT_AVX512) compress_four_by_avx512(four, count);
-    else if (__builtin_cpu_supports("avx2")) compress_four_by_avx2(four, count);
-    else compress_four_plainly(four, count);
+static int lanes_here(void) { return __builtin_cpu_supports("avx512f") && !WITHOUT_AVX512 ? 8 : 4; }
+
+static void compress_together(message *of, uint64_t count) {
+    if (lanes_here() == 8) compress_by_avx512(of, count);
+    else if (__builtin_cpu_supports("avx2")) compress_by_avx2(of, count);
+    else compress_plainly(of, count);
 }
 #else
-#define compress_four compress_four_plainly
+static int lanes_here(void) { return 4; }
+#define compress_together compress_plainly
 #endif
 
 typedef unsigned __int128 u128;
 
-/* The sum of the hashes of up to four messages. */
-static u128 hashed(message *four, int used) {
-    uint64_t together = used == LANES ? UINT64_MAX : 0;
+/* The sum of the hashes of up to as many messages as there are lanes. */
+static u128 hashed(message *of, int used) {
+    uint64_t together = used == lanes_here() ? UINT64_MAX : 0;
     for (int lane = 0; lane < used; lane++) {
-        uint64_t count = blocks_of(four[lane].size);
+        uint64_t count = blocks_of(of[lane].size);
         if (count < together) together = count;
-        memcpy(four[lane].h, IV, sizeof IV);
-        four[lane].h[0] = FIRST_WORD;
+        memcpy(of[lane].h, IV, sizeof IV);
+        of[lane].h[0] = FIRST_WORD;
     }
-    if (together) compress_four(four, together);
+    if (together) compress_together(of, together);
     u128 sum = 0;
     for (int lane = 0; lane < used; lane++) {
-        uint64_t count = blocks_of(four[lane].size), size = four[lane].size;
+        uint64_t count = blocks_of(of[lane].size), size = of[lane].size;
         for (uint64_t block = together; block < count; block++) {
             uint64_t end = (block + 1) * BLOCK;
-            compress(four[lane].h, four[lane].data + block * BLOCK, end < size ? end : size, block + 1 == count);
+            compress(of[lane].h, of[lane].data + block * BLOCK, end < size ? end : size, block + 1 == count);
         }
-        sum += (u128)four[lane].h[1] << 64 | four[lane].h[0];
+        sum += (u128)of[lane].h[1] << 64 | of[lane].h[0];
     }
     return sum;
 }
@@ -201,10 +203,10 @@ typedef struct {
 } digester;
 
 static void hash_waiting(digester *of) {
-    message four[LANES];
+    message rows[LANES];
     for (int lane = 0; lane < of->waiting; lane++)
-        four[lane] = (message){.data = of->text.data + of->begins[lane], .size = of->sizes[lane]};
-    of->sum += hashed(four, of->waiting);
+        rows[lane] = (message){.data = of->text.data + of->begins[lane], .size = of->sizes[lane]};
+    of->sum += hashed(rows, of->waiting);
     of->waiting = 0;
     of->text.used = 0;
 }
@@ -222,18 +224,29 @@ static void end_row(digester *of, uint8_t *end) {
     of->begins[of->waiting] = begin;
     of->sizes[of->waiting++] = size;
     of->text.used += padded;
-    if (of->waiting == LANES) hash_waiting(of);
+    if (of->waiting == lanes_here()) hash_waiting(of);
     if (!of->waiting && of->text.room > 2 * TOGETHER) drop(&of->text);
 }
 
-static uint8_t *decimal(uint8_t *to, uint64_t value) {
-    uint8_t digits[20];
-    int count = 0;
-    do digits[count++] = '0' + value % 10;
-    while (value /= 10);
-    while (count) *to++ = digits[--count];
-    return to;
+static const char HUNDRED[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                              "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                              "8081828384858687888990919293949596979899";
+
+static int digits_of(uint64_t value) {
+    int count = 1;
+    for (; value >= 10000; value /= 10000) count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
 }
+
+static uint8_t *digits_at(uint8_t *to, uint64_t value, int count) {
+    uint8_t *at = to + count;
+    for (; value >= 100; value /= 100) memcpy(at -= 2, HUNDRED + 2 * (value % 100), 2);
+    if (value >= 10) memcpy(at - 2, HUNDRED + 2 * value, 2);
+    else at[-1] = '0' + value;
+    return to + count;
+}
+
+static uint8_t *decimal(uint8_t *to, uint64_t value) { return digits_at(to, value, digits_of(value)); }
 
 static uint8_t *hexadecimal(uint8_t *to, const uint8_t *from, size_t size) {
     for (size_t i = 0; i < size; i++) {
@@ -300,8 +313,7 @@ static moment moment_of(int64_t value) {
 }
 
 static uint8_t *two_digits(uint8_t *to, int value, uint8_t after) {
-    to[0] = '0' + value / 10;
-    to[1] = '0' + value % 10;
+    memcpy(to, HUNDRED + 2 * value, 2);
     to[2] = after;
     return to + 3;
 }
@@ -397,10 +409,11 @@ static status add_integer(column *of, uint64_t magnitude, bool negative, uint8_t
     if (!reserve(&of->values, 8)) return NO_MEMORY;
     memcpy(of->values.data + of->values.used, &value, 8); /* little-endian: the low bytes are the shorter number */
     of->values.used += of->is.width;
-    uint8_t text[21], *end = text;
-    if (negative) *end++ = '-';
-    end = decimal(end, magnitude);
-    *canonical = framed(*canonical, text, end - text);
+    int count = digits_of(magnitude);
+    uint8_t *to = decimal(*canonical, count + negative);
+    *to++ = ':';
+    if (negative) *to++ = '-';
+    *canonical = digits_at(to, magnitude, count);
     return MORE;
 }
 
@@ -438,8 +451,10 @@ static status add_float(column *of, double value, uint8_t **canonical) {
     memcpy(&bits, &value, 8);
     if ((bits >> 52 & 0x7FF) == 0x7FF) return NO_VALUE;
     if (!append(&of->values, &bits, 8)) return NO_MEMORY;
-    uint8_t number[20];
-    *canonical = framed(*canonical, number, decimal(number, bits) - number);
+    int count = digits_of(bits);
+    uint8_t *to = decimal(*canonical, count);
+    *to++ = ':';
+    *canonical = digits_at(to, bits, count);
     return MORE;
 }
 
@@ -522,13 +537,17 @@ static status add_date(column *of, const uint8_t *at, size_t size, int64_t rows,
     }
     if (value.year > 9999 || value.month > 12 || value.day > 31 || value.hour > 23 || value.minute > 59 || value.second > 59) return NO_VALUE;
     if (of->is.kind == DATE ? size > 4 : value.fraction % BEYOND[of->is.scale] != 0) return NO_VALUE;
-    uint8_t text[LONGEST_MOMENT];
+    uint8_t *text = *canonical + 3; /* its length has two digits */
     size_t length = date_text(of, text, &value) - text;
-    *canonical = framed(*canonical, text, length);
+    two_digits(*canonical, length, ':');
+    *canonical = text + length;
     if (!of->as_text && !in_calendar(&value) && !to_text(of, rows)) return NO_MEMORY;
     if (of->as_text) return add_to_column(of, text, length) ? MORE : NO_MEMORY;
     int64_t number = of->is.kind == DATE ? days(&value) : microseconds(&value);
-    return append(&of->values, &number, of->is.width) ? MORE : NO_MEMORY;
+    if (!reserve(&of->values, 8)) return NO_MEMORY;
+    memcpy(of->values.data + of->values.used, &number, 8);
+    of->values.used += of->is.width;
+    return MORE;
 }
 
 /* A span of time, as text: `[-]HH:MM:SS`, or three digits of hours. */
@@ -923,7 +942,7 @@ EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const d
                 case DATE: date = day_of(((const int32_t *)values)[at]), to = day_text(to, &date); break;
                 case DATETIME:
                     date = moment_of(((const int64_t *)values)[at]);
-                    to = moment_text(to, &date, date.fraction ? 6 : 0);
+                    to = moment_text(to, &date, are[i].scale);
                     break;
                 case FLOAT:
                 case TEXT:
