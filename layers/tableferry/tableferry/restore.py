@@ -81,7 +81,7 @@ def restore(
     Until the one RENAME TABLE nothing live is touched; on any error before it, what was built is dropped again, and on
     one after it the tables are put back. Rows that would have no parent stop it, or, if they are allowed, are noted.
 
-    Memory: about eight times the rows of the largest object of the backup, a worker.
+    Memory: for each worker twelve times the chunk of the backup, and sixteen times the longest row.
 
     Raises:
         BackupDamaged: an object is missing, shortened or altered.

@@ -78,7 +78,7 @@ def build(
 
     Returns a note for each foreign key without whose parents rows are, if that is allowed.
 
-    Memory: about eight times the largest object's rows, a worker.
+    Memory: for each worker twelve times the chunk of the backup, and sixteen times the longest row.
     """
     _create(connection, source, items, place)
     indexes = _off(connection, items, place)
