@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from tableferry.columns import Codec, codecs, select
 from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
-from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, TableEntry
+from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.sending import Sending, sending
 from tableferry.snapshot import open_snapshot
 from tableferry.store import Store, encode_name
@@ -137,8 +137,32 @@ def plan(connection: Connection, database: Database, names: Sequence[str] | None
     ]
 
 
-def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int) -> ChunkEntry:
-    """Read one range of keys and write its files; the same task writes the same keys again."""
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One range that was read, and its files, which may not be written yet."""
+
+    task: Task
+    digest: Digest
+    inexact: dict[str, int]
+    objects: tuple[Future[ObjectEntry], ...]
+
+    def entry(self) -> ChunkEntry:
+        """What the manifest says of it, once all its files are written; raises what one of them failed with."""
+        return ChunkEntry(
+            lower=self.task.range.lower,
+            upper=self.task.range.upper,
+            rows=self.digest.rows,
+            digest=self.digest.hex,
+            objects=tuple(written.result() for written in self.objects),
+            inexact=self.inexact,
+        )
+
+
+def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int) -> Chunk:
+    """Read one range of keys and have its files written; the same task writes the same keys again.
+
+    The next range is read while these are still on their way.
+    """
     table, columns = task.source.table, task.source.columns
     where = task.range.where(table.primary_key)
     sql = select(table.sql, columns, where, chunks.in_key_order(table))
@@ -147,14 +171,7 @@ def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_byt
     for number, batch in enumerate(wire.batches(connection, sql, columns, chunk_bytes)):
         seen += batch.digest
         objects.append(sender.send(f"{task.prefix}-{number:05d}", batch.frame, columns))
-    return ChunkEntry(
-        lower=task.range.lower,
-        upper=task.range.upper,
-        rows=seen.rows,
-        digest=seen.hex,
-        inexact=documents.inexact(connection, table, where),
-        objects=tuple(written.result() for written in objects),
-    )
+    return Chunk(task, seen, documents.inexact(connection, table, where), tuple(objects))
 
 
 def _run(
@@ -165,7 +182,7 @@ def _run(
     for connection in connections:
         free.put(connection)
 
-    def run(task: Task) -> ChunkEntry:
+    def run(task: Task) -> Chunk:
         connection = free.get()
         try:
             return back_up_chunk(connection, sender, task, chunk_bytes)
@@ -181,7 +198,7 @@ def _run(
         entries = []
         try:
             for done, future in enumerate(futures, 1):
-                entries.append(future.result())
+                entries.append(future.result().entry())
                 progress(done, len(tasks), entries[-1].rows)
         except BaseException as error:
             sender.stop(error)
