@@ -70,7 +70,7 @@ def backup(
 
     For ``lock_days`` nobody can delete what was written.
 
-    Memory: for each worker eight times ``chunk_bytes``, and sixteen times the longest row.
+    Memory: for each worker ten times ``chunk_bytes``, and sixteen times the longest row.
 
     Raises:
         TableNotFound: the database has no such table.

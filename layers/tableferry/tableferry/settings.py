@@ -80,7 +80,7 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class Settings:
     """Everything that can be set from outside.
 
-    ``chunk_bytes`` bounds the memory of a backup and a restore: a worker takes eight times this figure for a backup and
+    ``chunk_bytes`` bounds the memory of a backup and a restore: a worker takes ten times this figure for a backup and
     twelve times for a restore, and for either sixteen times the longest row (docs/performance.md).
     """
 
