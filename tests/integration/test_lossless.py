@@ -4,7 +4,7 @@ from contextlib import closing
 
 import pytest
 
-from tableferry import shadow
+from tableferry import native, shadow
 from tableferry.archive import Format
 from tests.integration import verbs
 from tests.support import Database, Server, connect, not_applicable
@@ -16,6 +16,35 @@ from tests.torture.shapes import CASES
 @pytest.fixture(autouse=True)
 def _indexes_are_made_after_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shadow, "_FEW_ROWS", 1)
+
+
+@pytest.fixture
+def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "library", lambda: None)
+
+
+@pytest.mark.usefixtures("bucket", "_no_library")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_table_comes_back_to_the_bit_where_nobody_compiled_the_library(database: Database, case: Case) -> None:
+    if carry.server_of(database) not in case.servers:
+        not_applicable(f"no {case.name}")
+    carry.make(database, case)
+    forms = (Format.PARQUET, Format.CSV)
+    assert {form.value: carry.there_and_back(database, case, form) for form in forms} == {form: [] for form in forms}
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_backup_by_the_library_is_the_one_by_python(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each verified and restored by the other."""
+    carry.make(database, next(case for case in CASES if case.name == "300 columns"))
+    made = {"compiled": verbs.backup("t", form="csv")}
+    compiled = native.library
+    monkeypatch.setattr(native, "library", lambda: None)
+    made["plain"] = verbs.backup("t", form="csv")
+    assert made["plain"]["tables"][0]["digest"] == made["compiled"]["tables"][0]["digest"]
+    assert verbs.restore(made["compiled"]["id"])["tables"][0]["verified"]
+    monkeypatch.setattr(native, "library", compiled)
+    assert verbs.restore(made["plain"]["id"])["tables"][0]["verified"]
 
 
 @pytest.mark.usefixtures("bucket")
