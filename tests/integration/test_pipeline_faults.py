@@ -236,3 +236,19 @@ def test_a_server_that_is_to_alter_tables_at_once_or_not_at_all_takes_indexes_of
 def test_duplicates_are_looked_for_in_every_row_that_is_loaded(tables: Database) -> None:
     with crew(Source(database_address()), 1) as hands, hands.connection() as connection:
         assert rows(connection, "SELECT @@unique_checks") == [(1,)]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_server_that_prepares_no_more_statements_is_told_apart(server: Server, database: Database) -> None:
+    if not server.alone:
+        not_applicable("only a server that nobody else uses may be set so")
+    verbs.run(database, "CREATE TABLE t (id INT PRIMARY KEY)")
+    [(before,)] = database.rows("SELECT @@GLOBAL.max_prepared_stmt_count")
+    with contextlib.closing(connect(database.admin_url)) as admin, admin.cursor() as cursor:
+        cursor.execute("SET GLOBAL max_prepared_stmt_count = 0")
+        try:
+            problem = post("/backups").problem(503)
+        finally:
+            cursor.execute(f"SET GLOBAL max_prepared_stmt_count = {before}")
+    assert "max_prepared_stmt_count" in problem["detail"]
+    assert backup("t")["state"] == "done"

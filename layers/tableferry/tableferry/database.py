@@ -44,6 +44,7 @@ _UNAVAILABLE = {
     2055,
 }
 _NO_ROOM = {1021, 1114, 1878}
+_TOO_MANY_STATEMENTS = 1461
 _ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _LOGIN_REFUSED = {1045, 1698}
@@ -128,6 +129,11 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} has no room left (error {code}): free some, or give it "
                 "more storage."
+            ) from error
+        if code == _TOO_MANY_STATEMENTS:
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} prepares no more statements (error {code}): raise "
+                "max_prepared_stmt_count, or look for who leaves theirs open (the status Prepared_stmt_count)."
             ) from error
         if code in _ENDED:
             raise DatabaseUnavailable(
