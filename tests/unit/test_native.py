@@ -183,7 +183,7 @@ def test_columns_give_their_memory_back_even_if_one_cannot_be_made(
             packets.close()
 
     if failing:
-        monkeypatch.setattr(native, "_format", lambda column: 1 / 0)
+        monkeypatch.setattr(native, "Column", lambda array, form: 1 / 0)
     take()
     before = resident()
     for _ in range(50):

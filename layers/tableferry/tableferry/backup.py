@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ import pymysql
 from tableferry import __version__, catalog, chunks, ddl, documents, manifest, wire
 from tableferry.archive import Format
 from tableferry.columns import Codec, codecs, select
+from tableferry.crew import at_work
 from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
@@ -178,23 +178,18 @@ def _run(
     connections: Sequence[Connection], sender: Sending, tasks: Sequence[Task], chunk_bytes: int, progress: Progress
 ) -> list[ChunkEntry]:
     """Every task, on as many threads as there are connections; the first error stops the rest."""
-    free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
-    for connection in connections:
-        free.put(connection)
 
     def run(task: Task) -> Chunk:
-        connection = free.get()
         try:
-            return back_up_chunk(connection, sender, task, chunk_bytes)
+            with hands.connection() as connection:
+                return back_up_chunk(connection, sender, task, chunk_bytes)
         except BaseException as error:
             sender.stop(error)  # the others have ranges of any size to read
             raise
-        finally:
-            free.put(connection)
 
     progress(0, len(tasks), 0)
-    with ThreadPoolExecutor(len(connections)) as pool:
-        futures = [pool.submit(run, task) for task in tasks]
+    with at_work(connections, len(connections)) as hands:
+        futures = [hands.submit(run, task) for task in tasks]
         entries = []
         try:
             for done, future in enumerate(futures, 1):
@@ -202,7 +197,6 @@ def _run(
                 progress(done, len(tasks), entries[-1].rows)
         except BaseException as error:
             sender.stop(error)
-            pool.shutdown(wait=False, cancel_futures=True)
             raise
     return entries
 

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pymysql import err
-from pymysql.constants import CR, FIELD_TYPE
+from pymysql.constants import FIELD_TYPE
+
+from tableferry.faults import malformed
 
 _NULL_BITS_BEFORE = 2
 _LONGEST_SHORT, _TWO, _THREE, _EIGHT = 0xFA, 0xFC, 0xFD, 0xFE
@@ -121,7 +122,3 @@ def _clock(hour: int, minute: int, second: int, fraction: int, places: int) -> s
         raise ValueError("no time")
     text = f"{hour:02}:{minute:02}:{second:02}"
     return f"{text}.{digits[:places]}" if places else text
-
-
-def malformed() -> err.InterfaceError:
-    return err.InterfaceError(CR.CR_MALFORMED_PACKET, "A row does not end where its packet ends.")

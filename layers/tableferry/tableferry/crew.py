@@ -1,9 +1,9 @@
-"""Connections to build tables with, and the threads that use them."""
+"""Connections, and the threads that use them."""
 
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import ParamSpec, TypeVar
@@ -48,14 +48,27 @@ class Crew:
 
 
 @contextmanager
+def at_work(connections: Sequence[Connection], threads: int) -> Iterator[Crew]:
+    """A crew with these connections; when it is left, its threads have ended, and what waited is given up."""
+    free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
+    for connection in connections:
+        free.put(connection)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="crew")
+    try:
+        yield Crew(pool, free)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
 def crew(database: Database, workers: int) -> Iterator[Crew]:
-    """A crew with so many connections, and twice as many threads; what waits is given up after an error.
+    """A crew that fills tables, with so many connections and twice as many threads.
 
     Checks are off on the connections, as what was in a table may come back into it, and no statement is ended because it
     takes its time: an index of all rows is one, and waits for those who read the table.
     """
-    free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
     with ExitStack() as stack:
+        connections = []
         for _ in range(workers):
             connection = stack.enter_context(database.connect(Mode.FAITHFUL))
             # But for unique_checks. Without them MariaDB would insert in bulk: slower, as rows come in key order anyway,
@@ -63,9 +76,5 @@ def crew(database: Database, workers: int) -> Iterator[Crew]:
             # does not look for duplicates.
             off = "check_constraint_checks = 0, max_statement_time" if is_mariadb(connection) else "max_execution_time"
             execute(connection, f"SET SESSION foreign_key_checks = 0, lock_wait_timeout = {_A_DAY}, {off} = 0")
-            free.put(connection)
-        pool = ThreadPoolExecutor(workers * _THREADS, thread_name_prefix="crew")
-        try:
-            yield Crew(pool, free)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            connections.append(connection)
+        yield stack.enter_context(at_work(connections, workers * _THREADS))

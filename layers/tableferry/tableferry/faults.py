@@ -1,0 +1,40 @@
+"""What can be wrong with a result, as errors."""
+
+from __future__ import annotations
+
+import struct
+
+from pymysql import err
+from pymysql.constants import CR
+
+from tableferry.columns import Codec
+from tableferry.errors import NotSupported
+
+
+def malformed() -> err.InterfaceError:
+    return err.InterfaceError(CR.CR_MALFORMED_PACKET, "A row does not end where its packet ends.")
+
+
+def refused(payload: bytes) -> Exception:
+    """What the driver makes of an error packet."""
+    try:
+        err.raise_mysql_exception(payload)
+    except err.MySQLError as error:
+        return error
+    except (IndexError, struct.error):
+        return malformed()
+
+
+def out_of_order() -> err.InterfaceError:
+    return err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "A packet of a result is missing, or came twice.")
+
+
+def no_value(column: Codec) -> NotSupported:
+    return NotSupported(f"Column {column.name!r} holds a value that its type does not have.")
+
+
+def no_text(column: Codec) -> NotSupported:
+    return NotSupported(
+        f"Column {column.name!r} holds bytes that are no text in its character set, which other tools would alter. "
+        "Find them with CONVERT, or make the column a binary one."
+    )
