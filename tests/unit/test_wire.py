@@ -400,6 +400,29 @@ def test_a_number_that_is_sent_in_a_larger_size_has_to_fit(make: Make) -> None:
                 read(splitter, data)
 
 
+@pytest.mark.parametrize(
+    ("wire_", "value"),
+    [
+        (Wire(FIELD_TYPE.DATETIME, places=3), struct.pack("<BHBBBBBI", 11, 2021, 2, 3, 4, 5, 6, 123_400)),
+        (Wire(FIELD_TYPE.DATETIME, places=3), struct.pack("<BHBBBBBI", 11, 2021, 2, 3, 4, 5, 6, 1_000_000)),
+        (Wire(FIELD_TYPE.DATETIME, places=3), struct.pack("<BHBBBBB", 7, 2021, 2, 3, 24, 0, 0)),
+        (Wire(FIELD_TYPE.DATETIME, places=3), struct.pack("<BHBB", 4, 10_000, 2, 3)),
+        (Wire(FIELD_TYPE.TIME, places=3), struct.pack("<BBIBBBI", 12, 0, 0, 4, 5, 6, 123_400)),
+        (Wire(FIELD_TYPE.TIME, places=3), struct.pack("<BBIBBB", 8, 0, 41, 4, 5, 6)),
+    ],
+)
+def test_a_time_that_its_column_cannot_hold_is_refused(make: Make, wire_: Wire, value: bytes) -> None:
+    column = Codec("t", Kind.TEXT if wire_.type == FIELD_TYPE.TIME else Kind.DATETIME, scale=3)
+    with pytest.raises(NotSupported):
+        read(make([column], [wire_], 99, 99, 3), packets(b"\0\0" + value, END))
+
+
+def test_a_time_with_all_the_places_of_its_column_is_taken(make: Make) -> None:
+    columns = [Codec("at", Kind.DATETIME, scale=3), Codec("time3", Kind.TEXT, scale=3)]
+    found = whole(make, columns, [[b"2021-02-03 04:05:06.123", b"-838:59:59.123"]])
+    assert found.rows() == [(datetime(2021, 2, 3, 4, 5, 6, 123_000), "-838:59:59.123")]
+
+
 @pytest.mark.parametrize("sent_as", [FIELD_TYPE.LONG, FIELD_TYPE.DOUBLE, FIELD_TYPE.DATE, FIELD_TYPE.TIME])
 def test_a_column_that_is_sent_as_another_type_is_refused(sent_as: int) -> None:
     with pytest.raises(NotSupported, match="'b'"):
