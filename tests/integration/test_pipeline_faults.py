@@ -113,7 +113,7 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
 
 
 @pytest.mark.parametrize("workers", ["1", "4"])
-@pytest.mark.parametrize(("module", "name"), [(secondary, "put_on"), (wire, "batches")])
+@pytest.mark.parametrize(("module", "name"), [(secondary, "put_on"), (wire, "digest")])
 def test_a_connection_that_is_killed_while_others_wait_for_it_is_what_is_told(
     tables: Database, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, workers: str
 ) -> None:

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tableferry import native
 from tableferry.arrow import exported
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
+from tableferry.native import Into
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -153,9 +155,9 @@ def test_dates_that_are_text_are_quoted() -> None:
     assert native.encoded(frame, [Codec("d", Kind.DATE)]) == b'"0000-00-00"\nNULL\n'
 
 
-def rows(size: int) -> bytearray:
+def rows(size: int, value: bytes = b"x" * 1000) -> bytearray:
     """As packets: so many rows of two values, of a thousand bytes each."""
-    value = b"\xfc\xe8\x03" + b"x" * 1000
+    value = b"\xfc\xe8\x03" + value
     return bytearray(b"".join(b"\xd8\x07\x00" + bytes([number % 256]) + b"\0\0" + value * 2 for number in range(size)))
 
 
@@ -189,6 +191,44 @@ def test_columns_give_their_memory_back_even_if_one_cannot_be_made(
     for _ in range(50):
         take()
     assert resident() - before < 50_000_000  # of 100 MB that went through
+
+
+def test_columns_that_are_still_looked_at_are_not_written_over_by_other_threads() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    columns = [Codec("a", Kind.BYTES), Codec("b", Kind.BYTES)]
+
+    def run(number: int) -> bool:
+        kept, of = [], bytes([65 + number]) * 1000
+        data = bytearray(rows(300, of))
+        for into in [Into.FRAME, Into.LINES] * 20:
+            packets = native.Packets(columns, [Wire(FIELD_TYPE.BLOB)] * 2, 1 << 30, 1 << 30, 0, into)
+            packets.feed(data, 0, len(data))
+            frame = packets.take()[0] if into is Into.FRAME else packets.take_lines()[0]
+            packets.close()
+            kept.append(frame)
+            if len(kept) > 4:
+                del kept[number % 4]
+        line = b",".join([b'"' + of.hex().encode() + b'"'] * 2) + b"\n"
+        return all(
+            bytes(one) == line * 300 if isinstance(one, memoryview) else set(one.to_series(0)) == {of} for one in kept
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(run, range(16)))
+
+
+def test_lines_live_as_long_as_somebody_looks_at_a_part_of_them() -> None:
+    if not native.library():
+        pytest.skip("no native library: no C compiler here")
+    columns, data = [Codec("a", Kind.BYTES), Codec("b", Kind.BYTES)], rows(3)
+    packets = native.Packets(columns, [Wire(FIELD_TYPE.BLOB)] * 2, 1 << 30, 1 << 30, 0, Into.LINES, b"names\n")
+    packets.feed(data, 0, len(data))
+    part = packets.take_lines()[0][:7]
+    packets.feed(bytearray(rows(1)), 0, 0)
+    assert bytes(packets.take_lines()[0]) == b"names\n"
+    packets.close()
+    assert bytes(part) == b'names\n"'
 
 
 def test_packets_that_were_closed_are_not_used() -> None:

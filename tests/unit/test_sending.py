@@ -1,4 +1,4 @@
-"""Frames on their way: no more of them than there are places, however slow the bucket is."""
+"""Batches on their way: no more of them than there are places, however slow the bucket is."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,8 +10,10 @@ import pytest
 from tableferry import sending as module
 from tableferry.archive import Format
 from tableferry.columns import Codec, Kind
+from tableferry.digest import Digest
 from tableferry.manifest import ObjectEntry
-from tableferry.sending import sending
+from tableferry.sending import Rows, sending
+from tableferry.splitter import Batch
 from tableferry.store import Store
 from tests.support import until
 
@@ -30,19 +32,23 @@ class Slow:
         return "etag"
 
 
+FRAME = Batch(pl.DataFrame({"b": [b"x" * 100]}), Digest(1, 2))
+LINES = Batch(memoryview(b"b\n" + b"x" * 100), Digest(1, 2))
+
+
+@pytest.mark.parametrize(("batch", "form"), [(FRAME, Format.PARQUET), (LINES, Format.CSV)])
 @pytest.mark.parametrize(("large", "places"), [(False, 4), (True, 2)])
-def test_no_more_frames_are_taken_than_there_are_places(
-    monkeypatch: pytest.MonkeyPatch, large: bool, places: int
+def test_no_more_batches_are_taken_than_there_are_places(
+    monkeypatch: pytest.MonkeyPatch, large: bool, places: int, batch: Rows, form: Format
 ) -> None:
     if large:
         monkeypatch.setattr(module, "_LARGE_BYTES", 10)
     slow, taken = Slow(), list[Future[ObjectEntry]]()
-    frame = pl.DataFrame({"b": [b"x" * 100]})
-    with sending(cast(Store, cast(Any, slow)), Format.PARQUET, 0, 4) as sender, ThreadPoolExecutor(1) as reader:
+    with sending(cast(Store, cast(Any, slow)), form, 0, 4) as sender, ThreadPoolExecutor(1) as reader:
 
         def read() -> None:
             for number in range(10):
-                taken.append(sender.send(f"key-{number}", frame, COLUMNS))
+                taken.append(sender.send(f"key-{number}", batch, COLUMNS))
 
         reading = reader.submit(read)
         assert until(lambda: slow.asked == places, 10)
@@ -50,4 +56,5 @@ def test_no_more_frames_are_taken_than_there_are_places(
         assert len(taken) == places
         slow.open.set()
         reading.result(10)
-        assert [written.result(10).key for written in taken] == [f"key-{number}.parquet" for number in range(10)]
+        written = [each.result(10) for each in taken]
+        assert [(of.key, of.rows) for of in written] == [(f"key-{number}.{form.suffix}", 1) for number in range(10)]

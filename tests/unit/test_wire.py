@@ -14,17 +14,19 @@ from typing import Any, cast
 
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pymysql import err
 from pymysql.constants import FIELD_TYPE
 
-from tableferry import binary, native, wire
+from tableferry import archive, binary, native, wire
+from tableferry.archive import Format
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 from tableferry.digest import Digest, digest
 from tableferry.errors import NotSupported
-from tableferry.splitter import Batch, Compiled, Plain, Splitter, open_splitter
+from tableferry.native import Into
+from tableferry.splitter import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
 
 LONGEST = 0xFFFFFF
 END = b"\xfe\x00\x00\x02\x00"
@@ -32,7 +34,7 @@ BYTES = Codec("b", Kind.BYTES)
 INTEGERS = {8: FIELD_TYPE.TINY, 16: FIELD_TYPE.SHORT, 32: FIELD_TYPE.LONG, 64: FIELD_TYPE.LONGLONG}
 
 Value = bytes | None
-Make = Callable[[Sequence[Codec], Sequence[Wire], int, int, int], Splitter]
+Make = Callable[[Sequence[Codec], Sequence[Wire], int, int, int], Splitter[Any]]
 
 
 @pytest.fixture(params=[Compiled, Plain])
@@ -121,11 +123,11 @@ def stream(columns: Sequence[Codec], rows: Sequence[Sequence[Value]], *after: by
     return packets(*(row_of(columns, row) for row in rows), *(after or (END,)))
 
 
-def opened(make: Make, columns: Sequence[Codec], most_bytes: int = 1 << 30, most_rows: int = 1 << 30) -> Splitter:
+def opened(make: Make, columns: Sequence[Codec], most_bytes: int = 1 << 30, most_rows: int = 1 << 30) -> Splitter[Any]:
     return make(columns, [wire_of(column) for column in columns], most_bytes, most_rows, 3)
 
 
-def read(splitter: Splitter, data: bytes, at_once: int = 1 << 30) -> list[Batch]:
+def read(splitter: Splitter[Any], data: bytes, at_once: int = 1 << 30) -> list[Batch[Any]]:
     """What comes out if so many bytes come at once."""
     try:
         found = []
@@ -144,8 +146,9 @@ def whole(
     make: Make, columns: Sequence[Codec], rows: Sequence[Sequence[Value]], at_once: int = 1 << 30
 ) -> pl.DataFrame:
     [batch] = read(opened(make, columns), stream(columns, rows), at_once)
-    assert batch.digest == digest(batch.frame, columns)
-    return batch.frame
+    assert batch.digest == digest(batch.content, columns)
+    frame: pl.DataFrame = batch.content
+    return frame
 
 
 @settings(max_examples=100, deadline=None)
@@ -246,10 +249,53 @@ def test_both_splitters_make_the_same_of_every_result(
         read(opened(make, columns, most_bytes, 7), stream(columns, rows), at_once) for make in (Compiled, Plain)
     )
     for one, other in zip(ours, plain, strict=True):
-        assert one.frame.equals(other.frame)
-        assert one.frame.schema == other.frame.schema
-        assert one.digest == other.digest == digest(one.frame, columns)
+        assert one.content.equals(other.content)
+        assert one.content.schema == other.content.schema
+        assert one.digest == other.digest == digest(one.content, columns)
     assert sum((batch.digest for batch in ours), Digest()).rows == len(rows)
+
+
+@settings(max_examples=150, deadline=None)
+@given(result=results(), at_once=st.integers(1, 300), most_bytes=st.integers(1, 2000))
+def test_rows_as_lines_are_the_frames_and_have_their_digest(
+    result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int
+) -> None:
+    columns = [column for column in result[0] if column.kind is not Kind.FLOAT]
+    if not has_lines(columns):
+        pytest.skip("no native library: no C compiler here")
+    assume(columns)
+    places = [result[0].index(column) for column in columns]
+    data = stream(columns, [[row[place] for place in places] for row in result[1]])
+
+    def made(into: Into) -> list[Batch[Any]]:
+        wires = [wire_of(column) for column in columns]
+        return read(Compiled(columns, wires, most_bytes, 7, 3, into, archive.names(columns)), data, at_once)
+
+    frames, files, nothing = (made(into) for into in (Into.FRAME, Into.LINES, Into.NOTHING))
+    assert [batch.digest for batch in frames] == [batch.digest for batch in files]
+    assert [batch.digest for batch in frames] == [batch.digest for batch in nothing]
+    for frame, file in zip(frames, files, strict=True):
+        found = archive.read(archive.write(file.content, columns, Format.CSV), columns, Format.CSV)
+        as_text = archive.read(archive.write(frame.content, columns, Format.CSV), columns, Format.CSV)
+        assert found.equals(as_text)
+        assert digest(found, columns) == frame.digest
+
+
+def test_lines_begin_with_the_names_and_quote_what_is_text() -> None:
+    columns = [Codec('a"', Kind.INT), Codec("t", Kind.TEXT), Codec("b", Kind.BYTES), Codec("d", Kind.DATE)]
+    if not has_lines(columns):
+        pytest.skip("no native library: no C compiler here")
+    rows: list[list[Value]] = [
+        [b"-7", 'x",\n"ü'.encode(), b"\xff", b"2021-02-03"], [None] * 4, [b"0", b"", b"", b"0000-00-00"]
+    ]  # fmt: skip
+    splitter = open_splitter(columns, [wire_of(column) for column in columns], 1, 3, Into.LINES, archive.names(columns))
+    head = b'"a""","t","b","d"\n'
+    assert [bytes(batch.content) for batch in read(splitter, stream(columns, rows))] == [
+        head + b'-7,"x"",\n""\xc3\xbc","ff",2021-02-03\n',
+        head + b",,,\n",
+        head + b'0,"","",0000-00-00\n',
+    ]
+    assert not has_lines([Codec("f", Kind.FLOAT)])
 
 
 def outcome(make: Make, columns: Sequence[Codec], data: bytes) -> object:
@@ -258,7 +304,7 @@ def outcome(make: Make, columns: Sequence[Codec], data: bytes) -> object:
         batches = read(opened(make, columns), data)
         # Days as numbers: Python has no year 0.
         return [
-            (batch.frame.schema, batch.frame.with_columns(pl.col(pl.Date, pl.Datetime).to_physical()).to_dicts())
+            (batch.content.schema, batch.content.with_columns(pl.col(pl.Date, pl.Datetime).to_physical()).to_dicts())
             for batch in batches
         ]
     except (NotSupported, err.MySQLError):
@@ -304,8 +350,8 @@ def test_batches_are_cut_by_bytes_and_by_rows(make: Make) -> None:
     rows: list[list[Value]] = [[b"x" * 9]] * 10
     by_size = read(opened(make, [BYTES], 36), stream([BYTES], rows))
     by_rows = read(opened(make, [BYTES], most_rows=4), stream([BYTES], rows))
-    assert [batch.frame.height for batch in by_size] == [3, 3, 3, 1]
-    assert [batch.frame.height for batch in by_rows] == [4, 4, 2]
+    assert [batch.content.height for batch in by_size] == [3, 3, 3, 1]
+    assert [batch.content.height for batch in by_rows] == [4, 4, 2]
 
 
 def test_a_result_without_rows_has_no_batch(make: Make) -> None:
@@ -394,7 +440,7 @@ def test_a_number_that_is_sent_in_a_larger_size_has_to_fit(make: Make) -> None:
         data = packets(b"\0\0" + struct.pack("<i", value), END)
         splitter = make(columns, wires, 99, 99, 3)
         if fits:
-            assert read(splitter, data)[0].frame["tiny"].to_list() == [value]
+            assert read(splitter, data)[0].content["tiny"].to_list() == [value]
         else:
             with pytest.raises(NotSupported, match="'tiny'"):
                 read(splitter, data)
@@ -434,8 +480,8 @@ def test_a_zero_date_turns_a_chunks_dates_to_text_and_no_other_chunks(make: Make
     good: list[Value] = [b"2021-02-03", b"2021-02-03 04:05:06"]
     zero: list[Value] = [b"0000-00-00", b"0000-00-00 00:00:00"]
     first, second = read(opened(make, columns, most_rows=2), stream(columns, [good, [None, None], good, zero]))
-    assert first.frame.rows() == [(date(2021, 2, 3), datetime(2021, 2, 3, 4, 5, 6)), (None, None)]
-    assert second.frame.rows() == [("2021-02-03", "2021-02-03 04:05:06"), ("0000-00-00", "0000-00-00 00:00:00")]
+    assert first.content.rows() == [(date(2021, 2, 3), datetime(2021, 2, 3, 4, 5, 6)), (None, None)]
+    assert second.content.rows() == [("2021-02-03", "2021-02-03 04:05:06"), ("0000-00-00", "0000-00-00 00:00:00")]
 
 
 def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any, list[object]]:
@@ -495,5 +541,5 @@ def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(
         assert file.read(ahead) == b"h" * ahead
         raw, closed = over(monkeypatch, file)
         [batch] = list(wire.batches(raw, "SELECT", [BYTES], 1 << 20))
-    assert batch.frame.height == 100
+    assert batch.content.height == 100
     assert not closed

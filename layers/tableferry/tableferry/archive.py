@@ -36,8 +36,14 @@ class Format(StrEnum):
         return "csv.zst" if self is Format.CSV else self.value
 
 
-def write(frame: pl.DataFrame, columns: Sequence[Codec], form: Format) -> bytes:
-    """A frame as one file."""
+def write(rows: pl.DataFrame | memoryview, columns: Sequence[Codec], form: Format) -> bytes:
+    """A frame, or the text of a CSV file, as one file."""
+    if isinstance(rows, memoryview):
+        return zstd.compress(rows, _ZSTD_LEVEL)
+    return _write(rows, columns, form)
+
+
+def _write(frame: pl.DataFrame, columns: Sequence[Codec], form: Format) -> bytes:
     file = io.BytesIO()
     match form:
         case Format.PARQUET:
@@ -54,8 +60,12 @@ def _csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
         file = io.BytesIO()
         for_csv(frame, columns).write_csv(file, quote_style="non_numeric", null_value="")
         return file.getvalue()
-    names = ",".join('"' + column.name.replace('"', '""') + '"' for column in columns)
-    return names.encode() + b"\n" + native.encoded(frame, columns, csv=True)
+    return names(columns) + native.encoded(frame, columns, csv=True)
+
+
+def names(columns: Sequence[Codec]) -> bytes:
+    """The first line of a CSV file."""
+    return (",".join('"' + column.name.replace('"', '""') + '"' for column in columns) + "\n").encode()
 
 
 def read(data: bytes, columns: Sequence[Codec], form: Format) -> pl.DataFrame:
@@ -70,9 +80,9 @@ def read(data: bytes, columns: Sequence[Codec], form: Format) -> pl.DataFrame:
         case Format.AVRO:
             frame = pl.read_avro(io.BytesIO(data))
         case Format.CSV:
-            names = {column.name: pl.String() for column in columns}
+            schema = {column.name: pl.String() for column in columns}
             # By position: names with quotes or newlines in them do not come out of a header as they went in.
-            frame = pl.read_csv(data, has_header=False, skip_rows=1, schema=names)
+            frame = pl.read_csv(data, has_header=False, skip_rows=1, schema=schema)
     return frame.select([_restored(column, frame.schema[column.name]) for column in columns])
 
 

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 import pymysql
 
 from tableferry import __version__, catalog, chunks, ddl, documents, manifest, wire
-from tableferry.archive import Format
+from tableferry.archive import Format, names
 from tableferry.columns import Codec, codecs, select
 from tableferry.crew import at_work
 from tableferry.database import Connection, Database, Mode, error_code, server_version
 from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
-from tableferry.sending import Sending, sending
+from tableferry.sending import Rows, Sending, sending
 from tableferry.snapshot import open_snapshot
 from tableferry.store import Store, encode_name
 from tableferry.tables import ForeignKey, Table, Trigger
@@ -168,10 +168,16 @@ def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_byt
     sql = select(table.sql, columns, where, chunks.in_key_order(table))
     seen = Digest()
     objects = []
-    for number, batch in enumerate(wire.batches(connection, sql, columns, chunk_bytes)):
+    for number, batch in enumerate(_read(connection, sql, columns, chunk_bytes, sender.form)):
         seen += batch.digest
-        objects.append(sender.send(f"{task.prefix}-{number:05d}", batch.frame, columns))
+        objects.append(sender.send(f"{task.prefix}-{number:05d}", batch, columns))
     return Chunk(task, seen, documents.inexact(connection, table, where), tuple(objects))
+
+
+def _read(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, form: Format) -> Iterator[Rows]:
+    if form is Format.CSV and wire.has_lines(columns):
+        return wire.lines(connection, sql, columns, chunk_bytes, names(columns))
+    return wire.batches(connection, sql, columns, chunk_bytes)
 
 
 def _run(

@@ -54,7 +54,7 @@ def same_but_for_json(
 
 
 def _read(connection: Connection, table_sql: str, columns: Sequence[Codec]) -> Iterator[pl.DataFrame]:
-    return (batch.frame for batch in wire.batches(connection, select(table_sql, columns), columns, _BATCH_BYTES))
+    return (batch.content for batch in wire.batches(connection, select(table_sql, columns), columns, _BATCH_BYTES))
 
 
 def _of_each(columns: Sequence[Codec], key: Sequence[str], frames: Iterable[pl.DataFrame]) -> dict[str, Digest]:

@@ -8,13 +8,14 @@
  * Columns: https://arrow.apache.org/docs/format/CDataInterface.html
  * Digest:  the definition is `digest.py`'s; BLAKE2b is RFC 7693.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 3
+#define VERSION 4
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -26,12 +27,72 @@ typedef struct {
     size_t used, room;
 } bytes;
 
+/* Memory of columns that have been written, kept for the next ones: fresh pages cost as much as to copy into them twice.
+ * Shared by all threads, as one fills a column and another one gives it back. */
+#define MOST_SPARE 32
+#define SPARE_BYTES (32 * 1024 * 1024) /* at most, of all together */
+#define SPARE_FROM (64 * 1024)
+
+static struct {
+    atomic_flag taken;
+    int count;
+    size_t room;
+    bytes each[MOST_SPARE];
+} spare = {.taken = ATOMIC_FLAG_INIT};
+
+static void begin_with_spare(void) {
+    while (atomic_flag_test_and_set_explicit(&spare.taken, memory_order_acquire)) {}
+}
+
+static void end_with_spare(void) { atomic_flag_clear_explicit(&spare.taken, memory_order_release); }
+
+/* The smallest with room for so much; without data if there is none. */
+static bytes spared(size_t room) {
+    bytes found = {0};
+    int best = -1;
+    if (room < SPARE_FROM) return found;
+    begin_with_spare();
+    for (int i = 0; i < spare.count; i++)
+        if (spare.each[i].room >= room && (best < 0 || spare.each[i].room < spare.each[best].room)) best = i;
+    if (best >= 0) {
+        found = spare.each[best];
+        spare.each[best] = spare.each[--spare.count];
+        spare.room -= found.room;
+    }
+    end_with_spare();
+    found.used = 0;
+    return found;
+}
+
+static void drop(bytes *of) {
+    uint8_t *data = of->data;
+    if (of->room >= SPARE_FROM && of->room <= SPARE_BYTES) {
+        begin_with_spare();
+        if (spare.count < MOST_SPARE && spare.room + of->room <= SPARE_BYTES) {
+            spare.each[spare.count++] = *of;
+            spare.room += of->room;
+            data = NULL;
+        }
+        end_with_spare();
+    }
+    free(data);
+    *of = (bytes){0};
+}
+
 static bool reserve(bytes *of, size_t more) {
     if (of->room - of->used >= more) return true;
     size_t room = of->room ? of->room : 4096;
     while (room - of->used < more) {
         if (room > SIZE_MAX / 2) return false;
         room *= 2;
+    }
+    bytes wider = spared(room);
+    if (wider.data) {
+        if (of->used) memcpy(wider.data, of->data, of->used);
+        wider.used = of->used;
+        drop(of);
+        *of = wider;
+        return true;
     }
     uint8_t *data = realloc(of->data, room);
     if (!data) return false;
@@ -45,11 +106,6 @@ static bool append(bytes *to, const void *data, size_t size) {
     if (size) memcpy(to->data + to->used, data, size);
     to->used += size;
     return true;
-}
-
-static void drop(bytes *of) {
-    free(of->data);
-    *of = (bytes){0};
 }
 
 /* ---------------------------------------------------------------- BLAKE2b-128, of one message or several at once */
@@ -110,6 +166,18 @@ static inline uint64_t word(const uint8_t *at) { /* little-endian, as every mach
     return value;
 }
 
+/* A number of 1, 2, 4 or 8 bytes. To copy so many into a longer one would stall: it is read before it has been written. */
+static inline uint64_t number_at(const uint8_t *at, size_t size) {
+    uint16_t two;
+    uint32_t four;
+    switch (size) {
+    case 1: return *at;
+    case 2: memcpy(&two, at, 2); return two;
+    case 4: memcpy(&four, at, 4); return four;
+    default: return word(at);
+    }
+}
+
 static uint64_t blocks_of(uint64_t size) { return size > BLOCK ? (size + BLOCK - 1) / BLOCK : 1; }
 
 static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool last) {
@@ -121,6 +189,29 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
     ROUNDS;
     for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];
 }
+
+#ifdef __clang__
+#define PICKED(vector, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PICKED(vector, a, b, ...) __builtin_shuffle(a, b, (vector){__VA_ARGS__})
+#endif
+#define CROSSED(vector, a, b, low, high)                                                                               \
+    {                                                                                                                  \
+        vector first = PICKED(vector, a, b, UNWRAPPED low), second = PICKED(vector, a, b, UNWRAPPED high);             \
+        a = first;                                                                                                     \
+        b = second;                                                                                                    \
+    }
+#define UNWRAPPED(...) __VA_ARGS__
+
+/* Rows of words as columns: words that lie one, then two, then four apart change places. */
+#define TURN_four(r)                                                                                                   \
+    for (int j = 0; j < 4; j += 2) CROSSED(four, r[j], r[j + 1], (0, 4, 2, 6), (1, 5, 3, 7))                           \
+    for (int j = 0; j < 2; j++) CROSSED(four, r[j], r[j + 2], (0, 1, 4, 5), (2, 3, 6, 7))
+#define TURN_eight(r)                                                                                                  \
+    for (int j = 0; j < 8; j += 2) CROSSED(eight, r[j], r[j + 1], (0, 8, 2, 10, 4, 12, 6, 14), (1, 9, 3, 11, 5, 13, 7, 15)) \
+    for (int j = 0; j < 8; j += j % 2 ? 3 : 1)                                                                         \
+        CROSSED(eight, r[j], r[j + 2], (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15))                       \
+    for (int j = 0; j < 4; j++) CROSSED(eight, r[j], r[j + 4], (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
 
 /* The first `count` blocks of as many messages as a vector has words. */
 #define COMPRESS(vector, width)                                                                                        \
@@ -134,10 +225,10 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
             counted[lane] = end < size ? end : size;                                                                   \
             last[lane] = end < size ? 0 : ~(uint64_t)0;                                                                \
         }                                                                                                              \
-        for (int i = 0; i < 16; i++) {                                                                                 \
-            vector words = {0};                                                                                        \
-            for (int lane = 0; lane < width; lane++) words[lane] = word(of[lane].data + block * BLOCK + 8 * i);        \
-            m[i] = words;                                                                                              \
+        for (int i = 0; i < 16; i += width) {                                                                          \
+            for (int lane = 0; lane < width; lane++)                                                                   \
+                memcpy(&m[i + lane], of[lane].data + block * BLOCK + 8 * i, sizeof m[0]);                              \
+            TURN_##vector((m + i))                                                                                     \
         }                                                                                                              \
         for (int i = 0; i < 8; i++) v[i] = h[i], v[i + 8] = (vector){0} + IV[i];                                       \
         v[12] ^= counted;                                                                                              \
@@ -256,6 +347,20 @@ static uint8_t *hexadecimal(uint8_t *to, const uint8_t *from, size_t size) {
     return to;
 }
 
+/* Text between quotes, and those in it twice: at most twice as long, and two more. */
+static uint8_t *quoted_text(uint8_t *to, const uint8_t *from, size_t size) {
+    *to++ = '"';
+    for (const uint8_t *end = from + size, *quote; from < end; from = quote) {
+        quote = memchr(from, '"', end - from);
+        quote = quote ? quote + 1 : end;
+        memcpy(to, from, quote - from);
+        to += quote - from;
+        if (to[-1] == '"') *to++ = '"';
+    }
+    *to++ = '"';
+    return to;
+}
+
 static uint8_t *framed(uint8_t *to, const uint8_t *text, size_t size) {
     to = decimal(to, size);
     *to++ = ':';
@@ -356,16 +461,21 @@ typedef struct {
 
 typedef struct {
     description is;
-    bool as_text;  /* dates, of which one is in no calendar */
-    bytes values;  /* numbers, or text and bytes one after the other */
-    bytes offsets; /* int64, where each of these begins, and the end */
+    bool kept;    /* its values are wanted, and not only their text */
+    bool as_text; /* dates, of which one is in no calendar */
+    bytes values; /* numbers, or the long ones of texts and bytes one after the other */
+    bytes views;  /* of texts and bytes, Arrow's 16 bytes each: how long, and what or where */
     bytes validity;
     int64_t nulls;
 } column;
 
+#define VIEW 16
+#define IN_VIEW 12 /* bytes of a text that are in its view */
+#define MOST_VIEWED ((size_t)INT32_MAX) /* bytes that views can tell apart */
+
 static bool is_digit(uint8_t c) { return (uint8_t)(c - '0') < 10; }
 
-static bool has_offsets(const column *of) { return of->is.kind == TEXT || of->is.kind == BYTES || of->as_text; }
+static bool has_views(const column *of) { return of->is.kind == TEXT || of->is.kind == BYTES || of->as_text; }
 
 /* What became of a value or a row. */
 typedef enum { MORE, FULL, ENDED, REFUSED, MALFORMED, OUT_OF_ORDER, NO_VALUE, NO_TEXT, NO_MEMORY } status;
@@ -389,13 +499,20 @@ static bool note(column *of, int64_t row, bool there) {
 }
 
 static status add_null(column *of, int64_t row) {
+    static const uint8_t zeros[VIEW];
+    if (!of->kept) return MORE;
     if (!note(of, row, false)) return NO_MEMORY;
-    if (has_offsets(of)) {
-        int64_t end = of->values.used;
-        return append(&of->offsets, &end, sizeof end) ? MORE : NO_MEMORY;
-    }
-    static const uint8_t zeros[16];
-    return append(&of->values, zeros, of->is.width) ? MORE : NO_MEMORY;
+    bool done = has_views(of) ? append(&of->views, zeros, VIEW) : append(&of->values, zeros, of->is.width);
+    return done ? MORE : NO_MEMORY;
+}
+
+/* A number of up to 8 bytes; little-endian: the low ones are the shorter number. */
+static bool keep_number(column *of, uint64_t value) {
+    if (!of->kept) return true;
+    if (!reserve(&of->values, 8)) return false;
+    memcpy(of->values.data + of->values.used, &value, 8);
+    of->values.used += of->is.width;
+    return true;
 }
 
 /* A whole number; its text has no zeros in front. */
@@ -406,9 +523,7 @@ static status add_integer(column *of, uint64_t magnitude, bool negative, uint8_t
         if (magnitude > ((uint64_t)1 << (bits - 1)) - !negative) return NO_VALUE;
     } else if (negative || (bits < 64 && magnitude >> bits)) return NO_VALUE;
     uint64_t value = negative ? -magnitude : magnitude;
-    if (!reserve(&of->values, 8)) return NO_MEMORY;
-    memcpy(of->values.data + of->values.used, &value, 8); /* little-endian: the low bytes are the shorter number */
-    of->values.used += of->is.width;
+    if (!keep_number(of, value)) return NO_MEMORY;
     int count = digits_of(magnitude);
     uint8_t *to = decimal(*canonical, count + negative);
     *to++ = ':';
@@ -436,7 +551,7 @@ static status add_decimal(column *of, const uint8_t *text, size_t size, uint8_t 
     negative &= value != 0;
     bool bare = point == digits; /* `.5` */
     __int128 whole = negative ? -(__int128)value : (__int128)value;
-    if (!append(&of->values, &whole, 16)) return NO_MEMORY;
+    if (of->kept && !append(&of->values, &whole, sizeof whole)) return NO_MEMORY;
     uint8_t *to = decimal(*canonical, end - digits + negative + bare);
     *to++ = ':';
     if (negative) *to++ = '-';
@@ -450,7 +565,7 @@ static status add_float(column *of, double value, uint8_t **canonical) {
     uint64_t bits;
     memcpy(&bits, &value, 8);
     if ((bits >> 52 & 0x7FF) == 0x7FF) return NO_VALUE;
-    if (!append(&of->values, &bits, 8)) return NO_MEMORY;
+    if (!keep_number(of, bits)) return NO_MEMORY;
     int count = digits_of(bits);
     uint8_t *to = decimal(*canonical, count);
     *to++ = ':';
@@ -458,10 +573,24 @@ static status add_float(column *of, double value, uint8_t **canonical) {
     return MORE;
 }
 
+#define NOT_ASCII 0x8080808080808080
+
+static bool is_ascii(const uint8_t *at, size_t size) {
+    const uint8_t *end = at + size;
+    uint64_t seen = 0;
+    if (size >= 8) {
+        for (; end - at > 8; at += 8) seen |= word(at);
+        seen |= word(end - 8);
+    } else if (size >= 4) seen = number_at(at, 4) | number_at(end - 4, 4);
+    else while (at < end) seen |= *at++;
+    return !(seen & NOT_ASCII);
+}
+
 static bool is_utf8(const uint8_t *at, size_t size) {
     const uint8_t *end = at + size;
+    if (is_ascii(at, size)) return true;
     while (at < end) {
-        if (end - at >= 8 && !(word(at) & 0x8080808080808080)) {
+        if (end - at >= 8 && !(word(at) & NOT_ASCII)) {
             at += 8;
             continue;
         }
@@ -478,15 +607,23 @@ static bool is_utf8(const uint8_t *at, size_t size) {
     return true;
 }
 
-static bool add_to_column(column *of, const uint8_t *text, size_t size) {
-    if (!append(&of->values, text, size)) return false;
-    int64_t end = of->values.used;
-    return append(&of->offsets, &end, sizeof end);
+/* https://arrow.apache.org/docs/format/Columnar.html#variable-size-binary-view-layout */
+static bool keep_text(column *of, const uint8_t *text, size_t size) {
+    if (!of->kept) return true;
+    uint32_t view[VIEW / 4] = {size};
+    if (size <= IN_VIEW) memcpy(view + 1, text, size);
+    else {
+        if (size > MOST_VIEWED - of->values.used) return false;
+        memcpy(view + 1, text, 4);
+        view[3] = of->values.used;
+        if (!append(&of->values, text, size)) return false;
+    }
+    return append(&of->views, view, VIEW);
 }
 
 static status add_text(column *of, const uint8_t *text, size_t size, uint8_t **canonical) {
     if (of->is.kind != BYTES && !is_utf8(text, size)) return NO_TEXT;
-    if (!add_to_column(of, text, size)) return NO_MEMORY;
+    if (!keep_text(of, text, size)) return NO_MEMORY;
     if (of->is.kind != BYTES) {
         *canonical = framed(*canonical, text, size);
         return MORE;
@@ -509,15 +646,14 @@ static bool to_text(column *of, int64_t rows) {
     bytes numbers = of->values;
     of->values = (bytes){0};
     of->as_text = true;
-    int64_t zero = 0;
-    bool done = append(&of->offsets, &zero, sizeof zero);
+    bool done = true;
     for (int64_t row = 0; done && row < rows; row++) {
         uint8_t text[LONGEST_MOMENT], *end = text;
         if (!is_null(of, row)) {
             moment value = of->is.kind == DATE ? day_of(((int32_t *)numbers.data)[row]) : moment_of(((int64_t *)numbers.data)[row]);
             end = date_text(of, text, &value);
         }
-        done = add_to_column(of, text, end - text);
+        done = keep_text(of, text, end - text);
     }
     drop(&numbers);
     return done;
@@ -541,13 +677,10 @@ static status add_date(column *of, const uint8_t *at, size_t size, int64_t rows,
     size_t length = date_text(of, text, &value) - text;
     two_digits(*canonical, length, ':');
     *canonical = text + length;
+    if (!of->kept) return MORE;
     if (!of->as_text && !in_calendar(&value) && !to_text(of, rows)) return NO_MEMORY;
-    if (of->as_text) return add_to_column(of, text, length) ? MORE : NO_MEMORY;
-    int64_t number = of->is.kind == DATE ? days(&value) : microseconds(&value);
-    if (!reserve(&of->values, 8)) return NO_MEMORY;
-    memcpy(of->values.data + of->values.used, &number, 8);
-    of->values.used += of->is.width;
-    return MORE;
+    if (of->as_text) return keep_text(of, text, length) ? MORE : NO_MEMORY;
+    return keep_number(of, of->is.kind == DATE ? days(&value) : microseconds(&value)) ? MORE : NO_MEMORY;
 }
 
 /* A span of time, as text: `[-]HH:MM:SS`, or three digits of hours. */
@@ -589,8 +722,7 @@ static status add_number(column *of, const uint8_t *at, size_t size, uint8_t **c
         return of->is.kind == FLOAT ? add_float(of, value, canonical) : NO_VALUE;
     }
     if (of->is.kind != SIGNED && of->is.kind != UNSIGNED) return NO_VALUE;
-    uint64_t value = 0;
-    memcpy(&value, at, size);
+    uint64_t value = number_at(at, size);
     bool negative = !of->is.is_unsigned && value >> (8 * size - 1);
     if (negative) value = -(size == 8 ? value : value | ~(uint64_t)0 << 8 * size);
     return add_integer(of, value, negative, canonical);
@@ -614,6 +746,10 @@ static status add_value(column *of, const uint8_t *at, size_t size, int64_t rows
 #define HEADER 4
 #define MOST_PAYLOAD 0xFFFFFF /* and the next packet goes on with it */
 #define LONG_KEPT (4 * 1024 * 1024)
+#define MOST_TOGETHER ((int64_t)MOST_VIEWED / 4) /* and no row is longer than twice that */
+
+/* What rows become, besides their digest; `native.py`'s Into. */
+typedef enum { COLUMNS, LINES, NOTHING } output;
 
 typedef struct {
     /* What `native.py` reads; its `_Head` has the same fields. */
@@ -625,6 +761,8 @@ typedef struct {
     /* Our own. */
     int64_t most_size, most_rows;
     int32_t width;
+    output output;
+    bytes first_line, lines; /* of CSV */
     uint8_t header[HEADER];
     size_t in_header, left;
     bool in_packet, goes_on;
@@ -633,17 +771,38 @@ typedef struct {
     column columns[];
 } splitter;
 
+/* A field of CSV from a value's canonical text, and what stands behind it. */
+static uint8_t *field_text(uint8_t *to, const uint8_t *text, const uint8_t *end, kind is, uint8_t after) {
+    while (text < end && *text++ != ':') {}
+    bool quoted = is == TEXT || is == BYTES;
+    if (is == TEXT) to = quoted_text(to, text, end - text);
+    else {
+        if (quoted) *to++ = '"';
+        memcpy(to, text, end - text);
+        to += end - text;
+        if (quoted) *to++ = '"';
+    }
+    *to++ = after;
+    return to;
+}
+
 static status add_row(splitter *of, const uint8_t *payload, size_t size) {
     size_t at = 1 + ((size_t)of->width + 9) / 8; /* a zero, and a bit for each NULL, of which two stand for nothing */
     if (size < at || payload[0]) return MALFORMED;
-    uint8_t *canonical = begin_row(&of->rows_digest, (size_t)of->width * 48 + 2 * size);
+    size_t most = (size_t)of->width * 48 + 2 * size; /* of its text; hexadecimal digits are two for a byte */
+    uint8_t *canonical = begin_row(&of->rows_digest, most);
     if (!canonical) return NO_MEMORY;
+    bool lines = of->output == LINES;
+    if (lines && !reserve(&of->lines, most)) return NO_MEMORY;
+    uint8_t *line = of->lines.data + of->lines.used;
     for (int32_t i = 0; i < of->width; i++) {
         column *to = &of->columns[i];
+        uint8_t *begin = canonical, after = i + 1 < of->width ? ',' : '\n';
         of->column = i;
         if (payload[1 + (i + 2) / 8] >> (i + 2) % 8 & 1) {
             if (add_null(to, of->rows) != MORE) return NO_MEMORY;
             *canonical++ = '-';
+            if (lines) *line++ = after;
             continue;
         }
         if (!note(to, of->rows, true)) return NO_MEMORY;
@@ -665,8 +824,10 @@ static status add_row(splitter *of, const uint8_t *payload, size_t size) {
                                 : add_value(to, payload + at, length, of->rows, &canonical);
         if (done != MORE) return done;
         at += length;
+        if (lines) line = field_text(line, begin, canonical, (kind)to->is.kind, after);
     }
     if (at != size) return MALFORMED;
+    if (lines) of->lines.used = line - of->lines.data;
     end_row(&of->rows_digest, canonical);
     of->rows++;
     of->size += size;
@@ -743,86 +904,106 @@ struct ArrowArray { /* the C data interface's own */
     void *private_data;
 };
 
+#define KEPT 3
+
 typedef struct {
-    const void *buffers[3];
-    bytes kept[3];
+    const void *buffers[KEPT + 1];
+    bytes kept[KEPT];
+    int64_t viewed; /* bytes that views point into */
 } owned;
 
 static void release(struct ArrowArray *array) {
     owned *held = array->private_data;
-    for (int i = 0; i < 3; i++) drop(&held->kept[i]);
+    for (int i = 0; i < KEPT; i++) drop(&held->kept[i]);
     free(held);
     array->release = NULL;
 }
 
-/* Make a column ready for rows. */
-static bool begin_column(column *of) {
-    int64_t zero = 0;
-    of->values = of->offsets = of->validity = (bytes){0};
-    of->nulls = 0;
-    of->as_text = false;
-    return !has_offsets(of) || append(&of->offsets, &zero, sizeof zero);
+/* Memory for as much as there was the last time, and some more, so that it need not be copied while it grows. */
+static bool begin_again(bytes *of, size_t used) {
+    *of = (bytes){0};
+    return reserve(of, used + used / 8);
 }
 
 static status take_column(column *of, int64_t rows, struct ArrowArray *into, int32_t *as_text) {
-    bool typed = !has_offsets(of);
     owned *held = calloc(1, sizeof *held);
-    if (!held || !reserve(&of->values, 1)) return free(held), NO_MEMORY;
+    if (!held || !reserve(&of->values, 1) || !reserve(&of->views, 1)) return free(held), NO_MEMORY;
+    bool views = has_views(of);
+    size_t in_values = of->values.used, in_views = of->views.used;
     held->kept[0] = of->validity;
-    held->kept[1] = typed ? of->values : of->offsets;
-    held->kept[2] = typed ? (bytes){0} : of->values;
-    for (int i = 0; i < 3; i++) held->buffers[i] = held->kept[i].data;
+    held->kept[1] = views ? of->views : of->values;
+    held->kept[2] = views ? of->values : of->views;
+    for (int i = 0; i < KEPT; i++) held->buffers[i] = held->kept[i].data;
+    held->viewed = in_values;
+    held->buffers[KEPT] = &held->viewed;
     *as_text = of->as_text;
     *into = (struct ArrowArray){
         .length = rows,
         .null_count = of->nulls,
-        .n_buffers = typed ? 2 : 3,
+        .n_buffers = views ? KEPT + 1 : 2,
         .buffers = held->buffers,
         .release = release,
         .private_data = held,
     };
-    return begin_column(of) ? MORE : NO_MEMORY;
+    of->validity = (bytes){0};
+    of->nulls = 0;
+    of->as_text = false;
+    return begin_again(&of->values, in_values) && begin_again(&of->views, in_views) ? MORE : NO_MEMORY;
 }
 
-EXPORT int32_t tableferry_take(splitter *of, struct ArrowArray *into, int32_t *as_text) {
+static void take_digest(splitter *of) {
     if (of->rows_digest.waiting) hash_waiting(&of->rows_digest);
     of->digest[0] = of->rows_digest.sum;
     of->digest[1] = of->rows_digest.sum >> 64;
     of->rows_digest.sum = 0;
+    of->rows = of->size = 0;
+    if (of->status == FULL) of->status = MORE;
+}
+
+/* The columns, one array for each, and the digest. */
+EXPORT int32_t tableferry_take(splitter *of, struct ArrowArray *into, int32_t *as_text) {
     for (int32_t i = 0; i < of->width; i++) {
         status done = take_column(&of->columns[i], of->rows, &into[i], &as_text[i]);
         if (done != MORE) return of->status = done;
     }
-    of->rows = of->size = 0;
-    if (of->status == FULL) of->status = MORE;
+    take_digest(of);
     return MORE;
+}
+
+/* The digest, and the lines, to be freed with `tableferry_free`; without data if none are made. */
+EXPORT void tableferry_take_lines(splitter *of, bytes *made) {
+    size_t size = of->lines.used;
+    *made = of->lines;
+    take_digest(of);
+    if (of->output == LINES && !(begin_again(&of->lines, size) && append(&of->lines, of->first_line.data, of->first_line.used)))
+        of->status = NO_MEMORY;
 }
 
 EXPORT void tableferry_close(splitter *of) {
     for (int32_t i = 0; i < of->width; i++) {
         drop(&of->columns[i].values);
-        drop(&of->columns[i].offsets);
+        drop(&of->columns[i].views);
         drop(&of->columns[i].validity);
     }
+    drop(&of->first_line);
+    drop(&of->lines);
     drop(&of->row);
     drop(&of->rows_digest.text);
     free(of);
 }
 
+/* `first_line` is what each text of lines begins with. */
 EXPORT splitter *tableferry_open(const description *columns, int32_t width, int64_t most_size, int64_t most_rows,
-                                   uint32_t sequence) {
+                                 uint32_t sequence, int32_t into, const uint8_t *first_line, size_t first_size) {
     splitter *made = calloc(1, sizeof *made + width * sizeof made->columns[0]);
     if (!made) return NULL;
-    made->most_size = most_size;
+    made->most_size = most_size < MOST_TOGETHER ? most_size : MOST_TOGETHER;
     made->most_rows = most_rows;
     made->sequence = sequence;
     made->width = width;
-    bool done = true;
-    for (int32_t i = 0; i < width; i++) {
-        made->columns[i].is = columns[i];
-        done &= begin_column(&made->columns[i]);
-    }
-    if (done) return made;
+    made->output = (output)into;
+    for (int32_t i = 0; i < width; i++) made->columns[i].is = columns[i], made->columns[i].kept = into == COLUMNS;
+    if (append(&made->first_line, first_line, first_size) && append(&made->lines, first_line, first_size)) return made;
     tableferry_close(made);
     return NULL;
 }
@@ -855,8 +1036,7 @@ EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, uint64_t *digest) 
 /* ---------------------------------------------------------------- columns as the text that LOAD DATA reads */
 
 static uint8_t *integer_text(uint8_t *to, const uint8_t *at, int width, bool is_signed) {
-    uint64_t value = 0;
-    memcpy(&value, at, width);
+    uint64_t value = number_at(at, width);
     if (is_signed && value >> (8 * width - 1)) {
         *to++ = '-';
         value = -(width == 8 ? value : value | ~(uint64_t)0 << 8 * width);
@@ -901,34 +1081,24 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     } else if (is == FLOAT) { /* a number that is text already */
         memcpy(to, from, size);
         to += size;
-    } else {
-        *to++ = '"';
-        for (const uint8_t *end = from + size, *quote; from < end; from = quote) {
-            quote = memchr(from, '"', end - from);
-            quote = quote ? quote + 1 : end;
-            memcpy(to, from, quote - from);
-            to += quote - from;
-            if (to[-1] == '"') *to++ = '"';
-        }
-        *to++ = '"';
-    }
+    } else to = quoted_text(to, from, size);
     text->used = to - text->data;
     return true;
 }
 
 /* Rows as text: `,` between fields, `"` around text, and NULL as the word; or, as `csv`, NULL as nothing and `"` around bytes
- * as well, so that empty ones differ from it. Its size, and where it is, to be freed with
- * `tableferry_free`; 0 and NULL if there is no memory. Floats come as text, in a column of kind FLOAT. */
-EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
-                                int32_t csv, uint8_t **made) {
+ * as well, so that empty ones differ from it. To be freed with `tableferry_free`; without data if there is no memory.
+ * Floats come as text, in a column of kind FLOAT. */
+EXPORT void tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
+                              int32_t csv, bytes *made) {
     bytes text = {0};
-    *made = NULL;
+    *made = text;
     for (int64_t row = 0; row < columns[0]->length; row++) {
         for (int32_t i = 0; i < width; i++) {
             const struct ArrowArray *of = columns[i];
             int64_t at = of->offset + row;
             const uint8_t *valid = of->buffers[0], *values = of->buffers[1];
-            if (!reserve(&text, MOST_OF_NUMBER)) return drop(&text), 0;
+            if (!reserve(&text, MOST_OF_NUMBER)) return drop(&text);
             uint8_t *to = text.data + text.used;
             if (valid && !(valid[at / 8] >> at % 8 & 1)) {
                 if (!csv) memcpy(to, "NULL", 4), text.used += 4;
@@ -947,20 +1117,19 @@ EXPORT size_t tableferry_encode(const struct ArrowArray *const *columns, const d
                 case FLOAT:
                 case TEXT:
                 case BYTES:
-                    if (!add_field(&text, of, row, (kind)are[i].kind, csv)) return drop(&text), 0;
+                    if (!add_field(&text, of, row, (kind)are[i].kind, csv)) return drop(&text);
                     to = text.data + text.used;
                     break;
                 }
                 text.used = to - text.data;
             }
-            if (!reserve(&text, 1)) return drop(&text), 0;
+            if (!reserve(&text, 1)) return drop(&text);
             text.data[text.used++] = i + 1 < width ? ',' : '\n';
         }
     }
-    *made = text.data;
-    return text.used;
+    *made = text;
 }
 
-EXPORT void tableferry_free(uint8_t *made) { free(made); }
+EXPORT void tableferry_free(bytes *made) { drop(made); }
 
 EXPORT uint32_t tableferry_native_version(void) { return VERSION; }

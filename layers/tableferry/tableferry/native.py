@@ -16,6 +16,7 @@ from ctypes import (
     addressof,
     byref,
     c_char,
+    c_char_p,
     c_int32,
     c_int64,
     c_size_t,
@@ -36,7 +37,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 3  # native.c's
+VERSION = 4  # native.c's
 
 
 class Status(IntEnum):
@@ -53,6 +54,14 @@ class Status(IntEnum):
     NO_MEMORY = 8
 
 
+class Into(IntEnum):
+    """What rows become besides their digest; as in ``native.c``."""
+
+    FRAME = 0
+    LINES = 1
+    NOTHING = 2
+
+
 class _Head(Structure):
     _fields_ = (
         ("status", c_int32),
@@ -64,6 +73,10 @@ class _Head(Structure):
         ("message_size", c_uint32),
         ("message", c_void_p),
     )
+
+
+class _Bytes(Structure):
+    _fields_ = (("data", c_void_p), ("used", c_size_t), ("room", c_size_t))
 
 
 class _Description(Structure):
@@ -88,38 +101,71 @@ def library() -> Any:
             return None
     except (OSError, AttributeError):
         return None
-    found.tableferry_open.argtypes = (c_void_p, c_int32, c_int64, c_int64, c_uint32)
+    found.tableferry_open.argtypes = (
+        c_void_p, c_int32, c_int64, c_int64, c_uint32, c_int32, c_char_p, c_size_t,
+    )  # fmt: skip
     found.tableferry_open.restype = POINTER(_Head)
     found.tableferry_feed.argtypes = (c_void_p, c_void_p, c_size_t)
     found.tableferry_feed.restype = c_size_t
     found.tableferry_take.argtypes = (c_void_p, c_void_p, c_void_p)
     found.tableferry_take.restype = c_int32
+    found.tableferry_take_lines.argtypes = (c_void_p, c_void_p)
+    found.tableferry_take_lines.restype = None
     found.tableferry_close.argtypes = (c_void_p,)
     found.tableferry_close.restype = None
     found.tableferry_hash.argtypes = (c_void_p, c_void_p)
     found.tableferry_hash.restype = c_int32
     found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_int32, c_void_p)
-    found.tableferry_encode.restype = c_size_t
+    found.tableferry_encode.restype = None
     found.tableferry_free.argtypes = (c_void_p,)
     found.tableferry_free.restype = None
     return found
 
 
-class Packets:
-    """Packets of a result set on their way into columns; to be closed. ``wires`` say how each column's values come.
+class _Owner:
+    """Gives bytes back to the library that made them."""
 
-    ``most_bytes`` of packets, or ``most_rows``, make it FULL; ``sequence`` is the next packet's number.
+    def __init__(self, made: _Bytes) -> None:
+        self._made = made
+
+    def __del__(self) -> None:
+        library().tableferry_free(byref(self._made))
+
+
+def _handed_over(made: _Bytes) -> memoryview:
+    """The library's bytes, which it gets back when nobody looks at them any more. Raises MemoryError."""
+    if not made.data:
+        raise MemoryError
+    array: Any = (c_char * made.used).from_address(made.data)
+    array.owner = _Owner(made)  # lives as long as what is seen of the array
+    return memoryview(array).cast("B")
+
+
+class Packets:
+    """Packets of a result set on their way into columns, lines or just a digest; to be closed.
+
+    ``wires`` say how each column's values come. ``most_bytes`` of packets, or ``most_rows``, make it FULL; ``sequence``
+    is the next packet's number, and ``first_line`` what lines begin with. There are no lines of FLOAT.
     """
 
     def __init__(
-        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+        self,
+        columns: Sequence[Codec],
+        wires: Sequence[Wire],
+        most_bytes: int,
+        most_rows: int,
+        sequence: int,
+        into: Into = Into.FRAME,
+        first_line: bytes = b"",
     ) -> None:
         self._library = library()
         self._columns = tuple(columns)
         described = (_Description * len(columns))(*map(_described, columns))
         for description, wire in zip(described, wires, strict=True):
             description.type, description.is_unsigned, description.places = wire.type, wire.unsigned, wire.places
-        self._of = self._library.tableferry_open(described, len(columns), most_bytes, most_rows, sequence)
+        self._of = self._library.tableferry_open(
+            described, len(columns), most_bytes, most_rows, sequence, into, first_line, len(first_line)
+        )
         if not self._of:
             raise MemoryError
         self._head = self._of.contents
@@ -161,14 +207,28 @@ class Packets:
                 raise MemoryError
             frame = pl.DataFrame(
                 [
-                    pl.Series(Column(array, "U" if text else _shape(column)[2])).rename(column.name)
+                    pl.Series(Column(array, _TEXT if text else _shape(column)[2])).rename(column.name)
                     for array, text, column in zip(taken, as_text, self._columns, strict=True)
                 ]
             )
         finally:
             for array in taken:
                 release(array)  # of those that polars has not taken over
-        return frame, self._head.digest[0] | self._head.digest[1] << 64
+        return frame, self._digest()
+
+    def take_lines(self) -> tuple[memoryview, int]:
+        """The rows that are there as lines, and the sum of their hashes; raises MemoryError."""
+        made = _Bytes()
+        self._library.tableferry_take_lines(self._opened(), byref(made))
+        return _handed_over(made), self._digest()
+
+    def take_digest(self) -> int:
+        """The sum of the hashes of the rows that are there, of which nothing else was kept."""
+        self._library.tableferry_take_lines(self._opened(), byref(_Bytes()))
+        return self._digest()
+
+    def _digest(self) -> int:
+        return int(self._head.digest[0] | self._head.digest[1] << 64)
 
     def close(self) -> None:
         """Give the memory back; no rows wait from then on."""
@@ -213,18 +273,14 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False)
     with ExitStack() as stack:
         arrays = [stack.enter_context(exported(frame[column.name])) for column in columns]
         pointers = (POINTER(Array) * len(columns))(*map(pointer, arrays))
-        made = c_void_p()
-        size = library().tableferry_encode(pointers, described, len(columns), csv, byref(made))
-    if not made:
-        raise MemoryError
-    try:
-        return bytes((c_char * size).from_address(made.value or 0))  # string_at counts by an int
-    finally:
-        library().tableferry_free(made)
+        made = _Bytes()
+        library().tableferry_encode(pointers, described, len(columns), csv, byref(made))
+    return bytes(_handed_over(made))
 
 
 _DATES = (Kind.DATE, Kind.DATETIME)
 _ARROW = {8: "c", 16: "s", 32: "i", 64: "l"}  # its names of signed integers; those of the others are capitals
+_TEXT = "vu"  # views; of bytes "vz"
 _BITS = {Kind.YEAR: 16, Kind.ENUM_INDEX: 16, Kind.BIT: 64}
 
 
@@ -245,9 +301,9 @@ def _shape(column: Codec) -> tuple[str, int, str]:
         case Kind.DATETIME:
             return "T", 8, "tsu:"
         case Kind.TEXT | Kind.DECIMAL_TEXT:
-            return "t", 0, "U"
+            return "t", 0, _TEXT
         case Kind.BYTES | Kind.CODED:
-            return "b", 0, "Z"
+            return "b", 0, "vz"
 
 
 def _described(column: Codec) -> _Description:

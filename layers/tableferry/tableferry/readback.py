@@ -21,10 +21,9 @@ def begin(crew: Crew, entry: TableEntry, table_sql: str, chunk_bytes: int) -> Se
     """Have a table read, each range of the backup's by itself; together they hold every key that there can be."""
 
     def read(part: Range) -> Digest:
-        columns = entry.codecs
-        sql = select(table_sql, columns, part.where(entry.primary_key))
+        sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
         with crew.connection() as connection:
-            return sum((batch.digest for batch in wire.batches(connection, sql, columns, chunk_bytes)), Digest())
+            return wire.digest(connection, sql, entry.codecs, chunk_bytes)
 
     return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
 

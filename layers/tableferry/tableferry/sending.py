@@ -1,4 +1,4 @@
-"""Frames on their way to the bucket, encoded and sent while the next ones are read."""
+"""Rows on their way to the bucket, encoded and sent while the next ones are read."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from tableferry import archive
 from tableferry.archive import Format
 from tableferry.columns import Codec
 from tableferry.manifest import ObjectEntry
+from tableferry.splitter import Batch
 from tableferry.store import Store
+
+Rows = Batch[pl.DataFrame | memoryview]
 
 _LARGE_BYTES = 16 * 1024 * 1024
 
 
 class Sending:
-    """Writes frames as objects, so many of them at a time, or half as many where rows of megabytes make them large.
+    """Writes batches as objects, so many of them at a time, or half as many where rows of megabytes make them large.
 
-    :meth:`send` waits while there are as many. Memory: of each a frame and its file.
+    :meth:`send` waits while there are as many. Memory: of each its rows and its file.
     """
 
     def __init__(self, pool: ThreadPoolExecutor, at_once: int, store: Store, form: Format, lock_days: int) -> None:
@@ -30,31 +33,33 @@ class Sending:
         self._free = threading.BoundedSemaphore(at_once)
         self._turn = threading.Lock()
         self._store = store
-        self._form = form
+        self.form = form
         self._lock_days = lock_days
         self._failed: BaseException | None = None
 
-    def send(self, prefix: str, frame: pl.DataFrame, columns: Sequence[Codec]) -> Future[ObjectEntry]:
-        """Have a frame written to the key of this beginning; raises what it was stopped by."""
-        places = 2 if frame.estimated_size() > _LARGE_BYTES else 1
+    def send(self, prefix: str, batch: Rows, columns: Sequence[Codec]) -> Future[ObjectEntry]:
+        """Have a batch written to the key of this beginning; raises what it was stopped by."""
+        rows = batch.content
+        size = rows.nbytes if isinstance(rows, memoryview) else rows.estimated_size()
+        places = 2 if size > _LARGE_BYTES else 1
         with self._turn:  # so that no two wait for each other's second place
             for _ in range(places):
                 self._free.acquire()  # given back by the one who writes it
         if self._failed:
             self._free.release(places)
             raise self._failed
-        return self._pool.submit(self._write, f"{prefix}.{self._form.suffix}", frame, columns, places)
+        return self._pool.submit(self._write, f"{prefix}.{self.form.suffix}", batch, columns, places)
 
     def stop(self, error: BaseException) -> None:
         """Take nothing more, because of an error; the first one is raised by all who send from now on."""
         self._failed = self._failed or error
 
-    def _write(self, key: str, frame: pl.DataFrame, columns: Sequence[Codec], places: int) -> ObjectEntry:
+    def _write(self, key: str, batch: Rows, columns: Sequence[Codec], places: int) -> ObjectEntry:
         try:
-            data = archive.write(frame, columns, self._form)
+            data = archive.write(batch.content, columns, self.form)
             sha256 = hashlib.sha256(data)
             self._store.put_locked(key, data, self._lock_days, "application/octet-stream", sha256=sha256.digest())
-            return ObjectEntry(key=key, rows=frame.height, bytes=len(data), sha256=sha256.hexdigest())
+            return ObjectEntry(key=key, rows=batch.digest.rows, bytes=len(data), sha256=sha256.hexdigest())
         except BaseException as error:
             self.stop(error)
             raise

@@ -1,4 +1,4 @@
-"""Packets of a result set as frames, and the digest of their rows.
+"""Packets of a result set as frames, lines or nothing, and the digest of their rows.
 
 By the compiled library where there is one, and else in plain Python; what comes out is the same. A packet is a 3-byte
 little-endian length, a sequence number, and the payload; a payload of 0xFFFFFF bytes goes on in the next packet. A row
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import polars as pl
 from pymysql.constants import FIELD_TYPE
@@ -21,7 +21,7 @@ from tableferry.columns import Codec, Kind
 from tableferry.digest import Digest, digest
 from tableferry.errors import NotSupported
 from tableferry.faults import malformed, no_text, no_value, out_of_order, refused
-from tableferry.native import Status
+from tableferry.native import Into, Status
 
 MOST_ROWS = 250_000
 
@@ -30,22 +30,23 @@ _MOST_PAYLOAD = 0xFFFFFF
 _ERROR, _END, _END_LONGEST = 0xFF, 0xFE, 8
 
 Values = list[bytes | None]
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows of a result, as a frame and as a digest that was taken of what the server sent."""
+class Batch(Generic[T_co]):
+    """Some rows of a result, and a digest that was taken of what the server sent."""
 
-    frame: pl.DataFrame
+    content: T_co
     digest: Digest
 
 
-class Splitter(Protocol):
+class Splitter(Protocol[T_co]):
     """Takes a result's bytes as they come, and gives batches."""
 
     ended: bool
 
-    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch[T_co]]:
         """The batches that are full with the first ``size`` bytes of ``data``; to be run to its end.
 
         Raises:
@@ -54,7 +55,7 @@ class Splitter(Protocol):
         """
         ...
 
-    def rest(self) -> Batch | None:
+    def rest(self) -> Batch[T_co] | None:
         """The rows that no full batch had, once it has ended."""
         ...
 
@@ -63,16 +64,30 @@ class Splitter(Protocol):
         ...
 
 
-def open_splitter(columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, sequence: int) -> Splitter:
+def open_splitter(
+    columns: Sequence[Codec],
+    wires: Sequence[Wire],
+    most_bytes: int,
+    sequence: int,
+    into: Into = Into.FRAME,
+    first_line: bytes = b"",
+) -> Splitter[Any]:
     """A splitter whose batches have about ``most_bytes`` of packets, and 250,000 rows at most.
 
-    ``wires`` say how each column's values come, ``sequence`` which number the first packet has to have.
+    ``wires`` say how each column's values come, ``sequence`` which number the first packet has to have. Without the
+    library all batches are frames: see :func:`has_lines`.
     """
     for column, wire in zip(columns, wires, strict=True):
         if not _comes_as(column, wire):
             raise no_value(column)
-    kind = Compiled if native.library() else Plain
-    return kind(columns, wires, most_bytes, MOST_ROWS, sequence)
+    if not native.library():
+        return Plain(columns, wires, most_bytes, MOST_ROWS, sequence)
+    return Compiled(columns, wires, most_bytes, MOST_ROWS, sequence, into, first_line)
+
+
+def has_lines(columns: Sequence[Codec]) -> bool:
+    """Whether rows can become lines of CSV at once: the shortest text of a double is polars' to find."""
+    return native.library() is not None and all(column.kind is not Kind.FLOAT for column in columns)
 
 
 def _comes_as(column: Codec, wire: Wire) -> bool:
@@ -93,15 +108,26 @@ def _comes_as(column: Codec, wire: Wire) -> bool:
 
 
 class Compiled:
-    """By the library. Memory: the columns of a batch, and twice the longest row; bytes of a digest four times theirs."""
+    """By the library: frames, CSV as a memoryview, or None.
+
+    Memory: the columns of a batch, and twice the longest row; bytes of a digest four times theirs.
+    """
 
     def __init__(
-        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+        self,
+        columns: Sequence[Codec],
+        wires: Sequence[Wire],
+        most_bytes: int,
+        most_rows: int,
+        sequence: int,
+        into: Into = Into.FRAME,
+        first_line: bytes = b"",
     ) -> None:
-        self._packets = native.Packets(columns, wires, most_bytes, most_rows, sequence)
+        self._packets = native.Packets(columns, wires, most_bytes, most_rows, sequence, into, first_line)
+        self._into = into
         self.ended = False
 
-    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch[Any]]:
         packets = self._packets
         at = 0
         while at < size:
@@ -128,16 +154,23 @@ class Compiled:
                 case Status.NO_MEMORY:
                     raise MemoryError
 
-    def rest(self) -> Batch | None:
+    def rest(self) -> Batch[Any] | None:
         return self._take() if self._packets.rows else None
 
     def close(self) -> None:
         self._packets.close()
 
-    def _take(self) -> Batch:
+    def _take(self) -> Batch[Any]:
         rows = self._packets.rows
-        frame, total = self._packets.take()
-        return Batch(frame, Digest(rows, total))
+        content: Any = None
+        match self._into:
+            case Into.FRAME:
+                content, total = self._packets.take()
+            case Into.LINES:
+                content, total = self._packets.take_lines()
+            case Into.NOTHING:
+                total = self._packets.take_digest()
+        return Batch(content, Digest(rows, total))
 
 
 class Plain:
@@ -154,7 +187,7 @@ class Plain:
         self.ended = False
         self._begin()
 
-    def feed(self, data: bytearray, size: int) -> Iterator[Batch]:
+    def feed(self, data: bytearray, size: int) -> Iterator[Batch[pl.DataFrame]]:
         waiting = self._waiting
         waiting += memoryview(data)[:size]
         at = 0
@@ -181,7 +214,7 @@ class Plain:
         if self.ended and waiting:
             raise malformed()
 
-    def rest(self) -> Batch | None:
+    def rest(self) -> Batch[pl.DataFrame] | None:
         return self._take() if self._count else None
 
     def close(self) -> None:
@@ -210,7 +243,7 @@ class Plain:
         except ValueError as error:
             raise NotSupported("A column holds a date or a time that is none.") from error
 
-    def _take(self) -> Batch:
+    def _take(self) -> Batch[pl.DataFrame]:
         frame = pl.DataFrame([_series(column, of) for column, of in zip(self._columns, self._values, strict=True)])
         self._begin()
         return Batch(frame, digest(frame, self._columns))

@@ -1,4 +1,4 @@
-"""A result set as frames, in bounded memory: rows straight off the connection, without the driver's objects per row.
+"""A result set as frames, as CSV or as a digest alone, in bounded memory: rows straight off the connection, without the driver's objects per row.
 
 The statement is prepared, so that the server sends numbers and dates as it holds them: to print a DOUBLE takes it longer
 than to read the row.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymysql import err
 from pymysql.constants import COMMAND, CR, FLAG
@@ -17,13 +17,22 @@ from pymysql.constants import COMMAND, CR, FLAG
 from tableferry.binary import Wire
 from tableferry.columns import Codec
 from tableferry.database import Connection
-from tableferry.splitter import Batch, open_splitter
+from tableferry.digest import Digest
+from tableferry.native import Into
+from tableferry.splitter import Batch, has_lines, open_splitter
+
+if TYPE_CHECKING:
+    import polars as pl
+
+__all__ = ["batches", "digest", "has_lines", "lines"]
 
 _READ_BYTES = 256 * 1024
 _PREPARED = struct.Struct("<BIHH")
 
 
-def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int) -> Iterator[Batch]:
+def batches(
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int
+) -> Iterator[Batch[pl.DataFrame]]:
     """The rows of a SELECT, in frames of about ``chunk_bytes`` of packets, each with its digest.
 
     Memory: a frame, and with the library twice the longest row (four times that for a row of bytes, whose digest is of
@@ -34,6 +43,36 @@ def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_by
         NotSupported: a value is none of its column's type, such as text that is none.
         pymysql.err.MySQLError: the statement failed, or the connection broke; a result never ends early in silence.
     """
+    return _batches(connection, sql, columns, chunk_bytes, Into.FRAME)
+
+
+def lines(
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, first_line: bytes
+) -> Iterator[Batch[memoryview]]:
+    """The rows of a SELECT as the text of CSV files, each with ``first_line`` before it, as :func:`batches` has frames.
+
+    To be asked only if :func:`has_lines`; memory and errors are the same.
+    """
+    return _batches(connection, sql, columns, chunk_bytes, Into.LINES, first_line)
+
+
+def digest(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int) -> Digest:
+    """The digest of a SELECT's rows, and nothing else of them; raises what :func:`batches` raises.
+
+    Memory: with the library twice the longest row, without it that of :func:`batches`.
+    """
+    found = _batches(connection, sql, columns, chunk_bytes, Into.NOTHING)
+    return sum((batch.digest for batch in found), Digest())
+
+
+def _batches(
+    connection: Connection,
+    sql: str,
+    columns: Sequence[Codec],
+    chunk_bytes: int,
+    into: Into,
+    first_line: bytes = b"",
+) -> Iterator[Batch[Any]]:
     raw: Any = connection  # the driver's stubs leave out the protocol's own methods
     statement = _prepared(raw, sql)
     # Without a cursor, once: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html
@@ -47,7 +86,7 @@ def batches(connection: Connection, sql: str, columns: Sequence[Codec], chunk_by
             raise err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "The result has not the columns that were selected.")
         read = _reader(raw)
         data = bytearray(_READ_BYTES)
-        with closing(open_splitter(columns, wires, chunk_bytes, raw._next_seq_id)) as splitter:
+        with closing(open_splitter(columns, wires, chunk_bytes, raw._next_seq_id, into, first_line)) as splitter:
             while not splitter.ended:
                 yield from splitter.feed(data, read(data))
             if rest := splitter.rest():
