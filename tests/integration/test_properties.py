@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from functions.insert.app import handler
@@ -99,6 +99,7 @@ def in_order(rows: Any) -> list[Any]:
 
 @hunt
 @given(file=files | junk | st.tuples(files, junk, files).map("".join))
+@example(file="\r\r\n")
 def test_what_is_in_the_table_and_the_rejects_are_the_file(
     database: Database, s3_client: "S3Client", bucket: str, file: str
 ) -> None:
@@ -116,6 +117,7 @@ def test_what_is_in_the_table_and_the_rejects_are_the_file(
 
 @hunt
 @given(file=files | junk)
+@example(file="\r\r\n")
 def test_csv_of_a_request_is_read_as_a_file_is(database: Database, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
     monkeypatch.setenv("TABLE_SETTINGS", '{"*": {"delimiter": ","}}')
     database.run(

@@ -169,6 +169,11 @@ def records(lines: Iterable[Line], dialect: Dialect) -> Iterator[Record]:
     yield from reader.finish()
 
 
+def is_blank(data: bytes) -> bool:
+    """Whether there is no record in text, but for the lines' ends."""
+    return not any(line.raw.removesuffix(b"\r") for line in lines_of(data))
+
+
 def lines_of(data: bytes, number: int = 1, offset: int = 0) -> Iterator[Line]:
     """The lines of text that is all there, the first of which has this number and offset; a byte order mark is dropped."""
     if offset == 0 and data.startswith(BOM):

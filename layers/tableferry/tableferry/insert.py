@@ -15,7 +15,7 @@ from tableferry import ledger
 from tableferry.again import again_on_deadlock
 from tableferry.batch import Rows
 from tableferry.catalog import describe
-from tableferry.csvfile import BOM, lines_of, records
+from tableferry.csvfile import is_blank, lines_of, records
 from tableferry.database import Connection, Database
 from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.insertion import Counts
@@ -110,7 +110,7 @@ def _csv_rows(table: Table, body: bytes, options: Options) -> tuple[Rules, list[
         body.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("The body is not UTF-8.") from error
-    if not body.removeprefix(BOM).strip(b"\r\n"):
+    if is_blank(body):
         raise InvalidRequest("There are no rows in the body.")
     reading, start = begin(table, options, body)
     good: list[Row] = []

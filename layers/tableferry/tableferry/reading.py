@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tableferry import rejects
-from tableferry.csvfile import Dialect, Reader, Record, lines_of
+from tableferry.csvfile import Dialect, Reader, Record, is_blank, lines_of
 from tableferry.errors import InvalidRequest, Problem
 from tableferry.header import header_of
 from tableferry.options import Binary, Options, checked
@@ -117,7 +117,7 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
             raise InvalidRequest(f"The file is not CSV: it is {kind}.")
     if b"\0" in head[:_SNIFFED_BYTES]:
         raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
-    if not head.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n"):
+    if is_blank(head):
         raise InvalidRequest("The file is empty.")
     if again:
         return Reading(Rules(table), again=True), Position()
