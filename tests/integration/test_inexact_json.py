@@ -81,8 +81,8 @@ def test_another_difference_is_found_all_the_same(documents: Database, monkeypat
     wrong = {"v": "UPPER({})", "j": "REPLACE({}, '1.1', '1.2')"}
     for column, expression in wrong.items():
 
-        def assigned(self: Codec, variable: str, column: str = column, expression: str = expression) -> str | None:
-            return expression.format(variable) if self.name == column else real(self, variable)
+        def assigned(self: Codec, variable: str, raw: bool, column: str = column, told: str = expression) -> str | None:
+            return told.format(variable) if self.name == column else real(self, variable, raw)
 
         monkeypatch.setattr(Codec, "assigned", assigned)
         with verbs.unchanged(documents):

@@ -60,7 +60,7 @@ def _csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
         file = io.BytesIO()
         for_csv(frame, columns).write_csv(file, quote_style="non_numeric", null_value="")
         return file.getvalue()
-    return names(columns) + native.encoded(frame, columns, csv=True)
+    return b"".join((names(columns), native.encoded(frame, columns, csv=True)))
 
 
 def names(columns: Sequence[Codec]) -> bytes:

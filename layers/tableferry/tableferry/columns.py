@@ -92,20 +92,24 @@ class Codec:
 
     @property
     def hexed(self) -> bool:
-        """Whether ``LOAD DATA`` gets the value as hexadecimal digits."""
+        """Whether text holds the value as hexadecimal digits."""
         return self.kind in (Kind.BYTES, Kind.CODED)
 
-    def assigned(self, variable: str) -> str | None:
-        """The expression that stores a variable read by ``LOAD DATA``; None where the text goes in as it is."""
+    def assigned(self, variable: str, raw: bool = False) -> str | None:
+        """The expression that stores a variable read by ``LOAD DATA``; None where the field goes in as it is.
+
+        ``raw`` says that the file is of no character set, and has bytes as they are.
+        """
+        value = variable if raw else f"UNHEX({variable})"
         match self.kind:
             case Kind.BIT | Kind.ENUM_INDEX:
                 return f"CAST({variable} AS UNSIGNED)"
             case Kind.YEAR:
                 return f"LPAD({variable}, 4, '0')"
             case Kind.BYTES:
-                return f"UNHEX({variable})"
+                return value
             case Kind.CODED:
-                return f"CONVERT(UNHEX({variable}) USING {self.charset})"
+                return f"CONVERT({value} USING {self.charset})"
             case _:
                 return None
 

@@ -8,7 +8,6 @@ import polars as pl
 import pymysql
 
 from tableferry import loader
-from tableferry.columns import Kind
 from tableferry.crew import Crew
 from tableferry.database import Connection, error_code, is_mariadb, rows
 from tableferry.errors import Conflict
@@ -31,10 +30,10 @@ def fill(
     its rows as text.
     """
     with crew.connection() as connection:
-        longest = _longest_coded(connection)
+        longest = _longest_converted(connection)
     tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
 
-    def prepared(entry: TableEntry, file: ObjectEntry) -> bytes:
+    def prepared(entry: TableEntry, file: ObjectEntry) -> bytes | memoryview:
         frame = fetch(store, source, entry, file)
         if longest is not None:
             _refuse_too_long(longest, frame, entry)
@@ -52,7 +51,7 @@ def fill(
         progress(done, len(futures), future.result())
 
 
-def _load(connection: Connection, table_sql: str, text: bytes, entry: TableEntry) -> None:
+def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entry: TableEntry) -> None:
     """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
     for tries_left in reversed(range(_TRIES)):
         try:
@@ -63,7 +62,7 @@ def _load(connection: Connection, table_sql: str, text: bytes, entry: TableEntry
                 raise
 
 
-def _longest_coded(connection: Connection) -> int | None:
+def _longest_converted(connection: Connection) -> int | None:
     """MariaDB's CONVERT gives no more bytes than a packet has, and says nothing of it; MySQL's does."""
     if not is_mariadb(connection):
         return None
@@ -73,10 +72,11 @@ def _longest_coded(connection: Connection) -> int | None:
 
 def _refuse_too_long(limit: int, frame: pl.DataFrame, entry: TableEntry) -> None:
     """Raise Conflict, with the row's key, for a text that CONVERT would not give whole."""
-    coded = [column.name for column in entry.codecs if column.kind is Kind.CODED]
-    if not coded:
+    names = [column.name for column in loader.converted_by_mariadb(entry.codecs)]
+    if not names:
         return
-    sizes: list[int] = frame.select(pl.max_horizontal(pl.col(coded).bin.size()).fill_null(0)).to_series().to_list()
+    longest_of_row = pl.max_horizontal(pl.col(names).cast(pl.Binary).bin.size()).fill_null(0)
+    sizes: list[int] = frame.select(longest_of_row).to_series().to_list()
     if (longest := max(sizes)) > limit:
         row = frame.row(sizes.index(longest), named=True)
         key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)

@@ -40,9 +40,14 @@ class Outcome:
 
 
 def load(
-    connection: Connection, table_sql: str, targets: Sequence[Target], pieces: Iterable[bytes], delimiter: str = ","
+    connection: Connection,
+    table_sql: str,
+    targets: Sequence[Target],
+    pieces: Iterable[bytes | memoryview],
+    delimiter: str = ",",
+    charset: str = "utf8mb4",
 ) -> Outcome:
-    """Send CSV (a delimiter, ``"`` around text, ``NULL`` unquoted for NULL, UTF-8, no header) into a table.
+    """Send CSV (a delimiter, ``"`` around text, ``NULL`` unquoted for NULL, no header) into a table.
 
     Memory: one piece. ``LOAD DATA LOCAL`` turns errors into warnings: compare ``stored`` with what was sent.
 
@@ -51,7 +56,7 @@ def load(
         pymysql.err.MySQLError: the statement failed.
     """
     raw: Any = connection  # the driver's stubs leave out the protocol's own methods
-    raw._execute_command(COMMAND.COM_QUERY, _statement(table_sql, targets, delimiter))
+    raw._execute_command(COMMAND.COM_QUERY, _statement(table_sql, targets, delimiter, charset))
     try:
         first = raw._read_packet()
     except err.MySQLError as error:
@@ -75,7 +80,7 @@ def load(
     return Outcome(stored=int(result.affected_rows), warnings=int(result.warning_count))
 
 
-def _statement(table_sql: str, targets: Sequence[Target], delimiter: str) -> str:
+def _statement(table_sql: str, targets: Sequence[Target], delimiter: str, charset: str) -> str:
     fields = []
     assignments = []
     for number, target in enumerate(targets):
@@ -86,7 +91,7 @@ def _statement(table_sql: str, targets: Sequence[Target], delimiter: str) -> str
             fields.append(variable)
             assignments.append(f"{quote(target.column)} = {target.expression.format(variable)}")
     return (
-        f"LOAD DATA LOCAL INFILE 'tableferry' INTO TABLE {table_sql} CHARACTER SET utf8mb4"
+        f"LOAD DATA LOCAL INFILE 'tableferry' INTO TABLE {table_sql} CHARACTER SET {charset}"
         f" FIELDS TERMINATED BY x'{delimiter.encode().hex()}' OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n'"
         f" ({', '.join(fields)})" + (f" SET {', '.join(assignments)}" if assignments else "")
     )

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 4
+#define VERSION 5
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -1063,7 +1063,7 @@ static uint8_t *decimal_text(uint8_t *to, const uint8_t *at, int scale) {
 #define MOST_OF_NUMBER 48 /* and a separator */
 
 /* A field of text or bytes; false if there is no memory. */
-static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kind is, bool quoted) {
+static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kind is, bool hex) {
     const uint8_t *view = (const uint8_t *)of->buffers[1] + 16 * (of->offset + row), *from = view + 4;
     uint32_t size, buffer, offset;
     memcpy(&size, view, 4);
@@ -1074,10 +1074,10 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     }
     if (!reserve(text, 2 * (size_t)size + 3)) return false;
     uint8_t *to = text->data + text->used;
-    if (is == BYTES) {
-        if (quoted) *to++ = '"';
+    if (is == BYTES && hex) {
+        *to++ = '"';
         to = hexadecimal(to, from, size);
-        if (quoted) *to++ = '"';
+        *to++ = '"';
     } else if (is == FLOAT) { /* a number that is text already */
         memcpy(to, from, size);
         to += size;
@@ -1086,8 +1086,8 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     return true;
 }
 
-/* Rows as text: `,` between fields, `"` around text, and NULL as the word; or, as `csv`, NULL as nothing and `"` around bytes
- * as well, so that empty ones differ from it. To be freed with `tableferry_free`; without data if there is no memory.
+/* Rows as text: `,` between fields, `"` around text and bytes, and NULL as the word; or, as `csv`, NULL as nothing, and
+ * bytes as hexadecimal digits. To be freed with `tableferry_free`; without data if there is no memory.
  * Floats come as text, in a column of kind FLOAT. */
 EXPORT void tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
                               int32_t csv, bytes *made) {

@@ -37,7 +37,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 4  # native.c's
+VERSION = 5  # native.c's
 
 
 class Status(IntEnum):
@@ -252,11 +252,11 @@ def hashed(rows: pl.Series) -> int:
     return int(total[0] | total[1] << 64)
 
 
-def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False) -> bytes:
+def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False) -> bytes | memoryview:
     """A frame's rows as ``LOAD DATA`` reads them; to be asked only with a library. Raises MemoryError.
 
-    ``,`` between fields, ``"`` around text, NULL as the word, bytes as hexadecimal digits; or, as ``csv``, NULL as nothing,
-    and ``"`` around bytes as well. Memory: twice the text.
+    ``,`` between fields, ``"`` around text and bytes, NULL as the word; or, as ``csv``, NULL as nothing, and bytes as
+    hexadecimal digits. Memory: twice the text.
     """
     if not frame.height:
         return b""
@@ -275,7 +275,7 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False)
         pointers = (POINTER(Array) * len(columns))(*map(pointer, arrays))
         made = _Bytes()
         library().tableferry_encode(pointers, described, len(columns), csv, byref(made))
-    return bytes(_handed_over(made))
+    return _handed_over(made)
 
 
 _DATES = (Kind.DATE, Kind.DATETIME)
