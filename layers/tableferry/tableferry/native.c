@@ -260,15 +260,16 @@ static int lanes_here(void) { return 4; }
 
 typedef unsigned __int128 u128;
 
-/* The sum of the hashes of up to as many messages as there are lanes. */
+/* The sum of the hashes of up to as many messages as there are lanes; of has room for all of these. */
 static u128 hashed(message *of, int used) {
-    uint64_t together = used == lanes_here() ? UINT64_MAX : 0;
+    uint64_t together = 2 * used >= lanes_here() ? UINT64_MAX : 0; /* fewer are done sooner one by one */
     for (int lane = 0; lane < used; lane++) {
         uint64_t count = blocks_of(of[lane].size);
         if (count < together) together = count;
         memcpy(of[lane].h, IV, sizeof IV);
         of[lane].h[0] = FIRST_WORD;
     }
+    for (int lane = used; lane < lanes_here(); lane++) of[lane] = of[0]; /* any will do */
     if (together) compress_together(of, together);
     u128 sum = 0;
     for (int lane = 0; lane < used; lane++) {
