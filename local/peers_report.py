@@ -80,12 +80,16 @@ def report(
         f"![Rows a second, by table and way]({plot})", "",
     ]  # fmt: skip
     for one in measured:
-        lines += [f"## {one.table.rows:,} {one.table.title}", "", *_table(one), ""]
+        lines += [f"## {one.table.rows:,} {one.table.title}", "", f"Turns: {_turns(one)}.", "", *_table(one), ""]
     lines += ["## Ratios", "", "Above 1, Tableferry is the faster one, or the one that takes less.", ""]
     lines += [*_ratios(measured), ""]
     if growth:
         lines += ["## How it grows", "", growth.text(), ""]
     return "\n".join([*lines, "## How to read this", "", _notes(place, measured)])
+
+
+def _turns(one: Measured) -> int:
+    return max((len(result.costs) for result in one.results.values()), default=0)
 
 
 def _table(one: Measured) -> list[str]:
@@ -96,7 +100,9 @@ def _table(one: Measured) -> list[str]:
 def _row(one: Measured, result: Result) -> str:
     name = _escaped(result.way.name)
     if not result.costs:
-        return markdown_row((name, result.failed.split("\n")[0], *("-" for _ in _HEADS[2:])))
+        said = result.failed.strip().split("\n")
+        why = ": ".join(dict.fromkeys((said[0], said[-1])))  # of a program that failed, its last word
+        return markdown_row((name, _escaped(why), *("-" for _ in _HEADS[2:])))
     seconds = [cost.seconds for cost in result.costs]
     middle = statistics.median(seconds)
     return markdown_row(

@@ -19,7 +19,7 @@ _LEAST = 20
 class Made:
     """A table: its columns, and what each is of a row's number ``n``.
 
-    ``texts`` are columns that a server does not take as bytes.
+    ``texts`` are columns that a server does not take as bytes; ``turns`` is how many there are at most.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Made:
     values: str
     at_once: int = _AT_ONCE
     texts: tuple[str, ...] = ()
+    turns: int = 1000
 
     def scaled(self, scale: float) -> "Made":
         """With so many times the rows, and at least a few."""
@@ -100,6 +101,7 @@ BLOBS = Made(
     "id INT NOT NULL PRIMARY KEY, content LONGBLOB NOT NULL",
     "n, AES_ENCRYPT(@plain, CONCAT('key', n))",
     at_once=20,
+    turns=1,  # all ways together take minutes
 )
 TABLES = (EMPLOYEES, BOOKINGS, MIXED, BLOBS)
 

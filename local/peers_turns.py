@@ -14,6 +14,8 @@ from local.peers_place import Place
 from local.peers_tables import Made
 from local.peers_ways import Way
 
+_TRIES = 3
+
 Told = Callable[[str], None]
 
 
@@ -49,12 +51,15 @@ def measure(place: Place, table: Made, drain: Way, ways: Mapping[str, Way], turn
         measured.bytes = drain.run(table, place.folder).size or 0
         for verb in ("backup", "restore"):
             pairs = [(table, way) for way in ways.values() if way.verb == verb]
-            measured.results |= {result.way.key: result for result in rounds(place, pairs, turns, told)}
+            found = rounds(place, pairs, min(turns, table.turns), told)
+            measured.results |= {result.way.key: result for result in found}
     return measured
 
 
 def rounds(place: Place, pairs: Sequence[tuple[Made, Way]], turns: int, told: Told) -> list[Result]:
     """Each pair once untimed, and then so many times; every other round backwards, so that none always follows the same.
+
+    Another's that fails may try again: myloader's threads stand in each other's way now and then, and it gives up.
 
     Raises:
         Unexpected: one of ours failed. Of another's, its result tells.
@@ -65,7 +70,11 @@ def rounds(place: Place, pairs: Sequence[tuple[Made, Way]], turns: int, told: To
             for result in results if turn % 2 == 0 else reversed(results):
                 if not result.failed:
                     told(f"{result.table.name}: {result.way.name}: {turn or 'warm-up'}")
-                    _turn(place, result, prepared / f"{result.table.name}-{result.way.key}", timed=turn > 0)
+                    for _ in range(1 if result.way.ours else _TRIES):
+                        result.failed = ""
+                        _turn(place, result, prepared / f"{result.table.name}-{result.way.key}", timed=turn > 0)
+                        if not result.failed:
+                            break
     return results
 
 

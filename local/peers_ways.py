@@ -51,7 +51,7 @@ def ways(place: Place) -> Mapping[str, Way]:
     null, wrote = "to a null store", f"mydumper, {threads} threads"
     found = (
         Way("parquet", f"Tableferry, Parquet zstd, {null}", "backup", ours.backup("parquet"), ours=True),
-        Way("csv", f"Tableferry, CSV, {null}", "backup", ours.backup("csv"), ours=True),
+        Way("csv", f"Tableferry, CSV zstd, {null}", "backup", ours.backup("csv"), ours=True),
         Way("parquet-s3", "Tableferry, Parquet zstd, to the S3 emulator", "backup", ours.backup_to_s3, ours=True),
         Way("mydumper", wrote, "backup", theirs.mydumper(), programs=dumps),
         Way("mydumper-zipped", f"{wrote}, compressed", "backup", theirs.mydumper("--compress"), programs=dumps),
