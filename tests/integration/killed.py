@@ -73,9 +73,9 @@ def _die_before(change: int) -> None:
         another()
         return put(self, *given, **options)
 
-    def counted_load(*given: Any) -> infile.Outcome:
+    def counted_load(*given: Any, **more: Any) -> infile.Outcome:
         another()
-        return load(*given)
+        return load(*given, **more)
 
     infile.load = counted_load  # type: ignore[assignment]
     pymysql.connections.Connection.query = counted_query  # type: ignore[method-assign]
