@@ -77,7 +77,7 @@ def _die_before(change: int) -> None:
         another()
         return load(*given, **more)
 
-    infile.load = counted_load  # type: ignore[assignment]
+    infile.load = counted_load
     pymysql.connections.Connection.query = counted_query  # type: ignore[method-assign]
     store.Store.put = counted_put  # type: ignore[method-assign]
 
