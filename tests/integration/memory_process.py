@@ -1,6 +1,6 @@
 """A backup, or a restore of it, in a process of its own, which says how much memory it took.
 
-As a program: ``backup`` or ``restore`` and the backup's id; the environment is that of a function. It prints the peak
+As a program: ``backup`` or ``restore``, the backup's id, its format and the table; the environment is that of a function. It prints the peak
 resident set before the work and after it, in bytes, as JSON.
 """
 
@@ -33,10 +33,10 @@ class Peak:
         return self.all - self.idle
 
 
-def run(what: str, backup_id: str) -> Peak:
+def run(what: str, backup_id: str, form: str = "parquet", table: str = "t") -> Peak:
     """Do it in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.memory_process", what, backup_id],
+        [sys.executable, "-m", "tests.integration.memory_process", what, backup_id, form, table],
         check=False,
         capture_output=True,
         text=True,
@@ -50,7 +50,7 @@ def _peak() -> int:
     return int(kibibytes) * 1024
 
 
-def _main(what: str, backup_id: str) -> None:
+def _main(what: str, backup_id: str, form: str, table: str) -> None:
     settings = Settings.from_env()
     assert settings.key
     database, store = Database(settings.database), open_store(settings.bucket)
@@ -61,15 +61,15 @@ def _main(what: str, backup_id: str) -> None:
             database,
             store,
             backup_id,
-            ["t"],
-            Format.PARQUET,
+            [table],
+            Format(form),
             settings.key,
             workers=settings.workers,
             chunk_bytes=settings.chunk_bytes,
         )
     else:
         source = manifest.read(store, backup_id, settings.key)
-        items = restore.plan(source, None, {"t": "restored"})
+        items = restore.plan(source, None, {table: "restored"})
         restore.restore(
             database, store, _RESTORE, source, items, workers=settings.workers, chunk_bytes=settings.chunk_bytes
         )

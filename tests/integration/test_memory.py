@@ -2,9 +2,11 @@
 
 import os
 import sys
+from contextlib import closing
 
 import pytest
 
+from local import demo_sample, peers_tables
 from tests.integration import memory_process, verbs
 from tests.integration.memory_process import Peak
 from tests.support import Database
@@ -42,6 +44,28 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
     made, restored = both(monkeypatch)
     assert made.work < WORKERS * 10 * CHUNK
     assert restored.work < WORKERS * 12 * CHUNK
+
+
+@pytest.mark.usefixtures("bucket")
+@pytest.mark.parametrize(
+    ("table", "form", "most"),
+    [
+        (peers_tables.MIXED.scaled(0.25), "parquet", 16 * CHUNK),
+        (peers_tables.MIXED.scaled(0.25), "csv", 24 * CHUNK),
+        (peers_tables.BOOKINGS.scaled(0.2), "csv", 16 * CHUNK),
+        (peers_tables.BLOBS.scaled(0.05), "parquet", 10 * CHUNK + 16 * MIB + 32 * MIB),
+        (peers_tables.BLOBS.scaled(0.05), "csv", 16 * CHUNK + 16 * MIB + 32 * MIB),
+    ],
+    ids=lambda of: getattr(of, "name", None),
+)
+def test_memory_by_what_is_in_the_table_and_becomes_of_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch, table: peers_tables.Made, form: str, most: int
+) -> None:
+    monkeypatch.setenv("WORKERS", str(WORKERS))
+    monkeypatch.setenv("CHUNK_BYTES", str(CHUNK))
+    with closing(demo_sample.connect(database.url)) as connection:
+        peers_tables.build(connection, table)
+    assert memory_process.run("backup", "20260101T000000Z-00000000", form, table.name).work < WORKERS * most
 
 
 @pytest.mark.usefixtures("bucket")
