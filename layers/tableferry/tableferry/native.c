@@ -1,6 +1,6 @@
 /* A prepared statement's rows as Arrow columns, and their digest, without an object per value; and rows as text.
  *
- * `native.py` loads this by ctypes and says what each function takes; `wire.py` has the same in plain Python, for
+ * `native.py` loads this by ctypes and says what each function takes; `splitter.py` has the same in plain Python, for
  * machines where nobody compiled it, and tests hold the two together. There is no Python in here, so that one library
  * does for every version of it, and every call runs beside other threads.
  *

@@ -1,5 +1,6 @@
-"""A result set as frames, as CSV or as a digest alone, in bounded memory: rows straight off the connection, without the driver's objects per row.
+"""A result set as frames, as CSV or as a digest alone, in bounded memory.
 
+Rows come straight off the connection, without the driver's objects for each.
 The statement is prepared, so that the server sends numbers and dates as it holds them: to print a DOUBLE takes it longer
 than to read the row.
 """
