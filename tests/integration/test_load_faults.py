@@ -213,6 +213,7 @@ def a_run(world: World, proxy: Proxy, through: Through) -> Seen:
     proxy.watch(seen)
     with through():
         account = world.tried(event)
+    proxy.watch(packet_proxy.passes)  # what looks at the outcome is no part of it
     assert account
     world.right(account, event)
     assert seen.commits > BLOCKS
@@ -507,12 +508,15 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
 
                 proxy.watch(at(point, Fate.PASSES, strike))
                 account = world.tried(event)
+                proxy.watch(packet_proxy.passes)
                 assert account is None or point > total - 5
+                if server.child.process.poll() is None:  # this run had less to say, and was done before
+                    world.settled(event)
+                    continue
                 server = embedded.start(state)
                 embedded.create_database(server, "shop")  # which gives the user the rights again
                 world.database = Database("shop", server.url_of("shop"), server.url)
                 proxy.target = ("127.0.0.1", server.port)
-                proxy.watch(packet_proxy.passes)
                 world.settled(event)
     finally:
         server.stop()
