@@ -28,12 +28,15 @@ _GROWTH = (300_000, 3_000_000, 30_000_000)
 
 @dataclass(frozen=True)
 class Options:
-    """What a command line asks for. ``growth`` is the sizes of growing tables, on the first server; none for none."""
+    """What a command line asks for.
+
+    ``turns`` without a number are those of each table; ``growth`` is the sizes of growing tables, on the first server.
+    """
 
     servers: tuple[str, ...] = bench_server.KINDS
     tables: tuple[str, ...] = _NAMES
     cases: tuple[str, ...] = KEYS
-    turns: int = 5
+    turns: int | None = None
     scale: float = 1.0
     threads: int = 2
     growth: tuple[int, ...] = ()
@@ -70,7 +73,12 @@ def measure(place: Place, kind: str, asked: Options) -> Path:
         measured.append(peers_turns.measure(place, table, found["drain"], chosen, asked.turns, _tell))
         _write(page, place, measured, None)  # after each table: a later one may fail
     if asked.growth:
-        _write(page, place, measured, peers_growth.grow(place, chosen, asked.growth, asked.turns, _tell))
+        _write(
+            page,
+            place,
+            measured,
+            peers_growth.grow(place, chosen, asked.growth, asked.turns or peers_tables.TURNS, _tell),
+        )
     print(page.read_text(encoding="utf-8"))
     return page
 
@@ -91,7 +99,9 @@ def options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--server", dest="servers", nargs="+", choices=bench_server.KINDS, help="which, in turn (both)")
     parser.add_argument("--tables", nargs="+", choices=_NAMES, help="which tables (all)")
     parser.add_argument("--cases", nargs="+", choices=KEYS, help="which ways (all)")
-    parser.add_argument("--turns", type=int, help=f"how often each is timed ({usual.turns})")
+    parser.add_argument(
+        "--turns", type=int, help=f"how often each is timed ({peers_tables.TURNS}, but rows of 1 MiB once)"
+    )
     parser.add_argument("--scale", type=float, help="so many times the rows (1)")
     parser.add_argument("--threads", type=int, help=f"threads or connections of each way ({usual.threads})")
     parser.add_argument(

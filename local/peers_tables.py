@@ -13,13 +13,14 @@ from sources.generate import FIRST_NAMES, LAST_NAMES, OTHER_JOBS
 _BLOCKS = 65_535  # of 16 bytes, and AES adds one: 1 MiB
 _AT_ONCE = 100_000
 _LEAST = 20
+TURNS = 5
 
 
 @dataclass(frozen=True)
 class Made:
     """A table: its columns, and what each is of a row's number ``n``.
 
-    ``texts`` are columns that a server does not take as bytes; ``turns`` is how many there are at most.
+    ``texts`` are columns that a server does not take as bytes; ``turns`` is how often it is timed.
     """
 
     name: str
@@ -29,7 +30,7 @@ class Made:
     values: str
     at_once: int = _AT_ONCE
     texts: tuple[str, ...] = ()
-    turns: int = 1000
+    turns: int = TURNS
 
     def scaled(self, scale: float) -> "Made":
         """With so many times the rows, and at least a few."""

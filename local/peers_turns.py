@@ -44,14 +44,14 @@ class Measured:
         return [theirs / ours for ours, theirs in figures if ours and theirs is not None]
 
 
-def measure(place: Place, table: Made, drain: Way, ways: Mapping[str, Way], turns: int, told: Told) -> Measured:
-    """Make the table, take turns with the ways to back it up, then with those to bring it back; it goes again."""
+def measure(place: Place, table: Made, drain: Way, ways: Mapping[str, Way], turns: int | None, told: Told) -> Measured:
+    """Make the table, take turns (or its own number of them) to back it up, then to bring it back; it goes again."""
     measured = Measured(table)
     with made(place, table):
         measured.bytes = drain.run(table, place.folder).size or 0
         for verb in ("backup", "restore"):
             pairs = [(table, way) for way in ways.values() if way.verb == verb]
-            found = rounds(place, pairs, min(turns, table.turns), told)
+            found = rounds(place, pairs, turns or table.turns, told)
             measured.results |= {result.way.key: result for result in found}
     return measured
 
@@ -84,7 +84,11 @@ def _turn(place: Place, result: Result, kept: Path, timed: bool) -> None:
         try:
             if way.verb == "restore" and not kept.exists():
                 kept.mkdir()
-                way.prepare(table, kept)
+                try:
+                    way.prepare(table, kept)
+                except Unexpected:
+                    shutil.rmtree(kept)  # half of it is nothing to try again with
+                    raise
             place.settle()
             cost = way.run(table, kept if way.verb == "restore" else scratch)
         except Unexpected as error:

@@ -1,7 +1,7 @@
 """A backup, or a restore of it, in a process of its own, which says how much memory it took.
 
-As a program: ``backup`` or ``restore``, the backup's id, its format and the table; the environment is that of a function. It prints the peak
-resident set before the work and after it, in bytes, as JSON.
+As a program: ``backup`` or ``restore``, the backup's id, its format and the table; the environment is that of a
+function. It prints the peak resident set before the work and after it, in bytes, as JSON.
 """
 
 import json

@@ -69,7 +69,10 @@ def test_a_row_of_several_packets_comes_back(database: Database, packet: int) ->
 
 
 @pytest.mark.usefixtures("bucket")
-@pytest.mark.parametrize("kind", ["LONGBLOB", "LONGTEXT CHARACTER SET ucs2"])
+@pytest.mark.parametrize(
+    "kind",
+    ["LONGBLOB", "LONGTEXT CHARACTER SET utf8mb4", "LONGTEXT CHARACTER SET latin1", "LONGTEXT CHARACTER SET ucs2"],
+)
 def test_a_value_longer_than_a_packet_comes_back_or_is_refused_by_table_and_key(
     server: Server, database: Database, kind: str
 ) -> None:
@@ -79,8 +82,8 @@ def test_a_value_longer_than_a_packet_comes_back_or_is_refused_by_table_and_key(
     [(packet,)] = database.rows("SELECT @@GLOBAL.max_allowed_packet")
     verbs.run(
         database,
-        f"CREATE TABLE t (id INT, part VARCHAR(9), v {kind}, PRIMARY KEY (id, part))",
-        f"INSERT INTO t VALUES (6, 'a', 'x'), (7, 'b', REPEAT('ab', {3 * MIB})), (8, 'c', NULL)",
+        f"CREATE TABLE t (id INT, part VARCHAR(9), v {kind}, bytes VARBINARY(9), PRIMARY KEY (id, part))",
+        f"INSERT INTO t VALUES (6, 'a', 'x', x'00'), (7, 'b', REPEAT('ab', {3 * MIB}), x'ff'), (8, 'c', NULL, NULL)",
     )
     backup("t")
     with contextlib.closing(connect(database.admin_url)) as admin, admin.cursor() as cursor:

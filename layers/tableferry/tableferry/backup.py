@@ -21,6 +21,7 @@ from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.sending import Rows, Sending, sending
 from tableferry.snapshot import open_snapshot
+from tableferry.splitter import has_lines
 from tableferry.store import Store, encode_name
 from tableferry.tables import ForeignKey, Table, Trigger
 
@@ -175,7 +176,7 @@ def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_byt
 
 
 def _read(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, form: Format) -> Iterator[Rows]:
-    if form is Format.CSV and wire.has_lines(columns):
+    if form is Format.CSV and has_lines(columns):
         return wire.lines(connection, sql, columns, chunk_bytes, names(columns))
     return wire.batches(connection, sql, columns, chunk_bytes)
 

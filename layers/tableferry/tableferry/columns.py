@@ -98,7 +98,7 @@ class Codec:
     def assigned(self, variable: str, raw: bool = False) -> str | None:
         """The expression that stores a variable read by ``LOAD DATA``; None where the field goes in as it is.
 
-        ``raw`` says that the file is of no character set, and has bytes as they are.
+        ``raw`` says that the file is of no character set, and has bytes as they are: there text has to be told from bytes.
         """
         value = variable if raw else f"UNHEX({variable})"
         match self.kind:
@@ -110,6 +110,8 @@ class Codec:
                 return value
             case Kind.CODED:
                 return f"CONVERT({value} USING {self.charset})"
+            case Kind.TEXT if raw:
+                return f"CONVERT({variable} USING utf8mb4)"
             case _:
                 return None
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 _LONGEST_RECORD = 1024 * 1024
+_BLANK = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\r?\n)*+\r?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,8 @@ def records(lines: Iterable[Line], dialect: Dialect) -> Iterator[Record]:
 
 
 def is_blank(data: bytes) -> bool:
-    """Whether there is no record in text, but for the lines' ends."""
-    return not any(line.raw.removesuffix(b"\r") for line in lines_of(data))
+    """Whether there is no record in text: nothing but blank lines."""
+    return _BLANK.fullmatch(data) is not None
 
 
 def lines_of(data: bytes, number: int = 1, offset: int = 0) -> Iterator[Line]:

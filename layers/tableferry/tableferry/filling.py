@@ -8,6 +8,7 @@ import polars as pl
 import pymysql
 
 from tableferry import loader
+from tableferry.columns import Kind
 from tableferry.crew import Crew
 from tableferry.database import Connection, error_code, is_mariadb, rows
 from tableferry.errors import Conflict
@@ -30,7 +31,7 @@ def fill(
     its rows as text.
     """
     with crew.connection() as connection:
-        longest = _longest_converted(connection)
+        longest = _longest_coded(connection)
     tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
 
     def prepared(entry: TableEntry, file: ObjectEntry) -> bytes | memoryview:
@@ -62,7 +63,7 @@ def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entr
                 raise
 
 
-def _longest_converted(connection: Connection) -> int | None:
+def _longest_coded(connection: Connection) -> int | None:
     """MariaDB's CONVERT gives no more bytes than a packet has, and says nothing of it; MySQL's does."""
     if not is_mariadb(connection):
         return None
@@ -72,11 +73,10 @@ def _longest_converted(connection: Connection) -> int | None:
 
 def _refuse_too_long(limit: int, frame: pl.DataFrame, entry: TableEntry) -> None:
     """Raise Conflict, with the row's key, for a text that CONVERT would not give whole."""
-    names = [column.name for column in loader.converted_by_mariadb(entry.codecs)]
-    if not names:
+    coded = [column.name for column in entry.codecs if column.kind is Kind.CODED]
+    if not coded:
         return
-    longest_of_row = pl.max_horizontal(pl.col(names).cast(pl.Binary).bin.size()).fill_null(0)
-    sizes: list[int] = frame.select(longest_of_row).to_series().to_list()
+    sizes: list[int] = frame.select(pl.max_horizontal(pl.col(coded).bin.size()).fill_null(0)).to_series().to_list()
     if (longest := max(sizes)) > limit:
         row = frame.row(sizes.index(longest), named=True)
         key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)

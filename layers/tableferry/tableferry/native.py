@@ -37,7 +37,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 5  # native.c's
+VERSION = 6  # native.c's
 
 
 class Status(IntEnum):
@@ -160,6 +160,7 @@ class Packets:
     ) -> None:
         self._library = library()
         self._columns = tuple(columns)
+        self._into = into
         described = (_Description * len(columns))(*map(_described, columns))
         for description, wire in zip(described, wires, strict=True):
             description.type, description.is_unsigned, description.places = wire.type, wire.unsigned, wire.places
@@ -198,14 +199,18 @@ class Packets:
         window = (c_char * len(data)).from_buffer(data)
         return start + int(self._library.tableferry_feed(self._opened(), addressof(window) + start, end - start))
 
-    def take(self) -> tuple[pl.DataFrame, int]:
-        """The rows that are there as a frame, and the sum of their hashes; raises MemoryError."""
+    def take(self) -> tuple[pl.DataFrame | memoryview | None, int]:
+        """What the rows that are there were to become, and the sum of their hashes; raises MemoryError."""
+        content = self._frame() if self._into is Into.FRAME else self._lines()
+        return content, self._head.digest[0] | self._head.digest[1] << 64
+
+    def _frame(self) -> pl.DataFrame:
         count = len(self._columns)
         taken, as_text = (Array * count)(), (c_int32 * count)()
         try:
             if self._library.tableferry_take(self._opened(), taken, as_text):
                 raise MemoryError
-            frame = pl.DataFrame(
+            return pl.DataFrame(
                 [
                     pl.Series(Column(array, _TEXT if text else _shape(column)[2])).rename(column.name)
                     for array, text, column in zip(taken, as_text, self._columns, strict=True)
@@ -214,21 +219,11 @@ class Packets:
         finally:
             for array in taken:
                 release(array)  # of those that polars has not taken over
-        return frame, self._digest()
 
-    def take_lines(self) -> tuple[memoryview, int]:
-        """The rows that are there as lines, and the sum of their hashes; raises MemoryError."""
+    def _lines(self) -> memoryview | None:
         made = _Bytes()
         self._library.tableferry_take_lines(self._opened(), byref(made))
-        return _handed_over(made), self._digest()
-
-    def take_digest(self) -> int:
-        """The sum of the hashes of the rows that are there, of which nothing else was kept."""
-        self._library.tableferry_take_lines(self._opened(), byref(_Bytes()))
-        return self._digest()
-
-    def _digest(self) -> int:
-        return int(self._head.digest[0] | self._head.digest[1] << 64)
+        return _handed_over(made) if self._into is Into.LINES else None
 
     def close(self) -> None:
         """Give the memory back; no rows wait from then on."""

@@ -82,7 +82,7 @@ def open_splitter(
             raise no_value(column)
     if not native.library():
         return Plain(columns, wires, most_bytes, MOST_ROWS, sequence)
-    return Compiled(columns, wires, most_bytes, MOST_ROWS, sequence, into, first_line)
+    return Compiled(native.Packets(columns, wires, most_bytes, MOST_ROWS, sequence, into, first_line))
 
 
 def has_lines(columns: Sequence[Codec]) -> bool:
@@ -113,18 +113,8 @@ class Compiled:
     Memory: the columns of a batch, and twice the longest row; bytes of a digest four times theirs.
     """
 
-    def __init__(
-        self,
-        columns: Sequence[Codec],
-        wires: Sequence[Wire],
-        most_bytes: int,
-        most_rows: int,
-        sequence: int,
-        into: Into = Into.FRAME,
-        first_line: bytes = b"",
-    ) -> None:
-        self._packets = native.Packets(columns, wires, most_bytes, most_rows, sequence, into, first_line)
-        self._into = into
+    def __init__(self, packets: native.Packets) -> None:
+        self._packets = packets
         self.ended = False
 
     def feed(self, data: bytearray, size: int) -> Iterator[Batch[Any]]:
@@ -162,14 +152,7 @@ class Compiled:
 
     def _take(self) -> Batch[Any]:
         rows = self._packets.rows
-        content: Any = None
-        match self._into:
-            case Into.FRAME:
-                content, total = self._packets.take()
-            case Into.LINES:
-                content, total = self._packets.take_lines()
-            case Into.NOTHING:
-                total = self._packets.take_digest()
+        content, total = self._packets.take()
         return Batch(content, Digest(rows, total))
 
 

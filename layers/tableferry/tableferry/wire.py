@@ -20,12 +20,10 @@ from tableferry.columns import Codec
 from tableferry.database import Connection
 from tableferry.digest import Digest
 from tableferry.native import Into
-from tableferry.splitter import Batch, has_lines, open_splitter
+from tableferry.splitter import Batch, open_splitter
 
 if TYPE_CHECKING:
     import polars as pl
-
-__all__ = ["batches", "digest", "has_lines", "lines"]
 
 _READ_BYTES = 256 * 1024
 _PREPARED = struct.Struct("<BIHH")
@@ -52,7 +50,7 @@ def lines(
 ) -> Iterator[Batch[memoryview]]:
     """The rows of a SELECT as the text of CSV files, each with ``first_line`` before it, as :func:`batches` has frames.
 
-    To be asked only if :func:`has_lines`; memory and errors are the same.
+    To be asked only if :func:`tableferry.splitter.has_lines`; memory and errors are the same.
     """
     return _batches(connection, sql, columns, chunk_bytes, Into.LINES, first_line)
 
