@@ -133,6 +133,35 @@ def test_a_tool_that_fails_may_try_again_and_at_last_says_why(place: Place) -> N
     assert "| mydumper: exit status [1]: and this is why | - |" in page
 
 
+def test_half_of_what_a_way_back_needs_is_not_what_it_tries_again_with(place: Place) -> None:
+    found: list[list[str]] = []
+
+    def prepare(table: Made, folder: Path) -> None:
+        found.append([file.name for file in folder.iterdir()])
+        (folder / "half").touch()
+        if len(found) == 1:
+            raise Unexpected("half")
+        (folder / "whole").touch()
+
+    def run(table: Made, folder: Path) -> Cost:
+        assert (folder / "whole").exists()
+        return Cost(1.0, 1.0, None, 1)
+
+    way = replace(ways(place)["myloader"], prepare=prepare, run=run, programs=())
+    [result] = peers_turns.rounds(place, [(TABLE, way)], 2, lambda text: None)
+    assert (found, len(result.costs), result.failed) == ([[], []], 2, "")
+
+
+def test_a_table_has_turns_of_its_own_unless_others_are_asked_for(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers_tables, "TABLES", (replace(TABLE, turns=2),))
+    asked = peers.Options(tables=("mixed",), cases=("drain",), out=tmp_path)
+    for turns, measured in ((None, 2), (1, 1)):
+        text = peers.measure(place, "server", replace(asked, turns=turns)).read_text(encoding="utf-8")
+        assert f"Turns: {measured}." in text
+
+
 def test_the_plain_file_brings_back_what_was_written(made: Database, tmp_path: Path) -> None:
     made.run("CREATE TABLE back LIKE mixed")
     file = str(tmp_path / "plain.tsv")

@@ -265,7 +265,34 @@ _TEXTS = (
 )  # fmt: skip
 
 _RAW = (b"", b"\x00", b"\x00\x00", b" ", b"a ", b"NULL", b"\\N", b"\xff" * 4, b"\xe2\x98", b"\n\r,\"'\\")
+
+
+def _text_beside_bytes() -> Case:
+    """What is text in a file that is of no character set, as its bytes are in it as they are."""
+    charsets = {
+        "utf8mb4": "é☃😀",
+        "utf8mb3": "é☃",
+        "latin1": "é€",
+        "ascii": 'a"b',
+        "ucs2": "é☃",
+        "cp932": "表ソ",
+        "gbk": "誠",
+    }
+    columns = [
+        "id INT PRIMARY KEY", "raw VARBINARY(300)", *(f"{name} VARCHAR(40) CHARACTER SET {name}" for name in charsets),
+        "pick ENUM('é','b') CHARACTER SET latin1", "some SET('é','b') CHARACTER SET latin1", "doc JSON", "clock TIME(3)",
+        "exact DECIMAL(65,30)", "year_ YEAR", "bits BIT(9)",
+    ]  # fmt: skip
+    texts = [f"CONVERT({_hex(text.encode())} USING utf8mb4)" for text in charsets.values()]
+    others = ["'é'", "'é,b'", """'{"a": "é"}'""", "'-838:59:58.999'", "'0.5'", "0", "b'101'"]
+    raw = (*_RAW, b"\xe2", b"\xf0\x9f", b'"', b'\xf0"', b'",\n"', _EVERY_BYTE)
+    rows = [f"{number}, {', '.join((_hex(value), *texts, *others))}" for number, value in enumerate(raw)]
+    rows.append(f"{len(raw)}, {', '.join(['NULL'] * (1 + len(texts) + len(others)))}")
+    return _case("text beside bytes", ", ".join(columns), rows)
+
+
 _BYTES = (
+    _text_beside_bytes(),
     _column("BINARY(6)", [_hex(value) for value in (*_RAW[:-1], b"a\x00\x00")]),
     _column("VARBINARY(300)", [_hex(value) for value in (*_RAW, _EVERY_BYTE, _EVERY_BYTE[::-1])]),
     *(

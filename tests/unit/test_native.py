@@ -24,7 +24,7 @@ from tableferry import native
 from tableferry.arrow import exported
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
-from tableferry.native import Into
+from tableferry.native import Into, Status
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -34,14 +34,19 @@ MIXED = [SIZES[number * 5 % len(SIZES)] for number in range(200)]
 @pytest.fixture(scope="module", params=["-DWITHOUT_AVX", "-DWITHOUT_AVX512=1", "-O3"])
 def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The library, compiled for processors without AVX, without AVX-512, and for this one as it is."""
+    return ctypes.CDLL(str(compiled(tmp_path_factory.mktemp("native"), request.param)))
+
+
+def compiled(folder: Path, flag: str) -> Path:
+    """The library's file, compiled with one more flag."""
     if not (compiler := shutil.which("cc")):
         pytest.skip("no C compiler here")
-    target, flags = tmp_path_factory.mktemp("native") / "library.so", f"@{LAYER / 'native.flags'}"
+    target, flags = folder / "library.so", f"@{LAYER / 'native.flags'}"
     subprocess.run(
         [
             compiler,
             flags,
-            request.param,
+            flag,
             "-Wall",
             "-Wextra",
             "-Werror",
@@ -51,7 +56,7 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         ],
         check=True,
     )
-    return ctypes.CDLL(str(target))
+    return target
 
 
 def expected(rows: list[bytes]) -> int:
@@ -237,6 +242,24 @@ def test_lines_live_as_long_as_somebody_looks_at_a_part_of_them() -> None:
     assert packets.take()[0] == b"names\n"
     packets.close()
     assert bytes(part) == b'names\n"'
+
+
+def test_no_column_has_more_text_than_its_views_can_point_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(native, "_FILE", compiled(tmp_path, "-DMOST_VIEWED=(size_t)5000"))
+    native.library.cache_clear()
+    try:
+        value = b"\xfc" + (6000).to_bytes(2, "little") + b"x" * 6000
+        for data, status in (
+            (rows(2), Status.FULL),  # long before its end, whatever was asked for
+            (bytearray((2 + len(value)).to_bytes(3, "little") + b"\0" + b"\0\0" + value), Status.NO_MEMORY),
+        ):
+            columns = [Codec(name, Kind.BYTES) for name in "ab"][: 2 if status is Status.FULL else 1]
+            packets = native.Packets(columns, [Wire(FIELD_TYPE.BLOB)] * len(columns), 1 << 30, 1 << 30, 0)
+            packets.feed(data, 0, len(data))
+            assert (packets.status, packets.rows) == (status, int(status is Status.FULL))
+            packets.close()
+    finally:
+        native.library.cache_clear()
 
 
 def test_packets_that_were_closed_are_not_used() -> None:
