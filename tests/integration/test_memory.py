@@ -50,11 +50,12 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
 @pytest.mark.parametrize(
     ("table", "form", "most"),
     [
-        (peers_tables.MIXED.scaled(0.25), "parquet", 16 * CHUNK),
-        (peers_tables.MIXED.scaled(0.25), "csv", 24 * CHUNK),
-        (peers_tables.BOOKINGS.scaled(0.2), "csv", 16 * CHUNK),
-        (peers_tables.BLOBS.scaled(0.05), "parquet", 10 * CHUNK + 16 * MIB + 32 * MIB),
-        (peers_tables.BLOBS.scaled(0.05), "csv", 16 * CHUNK + 16 * MIB + 32 * MIB),
+        (peers_tables.BOOKINGS.scaled(0.5), "parquet", 16 * CHUNK),
+        (peers_tables.BOOKINGS.scaled(0.5), "csv", 12 * CHUNK),
+        (peers_tables.MIXED.scaled(0.5), "parquet", 16 * CHUNK),
+        (peers_tables.MIXED.scaled(0.5), "csv", 24 * CHUNK),
+        (peers_tables.BLOBS.scaled(0.1), "parquet", 16 * CHUNK + 16 * MIB + 32 * MIB),
+        (peers_tables.BLOBS.scaled(0.1), "csv", 12 * CHUNK + 16 * MIB + 32 * MIB),
     ],
     ids=lambda of: getattr(of, "name", None),
 )

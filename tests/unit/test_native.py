@@ -156,7 +156,9 @@ def test_as_csv_null_is_nothing_and_empty_bytes_are_quoted() -> None:
         pytest.skip("no native library: no C compiler here")
     columns = [Codec("i", Kind.INT), Codec("t", Kind.TEXT), Codec("b", Kind.BYTES)]
     frame = pl.DataFrame([(1, "", b""), (None, None, None), (2, 'a"b', b"\xff")], schema=["i", "t", "b"], orient="row")
-    assert native.encoded(frame, columns, csv=True) == b'1,"",""\n,,\n2,"a""b","ff"\n'
+    text = native.encoded(frame, columns, b"names\n")
+    assert text == b'names\n1,"",""\n,,\n2,"a""b","ff"\n'
+    assert native.encoded(frame.clear(), columns, b"names\n") == b"names\n"
 
 
 def test_dates_that_are_text_are_quoted() -> None:

@@ -40,27 +40,23 @@ def write(rows: pl.DataFrame | memoryview, columns: Sequence[Codec], form: Forma
     """A frame, or the text of a CSV file, as one file."""
     if isinstance(rows, memoryview):
         return zstd.compress(rows, _ZSTD_LEVEL)
-    return _write(rows, columns, form)
-
-
-def _write(frame: pl.DataFrame, columns: Sequence[Codec], form: Format) -> bytes:
     file = io.BytesIO()
     match form:
         case Format.PARQUET:
-            frame.write_parquet(file, compression="zstd", compression_level=_ZSTD_LEVEL)
+            rows.write_parquet(file, compression="zstd", compression_level=_ZSTD_LEVEL)
         case Format.AVRO:
-            frame.with_columns(_for_avro(frame)).write_avro(file, compression="deflate")
+            rows.with_columns(_for_avro(rows)).write_avro(file, compression="deflate")
         case Format.CSV:
-            return zstd.compress(_csv(frame, columns), _ZSTD_LEVEL)
+            return zstd.compress(_csv(rows, columns), _ZSTD_LEVEL)
     return file.getvalue()
 
 
-def _csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes:
+def _csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> bytes | memoryview:
     if not native.library():
         file = io.BytesIO()
         for_csv(frame, columns).write_csv(file, quote_style="non_numeric", null_value="")
         return file.getvalue()
-    return b"".join((names(columns), native.encoded(frame, columns, csv=True)))
+    return native.encoded(frame, columns, names(columns))
 
 
 def names(columns: Sequence[Codec]) -> bytes:

@@ -49,6 +49,8 @@ def load(
 ) -> Outcome:
     """Send CSV (a delimiter, ``"`` around text, ``NULL`` unquoted for NULL, no header) into a table.
 
+    ``charset`` is the text's; ``binary`` for a file of bytes, in which the server knows text by the targets' expressions.
+
     Memory: one piece. ``LOAD DATA LOCAL`` turns errors into warnings: compare ``stored`` with what was sent.
 
     Raises:

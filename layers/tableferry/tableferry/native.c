@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 6
+#define VERSION 7
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -1089,13 +1089,15 @@ static bool add_field(bytes *text, const struct ArrowArray *of, int64_t row, kin
     return true;
 }
 
-/* Rows as text: `,` between fields, `"` around text and bytes, and NULL as the word; or, as `csv`, NULL as nothing, and
- * bytes as hexadecimal digits. To be freed with `tableferry_free`; without data if there is no memory. Floats come as
- * text, in a column of kind FLOAT. */
+/* Rows as text: `,` between fields, `"` around text and bytes, and NULL as the word; or, behind a first line, as CSV: NULL
+ * as nothing, and bytes as hexadecimal digits. To be freed with `tableferry_free`; without data if there is no memory.
+ * Floats come as text, in a column of kind FLOAT. */
 EXPORT void tableferry_encode(const struct ArrowArray *const *columns, const description *are, int32_t width,
-                              int32_t csv, bytes *made) {
+                              const uint8_t *first_line, size_t first_size, bytes *made) {
+    bool csv = first_size > 0;
     bytes text = {0};
     *made = text;
+    if (!append(&text, first_line, first_size)) return;
     for (int64_t row = 0; row < columns[0]->length; row++) {
         for (int32_t i = 0; i < width; i++) {
             const struct ArrowArray *of = columns[i];

@@ -37,7 +37,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 6  # native.c's
+VERSION = 7  # native.c's
 
 
 class Status(IntEnum):
@@ -115,7 +115,7 @@ def library() -> Any:
     found.tableferry_close.restype = None
     found.tableferry_hash.argtypes = (c_void_p, c_void_p)
     found.tableferry_hash.restype = c_int32
-    found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_int32, c_void_p)
+    found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_char_p, c_size_t, c_void_p)
     found.tableferry_encode.restype = None
     found.tableferry_free.argtypes = (c_void_p,)
     found.tableferry_free.restype = None
@@ -247,14 +247,14 @@ def hashed(rows: pl.Series) -> int:
     return int(total[0] | total[1] << 64)
 
 
-def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False) -> bytes | memoryview:
+def encoded(frame: pl.DataFrame, columns: Sequence[Codec], first_line: bytes = b"") -> bytes | memoryview:
     """A frame's rows as ``LOAD DATA`` reads them; to be asked only with a library. Raises MemoryError.
 
-    ``,`` between fields, ``"`` around text and bytes, NULL as the word; or, as ``csv``, NULL as nothing, and bytes as
-    hexadecimal digits. Memory: twice the text.
+    ``,`` between fields, ``"`` around text and bytes, NULL as the word; or, behind a first line, as CSV: NULL as nothing,
+    and bytes as hexadecimal digits. Memory: twice the text.
     """
     if not frame.height:
-        return b""
+        return first_line
     frame = frame.with_columns(pl.col(pl.Float64).cast(pl.String))
     held_as = frame.schema
     described = (_Description * len(columns))(
@@ -269,7 +269,7 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec], *, csv: bool = False)
         arrays = [stack.enter_context(exported(frame[column.name])) for column in columns]
         pointers = (POINTER(Array) * len(columns))(*map(pointer, arrays))
         made = _Bytes()
-        library().tableferry_encode(pointers, described, len(columns), csv, byref(made))
+        library().tableferry_encode(pointers, described, len(columns), first_line, len(first_line), byref(made))
     return _handed_over(made)
 
 

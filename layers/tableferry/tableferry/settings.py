@@ -80,8 +80,8 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 class Settings:
     """Everything that can be set from outside.
 
-    ``chunk_bytes`` bounds the memory of a backup and a restore: a worker takes ten times this figure for a backup and
-    twelve times for a restore, and for either sixteen times the longest row (docs/performance.md).
+    ``chunk_bytes`` bounds the memory of a backup and a restore: a worker takes 16 times this figure for a backup (24
+    times for doubles as CSV), 12 times for a restore, and for either 16 times the longest row (docs/performance.md).
     """
 
     database: DatabaseAddress
