@@ -41,7 +41,7 @@ LAYERS = [
     ],
     ["sums", "splitter"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],
-    ["native"],
+    ["native", "shapes"],
     ["arrow", "binary"],
     ["faults"],
     ["columns", "numeric", "temporal", "characters", "zstandard"],
