@@ -137,24 +137,71 @@ def test_ranges_do_not_depend_on_the_format(database: Database, form: str) -> No
     assert len(there_and_back(database, form)) > 8
 
 
-def test_a_plan_asks_a_bounded_number_of_questions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that a plan asks of the index."""
+    statements = []
+    real = chunks._Keys._ask
+
+    def ask(keys: Any, sql: str) -> Any:
+        statements.append(sql)
+        return real(keys, sql)
+
+    monkeypatch.setattr(chunks._Keys, "_ask", ask)
+    return statements
+
+
+def planned(range_bytes: int) -> list[chunks.Range]:
+    source = Source(Settings.from_env().database)
+    with source.connect() as connection:
+        return chunks.plan(connection, catalog.describe(connection, source, "t"), range_bytes)
+
+
+@pytest.mark.parametrize(
+    ("definition", "every", "few"),
+    [
+        ("id INT, name VARCHAR(60), PRIMARY KEY (id)", 1, True),
+        ("id INT, name VARCHAR(60), PRIMARY KEY (id)", 3, False),
+        ("id INT, name VARCHAR(60), PRIMARY KEY (id, name)", 1, False),
+    ],
+    ids=["all keys", "a third of them", "a composite key"],
+)
+def test_where_every_key_is_there_the_server_is_asked_but_twice(
+    database: Database, asked: list[str], definition: str, every: int, few: bool
+) -> None:
+    make(database, definition, rows_of(*(number * every for number in EVEN)))
+    found = planned(32 * 1024)
+    assert (len(asked) == 2) == few
+    assert len(found) == 16 or not few
+    with closing(database.connect()) as connection, connection.cursor() as cursor:
+        rows: list[int] = []
+        for part in found:
+            cursor.execute(f"SELECT COUNT(*) FROM t WHERE {part.where(['id'])}")
+            rows.extend(cursor.fetchone() or ())
+    assert sum(rows) == len(EVEN)
+    assert 0 < min(rows) <= max(rows) <= 3 * min(rows)
+
+
+def test_a_few_rows_of_megabytes_are_a_range_each(database: Database, asked: list[str]) -> None:
+    verbs.run(
+        database,
+        "CREATE TABLE t (id INT PRIMARY KEY, c LONGTEXT)",
+        *(f"INSERT INTO t VALUES ({number}, REPEAT('x', 1000000))" for number in range(-2, 3)),
+    )
+    verbs.rows(database, "ANALYZE TABLE t")
+    assert planned(32 * 1024) == [
+        chunks.Range(None, -1), chunks.Range(-1, 0), chunks.Range(0, 1), chunks.Range(1, 2), chunks.Range(2, None)
+    ]  # fmt: skip
+    assert len(asked) == 2
+
+
+def test_a_plan_asks_a_bounded_number_of_questions(database: Database, asked: list[str]) -> None:
     make(
         database,
         "id BIGINT UNSIGNED PRIMARY KEY, name VARCHAR(60)",
         rows_of(*[2**number for number in range(13, 64)], *EVEN),
     )
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 1)
-    asked = []
-    real = chunks._Keys._ask
-
-    def ask(keys: Any, sql: str) -> Any:
-        asked.append(sql)
-        return real(keys, sql)
-
-    monkeypatch.setattr(chunks._Keys, "_ask", ask)
-    source = Source(Settings.from_env().database)
-    with source.connect() as connection:
-        found = chunks.plan(connection, catalog.describe(connection, source, "t"), 1)
+    found = planned(1)
     assert 500 < len(found) <= 2 * 1000 + 64 + 1
     assert len(asked) <= 4 * (2 * 1000 + 64) + 2
     assert (found[0].lower, found[-1].upper) == (None, None)

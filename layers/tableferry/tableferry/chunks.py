@@ -1,7 +1,8 @@
 """A table as ranges of its primary key.
 
 Ranges of equal width would not do: of the keys 1, 2, 3 … and 2^63 one range would hold all. So a range is halved where
-its keys lie, as long as the server's estimate of its rows, from two looks into the index, is too large.
+its keys lie, as long as the server's estimate of its rows, from two looks into the index, is too large. Only where nearly
+every key is there, as a counter leaves them, ranges of equal width are about equal.
 """
 
 from __future__ import annotations
@@ -44,13 +45,18 @@ class _Span:
     first: int
     last: int
 
+    @property
+    def width(self) -> int:
+        """The keys that there could be; where the key is one column, the most rows."""
+        return self.last - self.first + 1
+
 
 def plan(connection: Connection, table: Table, range_bytes: int) -> list[Range]:
     """Ranges of about ``range_bytes`` each that together hold every key, whatever is written meanwhile.
 
     A table whose key does not begin with an integer is one range, and so are all rows of one value of it. A range may be
     any size: it is read in frames, so memory does not depend on it. At most four statements are asked a range, each of
-    which reads a few pages of the index.
+    which reads a few pages of the index; for keys without many gaps, two in all.
     """
     wanted = min(table.bytes_estimate // range_bytes + 1, _MOST_RANGES)
     column = table.column(table.primary_key[0]) if table.primary_key else None
@@ -60,9 +66,19 @@ def plan(connection: Connection, table: Table, range_bytes: int) -> list[Range]:
     whole = keys.span(Range())
     if whole is None:
         return [Range()]
-    target = max(table.rows_estimate, -whole.less) / wanted
-    edges = sorted(span.first for span in _halved(keys, whole, target, 2 * wanted + _SPLITS_BESIDES))[1:]
+    rows = max(table.rows_estimate, -whole.less)
+    if len(table.primary_key) == 1 and rows * _ENOUGH >= whole.width:
+        edges = _of_equal_width(whole, wanted)
+    else:
+        edges = sorted(span.first for span in _halved(keys, whole, rows / wanted, 2 * wanted + _SPLITS_BESIDES))[1:]
     return [Range(lower, upper) for lower, upper in zip([None, *edges], [*edges, None], strict=True)]
+
+
+def _of_equal_width(whole: _Span, wanted: int) -> list[int]:
+    # A power of two, as halves of halves are: an odd one out would have one connection read alone at the end.
+    count = 1 << (wanted - 1).bit_length()
+    edges = {whole.first + whole.width * number // count for number in range(count)}
+    return sorted(edges)[1:]
 
 
 def in_key_order(table: Table) -> str:
