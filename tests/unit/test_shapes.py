@@ -32,12 +32,24 @@ def deep(levels: int) -> object:
         [{f"user {number}": 1} for number in range(100)],
         [{f"column {number}": 1 for number in range(100)}],
         [deep(9)],
+        [{"": 1}],
         [{"it's": 1}],
         [{'"': 1}],
         [{"\\": 1}],
         [{"\n": 1}],
     ],
-    ids=["none", "empty", "keys of their own", "too many", "too deep", "quote", "quotes", "backslash", "control"],
+    ids=[
+        "none",
+        "empty",
+        "keys of their own",
+        "too many",
+        "too deep",
+        "no name",
+        "quote",
+        "quotes",
+        "backslash",
+        "control",
+    ],
 )
 def test_documents_that_have_too_little_in_common_are_worth_none(documents: list[object]) -> None:
     assert condition(*documents) is None
