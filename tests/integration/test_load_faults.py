@@ -220,6 +220,15 @@ def a_run(world: World, proxy: Proxy, through: Through) -> Seen:
     return seen
 
 
+def all_but_said(point: int, sent: int, total: int) -> bool:
+    """Whether a load may be well though it was struck at a point: the packets that it sent end before, or shortly after.
+
+    How many there are changes by a few from run to run, with who of the connections waits for whom.
+    """
+    assert sent > total // 2, "the load is not the one that was counted"
+    return point > sent - 5
+
+
 def nothing() -> None:
     """Do nothing."""
 
@@ -281,7 +290,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
         run = functions.prepared(event, DATABASE_URL=proxy.url)
         proxy.watch(at(point, fate, run.kill))
         outcome = run.go().outcomes()
-        assert outcome is None or point > total - 4, f"not killed at {point}: {outcome}"
+        assert outcome is None or all_but_said(point, proxy.sent, total), f"not killed at {point}: {outcome}"
         world.settled(event)
 
 
@@ -508,8 +517,9 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
 
                 proxy.watch(at(point, Fate.PASSES, strike))
                 account = world.tried(event)
+                sent = proxy.sent
                 proxy.watch(packet_proxy.passes)
-                assert account is None or point > total - 5
+                assert account is None or all_but_said(point, sent, total)
                 if server.child.process.poll() is None:  # this run had less to say, and was done before
                     world.settled(event)
                     continue
