@@ -1,7 +1,7 @@
 """A backup, or a restore of it, in a process of its own, which says how much memory it took.
 
-As a program: ``backup`` or ``restore``, the backup's id, its format and the table; the environment is that of a
-function. It prints the peak resident set before the work and after it, in bytes, as JSON.
+As a program: ``backup`` or ``restore``, the backup's id, its format, the table, and how often; the environment is that of
+a function. It prints the peak resident set before the work and after it, in bytes, as JSON.
 """
 
 import json
@@ -33,10 +33,10 @@ class Peak:
         return self.all - self.idle
 
 
-def run(what: str, backup_id: str, form: str = "parquet", table: str = "t") -> Peak:
-    """Do it in a process of its own."""
+def run(what: str, backup_id: str, form: str = "parquet", table: str = "t", times: int = 1) -> Peak:
+    """Do it in a process of its own, so many times one after the other."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.memory_process", what, backup_id, form, table],
+        [sys.executable, "-m", "tests.integration.memory_process", what, backup_id, form, table, str(times)],
         check=False,
         capture_output=True,
         text=True,
@@ -50,23 +50,24 @@ def _peak() -> int:
     return int(kibibytes) * 1024
 
 
-def _main(what: str, backup_id: str, form: str, table: str) -> None:
+def _main(what: str, backup_id: str, form: str, table: str, times: str) -> None:
     settings = Settings.from_env()
     assert settings.key
     database, store = Database(settings.database), open_store(settings.bucket)
     list(store.list("nothing/"))  # the client and its TLS are there before anything is counted
     idle = _peak()
     if what == "backup":
-        backup(
-            database,
-            store,
-            backup_id,
-            [table],
-            Format(form),
-            settings.key,
-            workers=settings.workers,
-            chunk_bytes=settings.chunk_bytes,
-        )
+        for number in range(int(times)):
+            backup(
+                database,
+                store,
+                f"{backup_id[:-8]}{number:08x}",
+                [table],
+                Format(form),
+                settings.key,
+                workers=settings.workers,
+                chunk_bytes=settings.chunk_bytes,
+            )
     else:
         source = manifest.read(store, backup_id, settings.key)
         items = restore.plan(source, None, {table: "restored"})

@@ -70,6 +70,17 @@ def test_memory_by_what_is_in_the_table_and_becomes_of_it(
 
 
 @pytest.mark.usefixtures("bucket")
+def test_memory_of_a_process_that_stays_warm(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKERS", str(WORKERS))
+    monkeypatch.setenv("CHUNK_BYTES", str(CHUNK))
+    table = peers_tables.BOOKINGS.scaled(0.5)
+    with closing(demo_sample.connect(database.url)) as connection:
+        peers_tables.build(connection, table)
+    peak = memory_process.run("backup", "20260101T000000Z-00000000", "parquet", table.name, times=10)
+    assert peak.work < WORKERS * 24 * CHUNK
+
+
+@pytest.mark.usefixtures("bucket")
 def test_memory_of_rows_of_20_megabytes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     longest = 20_000_000
     verbs.run(database, "CREATE TABLE t (id INT PRIMARY KEY, v LONGBLOB)")

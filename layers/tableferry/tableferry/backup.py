@@ -71,7 +71,8 @@ def backup(
 
     For ``lock_days`` nobody can delete what was written.
 
-    Memory: for each worker 16 times ``chunk_bytes`` (24 times for doubles as CSV) and 16 times the longest row.
+    Memory: for each worker 16 times ``chunk_bytes`` (24 times for doubles as CSV, and in a process that has made others
+    before) and 16 times the longest row.
 
     Raises:
         TableNotFound: the database has no such table.

@@ -81,7 +81,8 @@ class Settings:
     """Everything that can be set from outside.
 
     ``chunk_bytes`` bounds the memory of a backup and a restore: a worker takes 16 times this figure for a backup (24
-    times for doubles as CSV), 12 times for a restore, and for either 16 times the longest row (docs/performance.md).
+    times for doubles as CSV, and in a process that has made others before), 12 times for a restore, and for either
+    16 times the longest row (docs/performance.md).
     """
 
     database: DatabaseAddress

@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _IN_A_PATH = re.compile(r"[^\"\\'\x00-\x1f]+")  # keys that stand in a path in a literal as they are
-_DEEPEST, _MOST = 8, 100  # levels and places in a condition, which has to do with the server's smallest stack
+_DEEPEST, _MOST = (
+    8,
+    100,
+)  # levels and places in a condition: a `thread_stack` of 128 KiB, the least there is, bears these
 _LEAST = 1 / 16  # of the documents: a place that fewer have costs more than it saves
 _BY_TABLE = 5  # times the price of a place, for each scalar that JSON_TABLE has to find; seen on MySQL 9.7
 
