@@ -18,7 +18,7 @@ Progress = Callable[[int, int | None], None]
 """Told how much is done, and of how much (None where nobody knows)."""
 
 _ANSWER_SECONDS = 60
-_ENDED = {"done", "failed", "dead", "undone", "accepted", "planned"}
+_ENDED = {"done", "rejected", "failed", "dead", "undone", "accepted", "planned"}
 
 
 class Client:

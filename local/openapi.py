@@ -48,6 +48,7 @@ _REFUSALS = {
 }
 _BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
 _NEEDED_STATE = {  # operations that may find the database, the backup or the file in another state than they need
+    ("get", "/loads/{id}/rejects"),
     ("post", "/loads/{id}/retry"),
     ("post", "/backups"),
     ("get", "/backups/{id}"),
@@ -56,6 +57,7 @@ _NEEDED_STATE = {  # operations that may find the database, the backup or the fi
     ("post", "/restores/{id}/undo"),
     ("post", "/restores/{id}/accept"),
 }
+_LISTS = {"/loads", "/backups", "/restores"}
 _PREFER = {
     "name": "Prefer",
     "in": "header",
@@ -110,11 +112,11 @@ def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
 
 
 def _refusals(method: str, path: str, operation: dict[str, Any]) -> set[int]:
-    found = {403, 429, 500, 503}
-    if operation.get("parameters") or "requestBody" in operation:
-        found |= {400} if path == "/loads" else {400, 404}
+    found = {400, 403, 429, 500, 503}  # 400: a parameter that there is not
+    if (operation.get("parameters") or "requestBody" in operation) and path not in _LISTS:
+        found.add(404)
     if method == "post":  # a body is looked at wherever one is sent
-        found |= {400, 413, 415}
+        found |= {413, 415}
     if (method, path) in _NEEDED_STATE:
         found.add(409)
     return found | ({422} if path.endswith("/rows") else set())

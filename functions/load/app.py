@@ -10,10 +10,11 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import account, api, catalog, deadline, handover
-from tableferry.account import Account, LoadList
+from tableferry import account, api, catalog, curl, deadline, handover, loadlist, rejectpage
+from tableferry.account import Account, State
 from tableferry.database import Database
 from tableferry.errors import InvalidRequest, UploadGone
+from tableferry.loadlist import LoadList
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
 from tableferry.options import as_metadata
 from tableferry.settings import Settings
@@ -23,6 +24,12 @@ app = api.resolver()
 
 _LARGEST_UPLOAD_BYTES = 5 * 1024**3  # what one POST to S3 can carry
 _UPLOAD_SECONDS = 600
+_NDJSON = {
+    200: {
+        "description": "Rejects, a line of JSON each.",
+        "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+    }
+}
 
 
 @app.post("/uploads", summary="Where to send a file", tags=["loads"], responses=api.responses(UploadTarget, 201))
@@ -36,13 +43,20 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     target = open_store(settings.bucket).presigned_post(
         key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS, as_metadata(request.said())
     )
-    return api.answer(HTTPStatus.CREATED, UploadTarget(**target, key=key, expires_in=_UPLOAD_SECONDS))
+    command = curl.form(target["url"], target["fields"], request.filename)
+    return api.answer(HTTPStatus.CREATED, UploadTarget(**target, key=key, expires_in=_UPLOAD_SECONDS, command=command))
 
 
 @app.get("/loads", summary="What became of the uploads", tags=["loads"])
-def list_loads(key: Annotated[str | None, Query()] = None) -> LoadList:
-    """The newest hundred, or those of one upload's key among the newest thousand."""
-    return LoadList(loads=account.newest(open_store(Settings.from_env().bucket), key))
+def list_loads(
+    key: Annotated[str | None, Query()] = None,
+    table: Annotated[str | None, Query()] = None,
+    state: Annotated[State | None, Query()] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query()] = None,
+) -> LoadList:
+    """The newest first; of one upload's key, one table, in one state. ``next``, given as ``after``, shows what follows."""
+    return loadlist.listed(open_store(Settings.from_env().bucket), key, table, state, limit, after)
 
 
 @app.get("/loads/<id>", summary="What became of one upload", tags=["loads"])
@@ -51,9 +65,23 @@ def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's param
     return account.find(open_store(Settings.from_env().bucket), id)
 
 
+@app.get("/loads/<id>/rejects", summary="The rows that were rejected", tags=["loads"], responses=_NDJSON)
+def show_rejects(
+    id: str,  # noqa: A002  # the name of the path's parameter
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    after: Annotated[int, Query(ge=0)] = 0,
+) -> Response[str]:
+    """A line of JSON for each, in the file's order; the header ``Link`` leads to those that follow, if there are more."""
+    store = open_store(Settings.from_env().bucket)
+    page = rejectpage.page(store, account.find(store, id), limit, after)
+    following = f"/loads/{id}/rejects?limit={limit}&after={page.next}"
+    headers = {"Link": f'<{following}>; rel="next"'} if page.next is not None else {}
+    return Response(HTTPStatus.OK, "application/x-ndjson", page.lines.decode(), headers=headers)
+
+
 @app.post("/loads/<id>/retry", summary="Try a load again", tags=["loads"], responses=api.responses(Account, 200, 202))
 def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
-    """Go on with a load that failed or stalled; what is in the table already is not loaded again.
+    """Go on with a load that failed or stalled, begin anew with one that was rejected; nothing is loaded twice.
 
     202, and the account tells how it goes. A load that is done is answered with 200, and stays as it is.
     """
@@ -67,7 +95,9 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
         return api.answer(HTTPStatus.OK, _load(settings, store, uploaded, found.table, found.given, again=True))
     if found.state != "running":
         # So that whoever asks how it goes does not hear of the last time. Before the event, whose load writes it too.
-        found = account.save(store, found.model_copy(update={"state": "running", "finished": None, "error": None}))
+        found = account.save(
+            store, found.model_copy(update={"state": "running", "finished": None, "error": None, "reason": None})
+        )
     handover.hand_over(store, found.id, retry=True)
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
 
@@ -137,7 +167,7 @@ def _told(done: Account, size: int) -> dict[str, Any]:
         rows_in=done.inserted + done.updated,
         rows_rejected=done.rejected,
         load_bytes=size,
-        loads_failed=int(done.state == "failed"),
+        loads_failed=int(done.state in ("failed", "rejected")),
     )
     return done.model_dump(mode="json")
 

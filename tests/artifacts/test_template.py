@@ -178,7 +178,7 @@ WRITES = {
 }
 READS = {
     "Insert": set(),
-    "Load": {"uploads/*", "loads/*", "resume/*"},
+    "Load": {"uploads/*", "loads/*", "rejects/*", "resume/*"},
     "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*"},
     "Restore": {"backups/*", "restores/*", "jobs/restore/*", "jobs/2*"},
 }

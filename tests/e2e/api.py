@@ -12,7 +12,7 @@ import httpx
 Json = dict[str, Any]
 
 EVENTS = Path(__file__).parents[2] / "events"
-ENDED = {"done", "failed", "dead", "undone", "accepted", "planned"}
+ENDED = {"done", "rejected", "failed", "dead", "undone", "accepted", "planned"}
 
 
 def event(name: str) -> Json:

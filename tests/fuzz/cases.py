@@ -23,6 +23,7 @@ _IDS = {
     "/backups/{id}/verify": ["@backup"],
     "/verifications/{id}": ["@verification"],
     "/loads/{id}": ["@load"],
+    "/loads/{id}/rejects": ["@load"],
     "/loads/{id}/retry": ["@load"],
     "/restores/{id}": ["@restore"],
     "/restores/{id}/undo": ["@done", "@undone"],
@@ -106,6 +107,8 @@ def _query(path: str) -> st.SearchStrategy[dict[str, str]]:
         optional = {"on_duplicate": st.sampled_from(["reject", "ignore", "update", "replace"]), "unknown": words}
     if path == "/loads":
         optional["key"] = st.sampled_from(["uploads/one/fuzz.csv", "../x", "restores/"]) | words
+        optional |= {"table": tables | words, "after": words, "limit": st.sampled_from(["1", "1000", "1001", "-1"])}
+        optional["state"] = st.sampled_from(["done", "running", "rejected", "stalled", "over"])
     return st.fixed_dictionaries({}, optional=optional)
 
 

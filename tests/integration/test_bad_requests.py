@@ -161,8 +161,8 @@ def test_an_upload_asked_for_in_another_type_is_not_taken() -> None:
 def test_an_unknown_load_is_not_found() -> None:
     for name in ("nope", "0" * 32, "..%2Fuploads", "☃", "-"):
         request(loads, "GET", f"/loads/{segment(name)}").problem(404)
-    assert request(loads, "GET", "/loads").json == {"loads": []}
-    assert request(loads, "GET", "/loads", query={"key": "uploads/x"}).json == {"loads": []}
+    assert request(loads, "GET", "/loads").json == {"loads": [], "next": None}
+    assert request(loads, "GET", "/loads", query={"key": "uploads/x"}).json == {"loads": [], "next": None}
 
 
 def unusable(database: Database) -> dict[str, str]:

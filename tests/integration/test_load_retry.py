@@ -225,6 +225,7 @@ def test_a_load_whose_function_died_is_shown_as_stalled_and_a_retry_lets_it_go_o
         table="t", key=found["key"], version=found["versionId"], state=state,  # type: ignore[arg-type]
         started=now - timedelta(hours=1), saved=now - timedelta(minutes=minutes),
     )  # fmt: skip
+    accounts.save(store, account.model_copy(update={"saved": None}))  # which sets its marks
     store.put(f"loads/{account.id}.json", account.model_dump_json().encode())
     assert request(handler, "GET", f"/loads/{account.id}").json["state"] == shown
     assert [load["state"] for load in request(handler, "GET", "/loads").json["loads"]] == [shown]

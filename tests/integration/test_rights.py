@@ -120,6 +120,7 @@ def test_load_needs_what_its_role_allows(
     uploads.put(b"102,Cook\n", table="jobs", name="b.csv")
     invoke(load_handler, {"action": "load", "key": "uploads/jobs/b.csv"})
     assert len(request(load_handler, "GET", "/loads").json["loads"]) == 2
+    assert request(load_handler, "GET", f"/loads/{done['id']}/rejects").text.count("\n") == 1
     failed = uploads.load(b"1\n", table="nowhere")
     monkeypatch.setenv("JOBS", "event")
     assert request(load_handler, "POST", f"/loads/{failed['id']}/retry").status == 202

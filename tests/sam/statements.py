@@ -97,6 +97,10 @@ def loads(body: Any, seen: Seen) -> None:
     account(load, seen)
 
 
+def rejects(body: str, seen: Seen) -> None:
+    assert body.count("\n") == READ - GOOD
+
+
 def backup(body: Any, seen: Seen) -> None:
     assert (body["state"], body["rows"], body["format"]) == ("done", ROWS, "parquet")
     assert {table["name"]: table["rows"] for table in body["tables"]} == {
@@ -198,6 +202,7 @@ STATEMENTS = {
     "load-s3": Statement(LOAD, load_s3, leaves="load"),
     "loads": Statement(LOAD, loads, 200),
     "load": Statement(LOAD, account, 200, named="load"),
+    "load-rejects": Statement(LOAD, rejects, 200, named="load"),
     "retry-load": Statement(LOAD, account, 200, named="load"),
     "resume-s3": Statement(LOAD, resume_s3, named="load"),
     "backup": Statement(BACKUP, backup, 201, leaves="backup"),

@@ -9,22 +9,25 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tableferry import marks
 from tableferry.errors import ObjectNotFound, RecordNotFound
 from tableferry.store import Object, Store, encode_name
 
-_SHOWN = 100
-_SEARCHED = 1000  # a request reads no more accounts than it has time for
 _BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alone, in a busy database
 _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
 _ID = re.compile(r"[0-9a-f]{32}")
+
+State = Literal["running", "done", "rejected", "failed", "stalled"]
+MARKED = ("done", "rejected", "failed")
+"""States by which loads are listed: those that last."""
 
 
 class Account(BaseModel):
     """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart.
 
     ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is
-    when this was so. A load is ``stalled`` if nobody has gone on with it for 15 minutes: its function died, and a retry
-    lets it go on.
+    when this was so. It is ``rejected`` if no row was good, and ``reason`` then says why. A load is ``stalled`` if
+    nobody has gone on with it for 15 minutes: its function died, and a retry lets it go on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,7 +37,7 @@ class Account(BaseModel):
     key: str
     version: str = ""
     given: dict[str, str] = Field(default_factory=dict)
-    state: Literal["running", "done", "failed", "stalled"] = "running"
+    state: State = "running"
     read: int = 0
     inserted: int = 0
     updated: int = 0
@@ -48,6 +51,7 @@ class Account(BaseModel):
     saved: datetime | None = None
     finished: datetime | None = None
     error: dict[str, str] | None = None
+    reason: str | None = None
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
@@ -58,16 +62,17 @@ class Account(BaseModel):
         """For how long nobody has written it."""
         return now - (self.saved or self.started)
 
+    def ended(self, state: State, reason: str | None = None) -> Account:
+        """The account of a load that has come to the end of its file now."""
+        end = {"state": state, "reason": reason, "finished": datetime.now(UTC), "bytes": self.size, "error": None}
+        return self.model_copy(update=end)
+
     def failed(self, kind: str, detail: str) -> Account:
         """The account of a load that has ended now, and why."""
         error = {"type": kind, "detail": detail}
-        return self.model_copy(update={"state": "failed", "finished": datetime.now(UTC), "error": error})
-
-
-class LoadList(BaseModel):
-    """Accounts of loads, newest first."""
-
-    loads: list[Account]
+        return self.model_copy(
+            update={"state": "failed", "finished": datetime.now(UTC), "error": error, "reason": None}
+        )
 
 
 def load_id(bucket: str, uploaded: Object) -> str:
@@ -77,7 +82,14 @@ def load_id(bucket: str, uploaded: Object) -> str:
 
 
 def save(store: Store, account: Account) -> Account:
-    """Write an account, with the time at which it was true: for one that has ended, that of its end."""
+    """Write an account, with the time at which it was true: for one that has ended, that of its end.
+
+    Its marks go before it: an account that no list shows would be lost to whoever looks for it.
+    """
+    places = [] if account.saved else [marks.BY_TIME, marks.by_key(account.key)]
+    places += [marks.by_state(account.state)] if account.state in MARKED else []
+    if places:
+        marks.put(store, places, marks.mark(account.id, account.started, account.table))
     dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
     store.put(f"loads/{account.id}.json", dated.model_dump_json().encode())
     return dated
@@ -92,16 +104,6 @@ def find(store: Store, account_id: str) -> Account:
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no load {account_id!r}.") from error
     return account.seen(datetime.now(UTC))
-
-
-def newest(store: Store, key: str | None = None) -> list[Account]:
-    """The 100 newest accounts; if an upload's key is given, its own among the 1000 newest."""
-    found = sorted(store.list("loads/"), key=lambda item: item.modified, reverse=True)
-    read = found[: _SHOWN if key is None else _SEARCHED]
-    now = datetime.now(UTC)
-    accounts = [Account.model_validate_json(text).seen(now) for text in store.present(item.key for item in read)]
-    chosen = [account for account in accounts if key is None or account.key == key]
-    return sorted(chosen, key=lambda account: account.started, reverse=True)[:_SHOWN]
 
 
 def rejects_key(account: Account) -> str:

@@ -47,6 +47,7 @@ def resolver() -> APIGatewayHttpResolver:
     """Routes of an HTTP API, with requests validated and every error answered as problem details."""
     app = APIGatewayHttpResolver(enable_validation=True)
 
+    app.use([_only_known_parameters])
     app.exception_handler(TableferryError)(_known)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(RequestUnsupportedContentType)(_unsupported)
@@ -54,6 +55,17 @@ def resolver() -> APIGatewayHttpResolver:
     app.exception_handler(Exception)(_unforeseen)
     app.not_found(_unrouted)
     return app
+
+
+def _only_known_parameters(app: APIGatewayHttpResolver, proceed: Callable[[APIGatewayHttpResolver], Any]) -> Any:
+    """Refuse a query with a parameter that the route has not: left aside in silence, it would seem to have worked."""
+    route = app.context.get("_route")
+    known = [parameter.alias for parameter in route.dependant.query_params] if route else []
+    given = app.current_event.get("queryStringParameters") or {}
+    if route and (unknown := sorted(set(given) - set(known))):
+        there_are = f"there are: {', '.join(known)}" if known else "this route has none"
+        raise InvalidRequest(f"The query has {', '.join(map(repr, unknown))}, which is no parameter here; {there_are}.")
+    return proceed(app)
 
 
 def _known(error: TableferryError) -> Response[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from tableferry.blocks import Block
 from tableferry.catalog import triggers
@@ -13,6 +14,7 @@ from tableferry.insertion import Counts, all_at_once
 from tableferry.options import OnDuplicate, Options
 from tableferry.parents import Parents, looked_up
 from tableferry.reading import Reading
+from tableferry.reasons import counted
 from tableferry.rejects import Reject, packed, reject_of
 from tableferry.tables import Table
 from tableferry.writer import insert_rows
@@ -129,7 +131,9 @@ class BlockWriter:
     def _after(self, done: Written) -> State:
         counts = replace(self.target.state.counts)
         counts.add(done.counts)
-        return State(self.block.end, counts, self.block.reading.described(), self.plain, self.consumed)
+        problems = chain((reject.first for reject in self.block.rejects), done.refused)
+        reasons = counted(problems, self.target.state.reasons)
+        return State(self.block.end, counts, self.block.reading.described(), self.plain, self.consumed, reasons)
 
     def _rejects(self, done: Written) -> list[Reject]:
         """The rejects of the block, in the file's order."""

@@ -20,6 +20,7 @@ from tableferry.database import Connection, transaction
 from tableferry.errors import LoadUnderWay, Unaccounted
 from tableferry.insertion import Counts
 from tableferry.reading import Position
+from tableferry.reasons import Reasons
 from tableferry.rejects import Described, unpacked
 
 _OWNER = -2
@@ -31,6 +32,7 @@ class State:
     """How far a load has come: what became of the rows so far, and how and from where the file is read on.
 
     ``consumed`` bytes of the object are done; from a ``plain`` one, which is not compressed, it can be read on at once.
+    ``reasons`` are those of the rejects.
     """
 
     next: Position
@@ -38,6 +40,7 @@ class State:
     described: Described = field(default_factory=Described)
     plain: bool = True
     consumed: int = 0
+    reasons: Reasons = field(default_factory=dict)
 
 
 class Entries:
@@ -76,7 +79,12 @@ class Entries:
         if (found := ledger.last(connection, self._load)) is None:
             return None
         content: dict[str, Any] = found[1]
-        return State(**content | {"next": Position(**content["next"]), "counts": Counts(**content["counts"])})
+        known = {
+            "next": Position(**content["next"]),
+            "counts": Counts(**content["counts"]),
+            "reasons": {kind: tuple(found) for kind, found in content.get("reasons", {}).items()},
+        }
+        return State(**content | known)
 
     def add(self, connection: Connection, state: State, packed: Sequence[str]) -> None:
         """Write the part of a block with its rejects, in the transaction of its rows.
@@ -99,10 +107,10 @@ class Entries:
             yield unpacked(ledger.read(connection, self._rejects, part))
 
     def close(self, connection: Connection, account: Account) -> None:
-        """Write the account at the end; of a load that failed the blocks stay, so that a retry does not load them twice."""
+        """Write the account at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice."""
         with transaction(connection):
             ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
             ledger.delete(connection, self._load, [_OWNER])
-            if account.state == "done":
+            if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
                 for entry in (self._load, self._rejects):
                     ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])

@@ -25,6 +25,7 @@ from tableferry.options import OnDuplicate
 from tableferry.parents import parents_of
 from tableferry.progress import Progress
 from tableferry.reading import Position
+from tableferry.reasons import sentence
 from tableferry.source import Source
 from tableferry.store import Object, Store
 from tableferry.writer import refuse_without_transactions
@@ -130,7 +131,7 @@ class _Load:
     def failed(self, kind: str, detail: str) -> Account:
         """Save why it went no further, unless somebody else has done the load meanwhile."""
         known = self._known()
-        if known and known.state == "done":
+        if known and known.state in ("done", "rejected"):
             return known
         # An invocation that did not come to read the ledger knows nothing of the blocks that are in.
         account = self.account if known is None or self.account.saved else known
@@ -156,11 +157,13 @@ class _Load:
     def _ended(self, connection: Connection, entries: Entries, again: bool) -> Account | None:
         """The account of a load that has ended, unless it failed and is to be tried again."""
         if (ended := entries.ended(connection)) is not None:
-            if not (again and ended.state == "failed"):
+            if not again or ended.state == "done":
                 return accounts.save(self.store, ended)
             entries.reopen(connection)
         if (known := self._known()) is not None:
-            if known.state == "done" and ended is None:  # its entries have expired
+            if ended is None and (
+                known.state == "done" or (known.state == "rejected" and not again)
+            ):  # its entries have expired
                 return known
             self.account = self.account.model_copy(update={"started": known.started})
         return None
@@ -235,11 +238,14 @@ class _Load:
         if self.account.rejected:
             key = accounts.rejects_key(self.account)
             self.store.put_pieces(key, entries.rejects(connection), "application/x-ndjson")
-        ended = self.account.model_copy(update={"rejects": key, "state": "done", "finished": datetime.now(UTC)})
-        if failure is None:
-            ended = ended.model_copy(update={"bytes": ended.size})
+        account = self.account.model_copy(update={"rejects": key})
+        if failure is not None:
+            ended = account.failed(failure.name, str(failure))
+        elif account.read and account.rejected == account.read:
+            state = entries.state(connection)
+            ended = account.ended("rejected", sentence(account.rejected, state.reasons if state else {}))
         else:
-            ended = ended.failed(failure.name, str(failure))
+            ended = account.ended("done")
         entries.close(connection, ended)
         ledger.expire(connection, self.ledger_days)
         return accounts.save(self.store, ended)

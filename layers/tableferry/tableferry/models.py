@@ -138,12 +138,13 @@ class UploadRequest(LoadOptions):
 
 
 class UploadTarget(BaseModel):
-    """A presigned POST: send ``fields`` and the file, as ``file``, as multipart/form-data to ``url``."""
+    """A presigned POST: send ``fields`` and the file, as ``file``, as multipart/form-data to ``url``; ``command`` does it."""
 
     url: str
     fields: dict[str, str]
     key: str
     expires_in: int
+    command: str
 
 
 class LoadRequest(LoadOptions):

@@ -1,0 +1,66 @@
+"""Loads as lists: the newest first, of one upload's key, one table, or in one state, a page at a time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import islice
+
+from pydantic import BaseModel
+
+from tableferry import marks
+from tableferry.account import MARKED, Account, State
+from tableferry.store import Store
+
+_READ_AT_MOST = 1000
+_READ_AT_ONCE = 100
+
+
+class LoadList(BaseModel):
+    """Accounts of loads, the newest first; ``next``, if there are more, is what to give as ``after``."""
+
+    loads: list[Account]
+    next: str | None = None
+
+
+def listed(
+    store: Store,
+    key: str | None = None,
+    table: str | None = None,
+    state: State | None = None,
+    limit: int = 100,
+    after: str | None = None,
+) -> LoadList:
+    """A page of the loads that are asked for.
+
+    One request reads no more than 1,000 accounts: a page of loads that run among many that do not may be short, or empty,
+    and still have a ``next``. Memory: the page.
+
+    Raises:
+        InvalidRequest: ``after`` is not the ``next`` of a page.
+    """
+    if key is not None:
+        place = marks.by_key(key)
+    elif state in MARKED:
+        place = marks.by_state(state)
+    else:
+        place = marks.BY_TIME
+    chosen: dict[str, Account] = {}
+    names = marks.found(store, place, after, table)
+    last, read = after, 0
+    while read < _READ_AT_MOST:
+        part = list(islice(names, min(_READ_AT_ONCE, _READ_AT_MOST - read)))
+        if not part:
+            return LoadList(loads=list(chosen.values()))
+        read += len(part)
+        now = datetime.now(UTC)
+        texts = store.present_of(f"loads/{load_id}.json" for _, load_id in part)
+        for (name, load_id), text in zip(part, texts, strict=True):
+            last = name
+            if text is None or load_id in chosen:
+                continue
+            account = Account.model_validate_json(text).seen(now)
+            if all((state in (None, account.state), table in (None, account.table), key in (None, account.key))):
+                chosen[load_id] = account
+                if len(chosen) == limit:
+                    return LoadList(loads=list(chosen.values()), next=last)
+    return LoadList(loads=list(chosen.values()), next=last)
