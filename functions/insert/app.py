@@ -15,7 +15,7 @@ from tableferry.database import Database
 from tableferry.errors import UnsupportedMediaType
 from tableferry.insert import Batch, insert
 from tableferry.models import RowsResult, TableList, TableView
-from tableferry.options import Binary, OnDuplicate, chosen
+from tableferry.options import Binary, HeaderLine, OnDuplicate, chosen
 from tableferry.settings import database_address, ledger_days, table_settings
 
 app = api.resolver()
@@ -62,6 +62,7 @@ def insert_rows(
     name: Annotated[str | None, Query(alias="table")] = None,
     on_duplicate: Annotated[OnDuplicate | None, Query()] = None,
     binary: Annotated[Binary | None, Query()] = None,
+    header: Annotated[HeaderLine | None, Query()] = None,
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)] = None,
 ) -> Response[RowsResult]:
     """Good rows go in, each other one is reported with row, column, code and message.
@@ -72,7 +73,7 @@ def insert_rows(
     if media_type not in _TYPES:
         raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
     wanted = name or api.path_name(app, "table", table)
-    said = {"on_duplicate": on_duplicate, "binary": binary}
+    said = {"on_duplicate": on_duplicate, "binary": binary, "header": header}
     options = chosen(table_settings().of(wanted), given=said)
     batch = Batch(content, csv=_TYPES[media_type], said=said)
     done = insert(_database(), wanted, batch, options, idempotency_key, ledger_days())

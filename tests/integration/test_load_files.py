@@ -80,8 +80,9 @@ def test_a_header_of_all_or_some_columns_in_any_order_is_recognised(database: Da
     assert names(database) == [(1, "x")]
     only = uploads.load(b"id,name\n")
     assert (only["state"], counts(only)) == ("done", (0, 0, 0, 0, 0))
-    unknown = uploads.load(b"id,nom\n5,a\n")  # a line like any other, then
-    assert uploads.rejects(unknown) == [(1, "id,nom", [("id", "invalid")])]
+    unknown = uploads.load(b"id,nom\n5,a\n")
+    assert (unknown["state"], counts(unknown)) == ("failed", (0, 0, 0, 0, 0))
+    assert "`nom` is no column of `t`; it has `name`" in unknown["error"]["detail"]
 
 
 def test_marks_and_line_ends_are_no_part_of_the_rows(database: Database, uploads: Uploads) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given as given_values
 from hypothesis import strategies as st
 
 from tableferry.errors import InvalidRequest
-from tableferry.options import Binary, Limit, OnDuplicate, Options, as_metadata, chosen
+from tableferry.options import Binary, HeaderLine, Limit, OnDuplicate, Options, as_metadata, chosen
 
 SAID: dict[str, list[tuple[Any, Any]]] = {
     "on_duplicate": [("reject", OnDuplicate.REJECT), ("ignore", OnDuplicate.IGNORE), ("update", OnDuplicate.UPDATE)],
@@ -25,6 +25,7 @@ SAID: dict[str, list[tuple[Any, Any]]] = {
         ("100%", Limit(share=Decimal(1))),
     ],
     "delimiter": [(",", ","), (";", ";"), ("\t", "\t"), ("tab", "\t"), ("|", "|")],
+    "header": [("yes", HeaderLine.YES), ("no", HeaderLine.NO), ("auto", HeaderLine.AUTO)],
 }
 WRONG: list[tuple[str, Any, str]] = [
     ("on_duplicate", "replace", "reject, ignore, update"),
@@ -46,6 +47,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("delimiter", ";;", "tab"),
     ("delimiter", "", "tab"),
     ("delimiter", 5, "tab"),
+    ("header", "true", "auto, yes, no"),
+    ("header", True, "auto, yes, no"),
 ]
 
 

@@ -14,7 +14,8 @@ from tableferry.batch import line_of
 from tableferry.csvfile import Fault, Reader, Record, lines_of, records
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines, distinct, joined
-from tableferry.options import Binary
+from tableferry.header import could_stand_again
+from tableferry.options import Binary, HeaderLine
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
@@ -67,7 +68,10 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Se
     rules = reading.rules
     bytes_as_hex = rules.binary is Binary.HEX or not any(column.data_type in BYTES for column in rules.columns)
     as_it_is = not rules.absent and bytes_as_hex  # which is how the server reads them
-    judge = Judge(rules.columns if as_it_is else (), reading.dialect)
+    names: set[str] = set()
+    if reading.header is not HeaderLine.NO and could_stand_again(rules.columns):
+        names = {*rules.names, *(column.name for column in rules.names.values())}
+    judge = Judge(rules.columns if as_it_is else (), reading.dialect, sorted(names))
     buffer = _Buffer(pieces)
     least = _BLOCK_BYTES // (1 if start.number else _FIRST_PART)
     while data := buffer.whole_lines(start, least):

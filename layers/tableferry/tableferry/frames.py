@@ -20,8 +20,11 @@ _MOST_DISTINCT = 10_000
 class Judge:
     """Tells of the lines of these columns which are surely good; without columns to go by, none is."""
 
-    def __init__(self, columns: Sequence[Column], dialect: Dialect) -> None:
+    def __init__(self, columns: Sequence[Column], dialect: Dialect, names: Sequence[str] = ()) -> None:
+        """Lines whose first field is one of the ``names`` are left to the rules: they may be a header."""
         self.dialect = dialect
+        words = "|".join(re.escape(name.replace('"', '""')) for name in names)
+        self.named = rf'^(?i)\s*"?\s*(?:{words})\s*"?\s*(?:{re.escape(dialect.delimiter)}|$)' if names else None
         self.sure = next((found for counted in COUNTED if (found := _possible(columns, dialect, counted))), None)
 
 
@@ -93,6 +96,8 @@ class Lines:
         good = lines.str.contains(sure.line) & ~lines.str.contains("NULL", literal=True) & (lines != "")
         if int(self._lengths.max()) > sure.longest:  # type: ignore[arg-type]  # of integers
             good &= self._lengths <= sure.longest
+        if self._judge.named is not None:
+            good &= ~lines.str.contains(self._judge.named)
         if self._damaged:
             good &= ~lines.str.contains("\ufffd", literal=True)
         null = self._judge.dialect.null

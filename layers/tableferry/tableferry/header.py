@@ -1,4 +1,4 @@
-"""The header line of a CSV file: recognised, and not required."""
+"""The header line of a CSV file: recognised, and not required; never guessed where a guess could cost a row or its order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tableferry.errors import InvalidRequest
+from tableferry.rules import Rules
 from tableferry.tables import Column, Table
+from tableferry.values import BYTES
+
+_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", *BYTES)
+"""Types whose values may look like any name; bytes written as text do, too."""
+
+_SHOWN = 10
+IF_A_ROW = "say `header: no` if it is a row"
 
 
 def header_of(table: Table, fields: Sequence[str | None]) -> tuple[Column, ...] | None:
@@ -16,7 +24,7 @@ def header_of(table: Table, fields: Sequence[str | None]) -> tuple[Column, ...] 
         InvalidRequest: it is one, and names a column twice or one that the database computes. Taken for a row, it would
             be rejected, and the rows after it read in an order that is not theirs.
     """
-    found = tuple(column for field in fields if field and (column := table.column(field.strip())))
+    found = tuple(column for field in fields if (column := _column(table, field)))
     if not found or len(found) != len(fields):
         return None
     if computed := [column.name for column in found if column.generated]:
@@ -26,3 +34,75 @@ def header_of(table: Table, fields: Sequence[str | None]) -> tuple[Column, ...] 
     if twice := [name for name, count in Counter(column.name for column in found).items() if count > 1]:
         raise InvalidRequest(f"The header names {', '.join(map(repr, twice))} twice.")
     return found
+
+
+def named(table: Table, fields: Sequence[str | None]) -> int:
+    """How many of the fields name a column."""
+    return sum(1 for field in fields if _column(table, field))
+
+
+def unlike_a_header(table: Table, fields: Sequence[str | None], *, said: bool) -> InvalidRequest:
+    """Why a line is no header of the table, ``said`` to be one or naming some of its columns: what it names, and what there is."""
+    strange = [_name(field) for field in fields if not _column(table, field)]
+    given = {column.name for field in fields if (column := _column(table, field))}
+    left = [column.name for column in table.stored if column.name not in given]
+    which = f"{_listed(strange)} {'is no column' if len(strange) == 1 else 'are no columns'} of `{table.name}`"
+    has = f"; it has {_listed(left)}" if left else ""
+    what = "does not name columns" if said else "names some columns, and not in every field"
+    return InvalidRequest(f"The first line {what}: {which}{has}. Put the header right, or {IF_A_ROW}.")
+
+
+def is_a_row(rules: Rules, fields: Sequence[str | None]) -> bool:
+    """Whether a line that names columns is a row for all that: columns named ``1``, ``2``, ``3`` may hold these numbers.
+
+    Text and NULL tell nothing: any name may be a text.
+    """
+    if not any(
+        field is not None and not _is_text(column) for field, column in zip(fields, rules.columns, strict=False)
+    ):
+        return False
+    return rules.of_fields(0, fields)[0] is not None
+
+
+def either(fields: Sequence[str | None]) -> InvalidRequest:
+    """Why a line is refused that can be a header and a row."""
+    shown = ", ".join(str(field) for field in fields[:_SHOWN])
+    return InvalidRequest(
+        f"The first line ({shown}) names columns, and is a good row as well: say `header: yes` or `header: no`."
+    )
+
+
+def stands_again(rules: Rules, fields: Sequence[str | None]) -> Sequence[Column] | None:
+    """The columns that a line further down names, if it is a header and no row; None for nearly every line, quickly."""
+    if not fields or _name(fields[0]).casefold() not in rules.names:
+        return None
+    found = [rules.names.get(_name(field).casefold()) for field in fields]
+    columns = [column for column in found if column is not None]
+    if len(columns) != len(fields) or len({column.name for column in columns}) != len(columns):
+        return None
+    if len(columns) == 1 and columns[0] not in rules.columns:
+        return None
+    return None if is_a_row(rules, fields) else columns
+
+
+def could_stand_again(columns: Sequence[Column]) -> bool:
+    """Whether a line that is good by its looks could be a header: where all columns are text."""
+    return all(_is_text(column) for column in columns)
+
+
+def _is_text(column: Column) -> bool:
+    return column.data_type in _TEXTS and not column.document
+
+
+def _column(table: Table, field: str | None) -> Column | None:
+    return table.column(_name(field)) if field else None
+
+
+def _name(field: str | None) -> str:
+    """The name in a field. Tabs are not taken off: they may be the file's delimiter."""
+    return (field or "").strip(" \u00a0")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(f"`{name[:64]}`" if name else "a field without a name" for name in names[:_SHOWN])
+    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown

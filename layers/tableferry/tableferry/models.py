@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.options import NULLS, Binary, OnDuplicate
+from tableferry.options import NULLS, Binary, HeaderLine, OnDuplicate
 from tableferry.tables import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
@@ -115,7 +115,7 @@ class LoadOptions(Request):
     r"""How a file is read and what becomes of its rows; what is left out is as the table's setting says.
 
     ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
-    share such as ``5%``.
+    share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every field of it does.
     """
 
     on_duplicate: OnDuplicate | None = None
@@ -123,6 +123,7 @@ class LoadOptions(Request):
     binary: Binary | None = None
     max_rejects: Rejects | None = None
     delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None
+    header: HeaderLine | None = None
 
     def said(self) -> dict[str, Any]:
         """The options that the request names."""

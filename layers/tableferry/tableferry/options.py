@@ -29,6 +29,14 @@ class Binary(StrEnum):
     BASE64 = "base64"
 
 
+class HeaderLine(StrEnum):
+    """Whether the first line of a CSV file names columns; AUTO: if every field of it does."""
+
+    AUTO = "auto"
+    YES = "yes"
+    NO = "no"
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """So many rejects a load may have: a number of rows, or a share (0 to 1) of those read. 0 is none at all."""
@@ -59,6 +67,7 @@ class Options:
     binary: Binary = Binary.HEX
     max_rejects: Limit | None = None
     delimiter: str | None = None
+    header: HeaderLine = HeaderLine.AUTO
 
 
 def chosen(
@@ -156,6 +165,7 @@ _READERS: dict[str, tuple[Callable[[object], object], str]] = {
     "binary": (_word(Binary), " or ".join(Binary)),
     "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%"),
     "delimiter": (_delimiter, "one of , ; | and tab"),
+    "header": (_word(HeaderLine), ", ".join(HeaderLine)),
 }
 NAMES = tuple(_READERS)
 """The options, as a setting and a request name them; metadata has ``-`` for ``_``."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tableferry import rejects
 from tableferry.csvfile import Dialect, Reader, Record, is_blank, lines_of
 from tableferry.errors import InvalidRequest, Problem
-from tableferry.header import header_of
-from tableferry.options import Binary, Options, checked
+from tableferry.header import IF_A_ROW, either, header_of, is_a_row, named, stands_again, unlike_a_header
+from tableferry.options import DELIMITERS, Binary, HeaderLine, Options, checked
 from tableferry.rules import Row, Rules
 from tableferry.tables import Column, Table
 
-_DELIMITERS = (",", ";", "\t", "|")
+_SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?sep=([^\r\n]?)\r?(?:\n|\Z)", re.IGNORECASE)
 HEAD_BYTES = 1024 * 1024
 """So much of a file is looked at to see how it is to be read."""
 
@@ -49,20 +50,40 @@ class Reading:
     """The columns that a header named, where there was one."""
 
     again: bool = False
+    header: HeaderLine = HeaderLine.AUTO
+    """NO where a line that names columns is a row, wherever it stands."""
 
     def checked(self, record: Record) -> tuple[Row | None, list[Problem]]:
         """The record as a row whose number is its line, or every problem that it has."""
         if record.fault:
             return None, [Problem(record.line, "", record.fault.code, record.fault.message)]
         try:
-            return self.rules.of_fields(record.line, self.dialect.fields(record.raw))
+            fields = self.dialect.fields(record.raw)
         except UnicodeDecodeError as error:
             message = f"byte {error.start + 1} of the record is not UTF-8"
             return None, [Problem(record.line, "", "encoding", message)]
+        if self.header is not HeaderLine.NO and (columns := stands_again(self.rules, fields)):
+            return None, [self._header_again(record.line, columns)]
+        return self.rules.of_fields(record.line, fields)
+
+    def _header_again(self, line: int, columns: Sequence[Column]) -> Problem:
+        """Why a header further down is no row.
+
+        Raises:
+            InvalidRequest: it names other columns, or in another order. What follows it would be read into the wrong ones.
+        """
+        if tuple(columns) == self.rules.columns or self.again:
+            return Problem(line, "", "header", f"the header stands here again; {IF_A_ROW}")
+        names = ", ".join(column.name for column in columns)
+        raise InvalidRequest(
+            f"In line {line} another header begins ({names}), and the rows behind it have their fields in another order "
+            f"than those before. Cut the file in two there, or {IF_A_ROW}."
+        )
 
     def like(self, described: rejects.Described) -> Reading:
         """The reading of a file of the same table that was described so; raises InvalidRequest."""
-        return reading_of(self.rules.table, described, self.again)
+        said: rejects.Described = {"header": self.header.value, **described}
+        return reading_of(self.rules.table, said, self.again)
 
     def described(self) -> rejects.Described:
         """What has to be known to read a record of this file elsewhere."""
@@ -75,6 +96,8 @@ class Reading:
             found["null"] = self.dialect.null
         if self.rules.binary is not Binary.HEX:
             found["binary"] = self.rules.binary.value
+        if self.header is HeaderLine.NO:
+            found["header"] = self.header.value
         return found
 
 
@@ -100,46 +123,79 @@ def reading_of(table: Table, described: rejects.Described, again: bool = False) 
         dialect=Dialect(found.get("delimiter", ","), found.get("null", "")),
         columns=None if names is None else tuple(names),
         again=again,
+        header=found.get("header", HeaderLine.AUTO),
     )
 
 
 def begin(table: Table, options: Options, head: bytes, again: bool = False) -> tuple[Reading, Position]:
     """How to read the file that begins so, and where its first record is, behind a header if there is one.
 
-    A header line is recognised by naming columns of the table. The delimiter, if none is given, is that with which the
+    A header line is recognised by naming a column of the table in every field, or said to be there. The delimiter, if none
+    is given, is the one that a line ``sep=;`` before all others names (as spreadsheets write it), or that with which the
     first line is a header or has as many fields as the table has columns; else the comma.
 
     Raises:
-        InvalidRequest: the file is empty, or is no text at all.
+        InvalidRequest: the file is empty, or is no text at all; or the first line names columns and is not surely a header.
     """
-    for start, kind in _OTHER_KINDS.items():
-        if head.startswith(start):
+    for magic, kind in _OTHER_KINDS.items():
+        if head.startswith(magic):
             raise InvalidRequest(f"The file is not CSV: it is {kind}.")
     if b"\0" in head[:_SNIFFED_BYTES]:
         raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
     if is_blank(head):
         raise InvalidRequest("The file is empty.")
     if again:
-        return Reading(Rules(table), again=True), Position()
-    firsts = {}
-    for delimiter in (options.delimiter,) if options.delimiter else _DELIMITERS:
-        dialect = Dialect(delimiter, options.null)
-        if (first := _first(head, dialect)) is None:
-            continue
-        fields, after = first
+        return Reading(Rules(table), again=True, header=options.header), Position()
+    said, start = _separator(head, options.delimiter)
+    dialects = [Dialect(delimiter, options.null) for delimiter in ((said,) if said else DELIMITERS)]
+    firsts = [(dialect, *found) for dialect in dialects if (found := _first(head, dialect, start))]
+    rules = Rules(table, None, options.binary)
+    likely = next((first for first in firsts if len(first[1]) == len(rules.columns)), None)
+    if options.header is not HeaderLine.NO and firsts:
+        if with_header := _with_header(table, options, firsts):
+            return with_header
+        _, names, _ = max(firsts, key=lambda first: named(table, first[1]))
+        must = options.header is HeaderLine.YES
+        if must or (named(table, names) and not (likely and is_a_row(rules, likely[1]))):
+            raise unlike_a_header(table, names, said=must)
+    return Reading(rules, likely[0] if likely else dialects[0], header=options.header), start
+
+
+_First = tuple[Dialect, Sequence[str | None], Position]
+
+
+def _with_header(table: Table, options: Options, firsts: Sequence[_First]) -> tuple[Reading, Position] | None:
+    """How to read the file if, in one of the dialects, the first record is a header; and where the next record is."""
+    for dialect, fields, after in firsts:
         if columns := header_of(table, fields):
+            if options.header is HeaderLine.AUTO and is_a_row(Rules(table, None, options.binary), fields):
+                raise either(fields)
             names = tuple(column.name for column in columns)
-            return Reading(Rules(table, columns, options.binary), dialect, names), after
-        firsts[delimiter] = len(fields)
-    expected = len(table.stored)
-    chosen = options.delimiter or next((each for each, count in firsts.items() if count == expected), ",")
-    return Reading(Rules(table, None, options.binary), Dialect(chosen, options.null)), Position()
+            return Reading(Rules(table, columns, options.binary), dialect, names, header=options.header), after
+    return None
 
 
-def _first(head: bytes, dialect: Dialect) -> tuple[Sequence[str | None], Position] | None:
+def _separator(head: bytes, said: str | None) -> tuple[str | None, Position]:
+    """The delimiter that is said, by the options or a first line ``sep=;``; and where the line after that begins.
+
+    Raises:
+        InvalidRequest: they contradict each other, or the line names something else.
+    """
+    found = _SEPARATOR.match(head)
+    if found is None:
+        return said, Position()
+    named_there = found[1].decode("latin1")
+    if named_there not in DELIMITERS:
+        raise InvalidRequest(f"The first line names the delimiter {named_there!r}; it has to be one of , ; | and tab.")
+    if said is not None and said != named_there:
+        raise InvalidRequest(f"The first line names the delimiter {named_there!r}, and what was said is {said!r}.")
+    return named_there, Position(0, 2, found.end())
+
+
+def _first(head: bytes, dialect: Dialect, start: Position) -> tuple[Sequence[str | None], Position] | None:
     """The fields of the first record, and where the next one begins; None if there is none, or it is no text."""
     reader = Reader(dialect)
-    for line in lines_of(head):
+    for line in lines_of(head[start.offset :], start.line, start.offset):
         for record in reader.feed(line):
             try:
                 fields = [] if record.fault else dialect.fields(record.raw)

@@ -30,6 +30,7 @@ class Described(TypedDict, total=False):
     delimiter: str
     null: str
     binary: str
+    header: str
 
 
 class Reject(NamedTuple):

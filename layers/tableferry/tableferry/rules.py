@@ -43,6 +43,7 @@ class Rules:
         self.binary = binary
         self.columns: tuple[Column, ...] = table.stored if columns is None else tuple(columns)
         self.absent = tuple(column.name for column in table.stored if column.required and column not in self.columns)
+        self.names = {column.name.casefold(): column for column in table.columns}
         self._checks: tuple[Check, ...] = tuple(check_for(column, binary) for column in self.columns)
 
     def of_fields(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:
