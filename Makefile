@@ -3,14 +3,15 @@ PYTHON ?= python3
 ENV ?= dev
 CASES ?= 2000
 PY := .venv/bin/python
+IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
 
 setup: ## virtual environments, packages, the native library and, if there is none, a database server
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("Tableferry needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.13" % ((sys.executable,) + v))'
@@ -28,8 +29,11 @@ status: setup ## what runs, and where
 demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
-test: setup ## every test
-	@$(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: setup ## every test, the long searches and fault loops by a sample
+	@$(PY) -m pytest $(IN_PARALLEL) $(TESTS)
+
+test-thorough: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it, TESTS="-m thorough" for what make test leaves out
+	@THOROUGH=1 $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
 	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)

@@ -14,6 +14,7 @@ from local import s3 as emulator
 from local.matrix_results import NOT_APPLICABLE
 from local.state import State
 from tests import stack
+from tests.effort import THOROUGH
 from tests.support import Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "thorough: takes long; run by `make test-thorough`, which sets THOROUGH=1")
     config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
     GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
     servers, workers = len(GIVEN.get("DATABASE_URL", "").split()), config.getoption("numprocesses", None) or 1
@@ -51,8 +53,14 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what the matrix of servers is to run. Each fixture here is a way to the server that DATABASE_URL names."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it is asked for, and mark what the matrix of servers is to run.
+
+    Each fixture here is a way to the server that DATABASE_URL names.
+    """
+    if not THOROUGH and (long := [item for item in items if item.get_closest_marker("thorough")]):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     for item in items:
         if {"server", "runtime", "stubs", "world"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")

@@ -20,6 +20,7 @@ from local.lock import LAYER
 from local.state import ROOT
 from tableferry import native
 from tests.artifacts import elf
+from tests.effort import thorough
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction")
@@ -57,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("aws-sam")
 
 
-@pytest.fixture(scope="module", params=["x86_64", "arm64"])
+@pytest.fixture(scope="module", params=["x86_64", pytest.param("arm64", marks=thorough)])
 def architecture(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -288,6 +289,7 @@ def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path)
     assert not (layer.parent / "artifacts" / "python" / "tableferry").exists()
 
 
+@thorough
 def test_a_native_library_that_does_not_compile_fails_the_build_and_leaves_nothing(layer: Path) -> None:
     temporary = layer.parent / "temporary"
     temporary.mkdir()
@@ -300,6 +302,7 @@ def test_a_native_library_that_does_not_compile_fails_the_build_and_leaves_nothi
     assert not list(temporary.iterdir())
 
 
+@thorough
 def test_a_compiler_with_another_hash_than_the_lock_has_is_not_used(layer: Path) -> None:
     lock = layer / "build.lock"
     lock.write_text(re.sub(r"sha256:\w+", f"sha256:{'0' * 64}", lock.read_text(encoding="utf-8")), encoding="utf-8")
@@ -352,6 +355,7 @@ def path_with_python313(folder: Path, target: str) -> str:
     return f"{folder}{os.pathsep}{os.environ['PATH']}"
 
 
+@thorough
 @pytest.mark.parametrize("found", ["as PYTHON", "in the PATH"])
 def test_the_layer_is_compiled_for_lambda_where_there_is_its_python(
     small_layer: Path, python313: str, other_python: Path, tmp_path: Path, found: str
@@ -370,6 +374,7 @@ def test_the_layer_is_compiled_for_lambda_where_there_is_its_python(
         assert str(tmp_path).encode() not in compiled
 
 
+@thorough
 def test_a_layer_is_built_without_lambdas_python_and_the_builder_is_told(
     small_layer: Path, other_python: Path, tmp_path: Path
 ) -> None:

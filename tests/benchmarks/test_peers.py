@@ -29,6 +29,7 @@ from local.peers_place import Place, place_on
 from local.peers_tables import Made
 from local.peers_turns import Measured, Result
 from local.peers_ways import Way, ways
+from tests.effort import thorough
 from tests.support import Database, Server, embedded_only
 
 TABLE = peers_tables.MIXED.scaled(0.002)
@@ -56,6 +57,7 @@ def at_once(action: Callable[[], Any]) -> Any:
     return action()
 
 
+@thorough
 def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: Place, tmp_path: Path) -> None:
     cases = peers_ways.KEYS
     asked = peers.Options(tables=("mixed",), cases=cases, turns=1, scale=0.001, out=tmp_path)

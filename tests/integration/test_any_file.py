@@ -1,11 +1,7 @@
-"""Whatever file is uploaded: the table afterwards and the rejects together are the file, record by record.
-
-``ANY_FILE_EXAMPLES=5000`` looks for longer.
-"""
+"""Whatever file is uploaded: the table afterwards and the rejects together are the file, record by record."""
 
 import gzip
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -17,13 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tableferry.store import Store
+from tests.effort import effort
 from tests.integration.any_file import Made, cases
 from tests.integration.lambdas import Json, counts
 from tests.integration.oracle import AUTOMATIC, Expected, expected
 from tests.integration.uploads import Uploads
 from tests.support import Database
 
-EXAMPLES = int(os.environ.get("ANY_FILE_EXAMPLES", "40"))
+EXAMPLES = effort(10, 400)
 hunt = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -13,6 +13,7 @@ import pytest
 
 from tableferry import archive, snapshot
 from tableferry import backup as backup_module
+from tests.effort import effort
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, get, manifest_of, objects, post
@@ -21,6 +22,7 @@ from tests.support import Database, connect
 MONEY = 1000
 ACCOUNTS = 200
 _IN_THE_WAY = (1205, 1213)
+BACKUPS = effort(10, 50)
 
 
 @contextmanager
@@ -91,11 +93,11 @@ def without_lock_tables(database: Database, monkeypatch: pytest.MonkeyPatch) -> 
         cursor.execute(f"DROP USER {user}@'%'")
 
 
-def fifty_sums(accounts: Database) -> set[str]:
-    """Back up fifty times while money moves; every backup has all of it. Returns the digests of one table."""
+def many_sums(accounts: Database) -> set[str]:
+    """Back up many times while money moves; every backup has all of it. Returns the digests of one table."""
     seen = set()
     with meanwhile(lambda number: move(accounts, number), threads=2) as moved:
-        for _ in range(50):
+        for _ in range(BACKUPS):
             made = backup("giver", "taker")
             assert made["consistency"] == manifest_of(made["id"])["consistency"] == "snapshot"
             assert all(table["chunks"] > 1 for table in made["tables"])
@@ -108,11 +110,11 @@ def fifty_sums(accounts: Database) -> set[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_the_money_adds_up_in_every_one_of_fifty_backups(
+def test_the_money_adds_up_in_every_one_of_many_backups(
     accounts: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setenv("WORKERS", str(workers))
-    assert len(fifty_sums(accounts)) > 10
+    assert len(many_sums(accounts)) > BACKUPS / 5
 
 
 @pytest.mark.usefixtures("without_lock_tables")
@@ -128,7 +130,7 @@ def test_without_the_right_to_lock_tables_the_money_adds_up_too(
         return real(connections, *given)
 
     monkeypatch.setattr(backup_module, "_run", counted)
-    assert len(fifty_sums(accounts)) > 10
+    assert len(many_sums(accounts)) > BACKUPS / 5
     assert set(opened) == {1}
 
 

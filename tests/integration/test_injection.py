@@ -17,6 +17,7 @@ from functions.restore.app import handler as restores
 from tableferry import manifest
 from tableferry.tables import quote
 from tableferry.values import dump
+from tests.effort import effort
 from tests.integration import verbs
 from tests.integration.lambdas import counts, request, segment
 from tests.integration.uploads import Uploads
@@ -48,12 +49,12 @@ fragments = st.sampled_from(
 characters = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 hostile = st.lists(fragments | characters, min_size=1, max_size=5).map("".join)
 hunt = settings(
-    max_examples=40,
+    max_examples=effort(12, 200),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example is short, and to shorten it takes minutes
 )
-few = settings(hunt, max_examples=15)
+few = settings(hunt, max_examples=effort(5, 60))
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +312,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
-@settings(hunt, max_examples=60)
+@settings(hunt, max_examples=effort(15, 300))
 @given(data=st.data())
 def test_a_manifest_that_is_only_trusted_does_no_harm(live: Database, bucket: str, data: st.DataObject) -> None:
     verbs.run(

@@ -4,7 +4,7 @@ The table has no key, so that a row that came twice shows, and the file has rows
 database. After the fault the event is delivered again, as Lambda does it. Then the table, the account and the rejects are
 held against the file.
 
-A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; ``LOAD_FAULTS=all`` takes each one.
+A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; `make test-thorough` takes each one.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from local import s3 as emulator
 from local.state import State
 from tableferry import load
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
+from tests.effort import THOROUGH, effort, thorough
 from tests.integration import counted_s3, packet_proxy
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, request
@@ -42,14 +43,13 @@ from tests.support import Database, Server, connect, embedded_only, not_applicab
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ALL = os.environ.get("LOAD_FAULTS") == "all"
 SEED = int(os.environ.get("LOAD_FAULTS_SEED") or time.time_ns() % 1_000_000)
 COMMIT = "COMMIT"
 DEADLOCK = 1213
 TABLE = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL, CONSTRAINT unlucky CHECK (id <> 13)) ENGINE=InnoDB"
 PATIENCE_SECONDS = 20
 
-pytestmark = [pytest.mark.usefixtures("small_blocks", "hasty"), pytest.mark.timeout(3600 if ALL else 120)]
+pytestmark = [pytest.mark.usefixtures("small_blocks", "hasty"), pytest.mark.timeout(effort(120, 3600))]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ BLOCKS = -(-FILE.count // LINES)
 
 def sampled(points: Sequence[int], most: int) -> list[int]:
     """So many of the points, evenly; all of them if that is asked for."""
-    if ALL or len(points) <= most:
+    if THOROUGH or len(points) <= most:
         return list(points)
     step = len(points) / most
     offset = SEED % 1000 / 1000 * step
@@ -285,7 +285,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, fate: Fate
 ) -> None:
     total = len(a_run(world, proxy, through).client)
-    for point in sampled(range(1, total + 1), 8):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         run = functions.prepared(event, DATABASE_URL=proxy.url)
         proxy.watch(at(point, fate, run.kill))
@@ -302,7 +302,7 @@ def test_a_load_killed_at_any_request_to_s3_is_once_in_the_table(
     assert functions.prepared(event, AWS_ENDPOINT_URL_S3=counted.url).go().outcomes()
     total = len(counted.seen)
     assert total >= 5
-    for point in sampled(range(1, total + 1), 5):
+    for point in sampled(range(1, total + 1), 3):
         event = world.put()
         run = functions.prepared(event, AWS_ENDPOINT_URL_S3=counted.url)
         counted.watch(at_request(numbered(point), UNANSWERED if answered else RESET, run.kill))
@@ -336,7 +336,7 @@ def test_a_delivery_does_not_end_well_while_a_machine_that_is_gone_without_a_wor
     world.settled(event)
 
 
-@pytest.mark.skipif(not ALL, reason="takes ten minutes")
+@thorough  # ten minutes
 def test_the_last_try_of_lambda_s_succeeds_after_a_machine_that_is_gone_without_a_word(
     world: World, proxy: Proxy, functions: Functions
 ) -> None:
@@ -417,7 +417,7 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
 ) -> None:
     run = a_run(world, proxy, through)
     total = len(run.client if from_client else run.server)
-    for point in sampled(range(1, total + 1), 5):
+    for point in sampled(range(1, total + 1), 3):
         event = world.put()
         proxy.watch(at(point, fate, from_client=from_client))
         with through():
@@ -432,7 +432,7 @@ def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_
     """At each packet: that is held up, the load's oldest session is killed, another delivery works, the packet goes on."""
     total = len(a_run(world, proxy, through).client)
     wrong = {}
-    for point in sampled(range(1, total + 1), 8):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         held = threading.Event()
         proxy.watch(at(point, Fate.HELD, held.set))
@@ -581,7 +581,7 @@ def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
 def test_an_event_delivered_many_times_at_once_is_one_load(
     world: World, functions: Functions, processes: int, threads: int
 ) -> None:
-    for _ in range(10 if ALL else 1):
+    for _ in range(effort(1, 10)):
         event = world.put()
         runs = [functions.prepared(*[event] * threads) for _ in range(processes)]
         for run in runs:
@@ -767,7 +767,7 @@ def _waits(server: Server) -> bool:
 
 def test_two_files_and_posts_at_once_are_each_once_in_the_table(world: World, functions: Functions) -> None:
     files = [File(1, 290), File(1001, 290)]
-    for _ in range(10 if ALL else 1):
+    for _ in range(effort(1, 10)):
         world.database.run("TRUNCATE TABLE t")
         events = [world.uploads.put(file.body, name=f"{file.first}.csv") for file in files]
         runs = [functions.prepared(event) for event in events]

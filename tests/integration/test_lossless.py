@@ -6,6 +6,7 @@ import pytest
 
 from tableferry import native, shadow
 from tableferry.archive import Format
+from tests.effort import one_in
 from tests.integration import verbs
 from tests.support import Database, Server, connect, not_applicable
 from tests.torture import carry
@@ -24,7 +25,7 @@ def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("bucket", "_no_library")
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", one_in(6, CASES), ids=lambda case: case.name)
 def test_a_table_comes_back_to_the_bit_where_nobody_compiled_the_library(database: Database, case: Case) -> None:
     if carry.server_of(database) not in case.servers:
         not_applicable(f"no {case.name}")
