@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry import api, jobapi, jobs, manifest, proof, views
 from tableferry.archive import Format
@@ -40,17 +41,20 @@ def create_backup(request: BackupRequest | None = None) -> Response[BackupView |
 
 
 @app.get("/backups", summary="The backups there are", tags=["backups"])
-def list_backups() -> BackupList:
-    """Newest first."""
+def list_backups(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> BackupList:
+    """Newest first; those that are under way, or came to nothing in the last day, are its ``jobs``."""
     settings = Settings.from_env()
-    return views.backups(open_store(settings.bucket), settings.signing_key)
+    return views.backups(open_store(settings.bucket), settings.signing_key, limit, datetime.now(UTC))
 
 
 @app.get("/backups/<id>", summary="One backup, or how far it is", tags=["backups"])
 def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # the name of the path's parameter
-    """The backup with its manifest; the state of its job while there is none."""
+    """The backup with its manifest, of ``latest`` too; the state of its job while there is none."""
     settings = Settings.from_env()
     store = open_store(settings.bucket)
+    if id == "latest":
+        found = manifest.read(store, manifest.latest(store), settings.signing_key)
+        return api.answer(HTTPStatus.OK, views.backup_detail(found))
     try:
         found = manifest.read(store, id, settings.signing_key)
     except BackupNotFound as error:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry import api, jobapi, jobs, proof, record, views
 from tableferry.database import Database
@@ -36,9 +37,9 @@ def create_restore(request: RestoreRequest | None = None) -> Response[RestoreVie
 
 
 @app.get("/restores", summary="The restores there were", tags=["restores"])
-def list_restores() -> RestoreList:
-    """The newest hundred."""
-    found = record.newest(open_store(Settings.from_env().bucket))
+def list_restores(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> RestoreList:
+    """The newest, newest first."""
+    found = record.newest(open_store(Settings.from_env().bucket), limit)
     return RestoreList(restores=[views.restore(restored) for restored in found])
 
 

@@ -105,6 +105,8 @@ def _query(path: str) -> st.SearchStrategy[dict[str, str]]:
         optional["table"] = tables | words
     if path.endswith("/rows"):
         optional = {"on_duplicate": st.sampled_from(["reject", "ignore", "update", "replace"]), "unknown": words}
+    if path in ("/backups", "/restores"):
+        optional["limit"] = st.sampled_from(["1", "100", "0", "x"])
     if path == "/loads":
         optional["key"] = st.sampled_from(["uploads/one/fuzz.csv", "../x", "restores/"]) | words
         optional |= {"table": tables | words, "after": words, "limit": st.sampled_from(["1", "1000", "1001", "-1"])}

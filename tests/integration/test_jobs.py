@@ -11,9 +11,10 @@ from functions.backup import app as backup_app
 from functions.restore import app as restore_app
 from tableferry import jobs, record
 from tableferry import restore as restore_module
+from tableferry.errors import TableNotFound
 from tableferry.identity import new_id
 from tests.integration import verbs
-from tests.integration.lambdas import Json, created, invoke
+from tests.integration.lambdas import Json, created, invoke, request
 from tests.integration.verbs import backup, get, load_sample, post, run, table
 from tests.support import Database
 
@@ -253,3 +254,50 @@ def test_a_lease_that_somebody_else_took_over_is_not_written_over(loaded: Databa
     with pytest.raises(Exception, match="somebody else"):
         jobs.run(verbs.store(), job["id"], {}, taken_over, lambda _: {})
     assert verbs.store().get_json(f"jobs/{job['id']}.json")["result"]["by"] == "somebody else"
+
+
+def test_a_backup_under_way_or_that_came_to_nothing_is_in_the_list_of_backups(loaded: Database, bucket: str) -> None:
+    job = queued("/backups", {"tables": ["jobs"]})
+    assert (get("/backups").json["backups"], get("/backups").json["jobs"]) == ([], [job])
+    rewrite(job, state="running", lease=ago(seconds=-20))
+    (shown,) = get("/backups").json["jobs"]
+    assert (shown["id"], shown["state"]) == (job["id"], "running")
+    rewrite(job, state="queued", lease=None)
+    deliver(job, bucket)
+    found = get("/backups").json
+    assert ([one["id"] for one in found["backups"]], found["jobs"]) == ([job["id"]], [])
+    failed = queued("/backups", {"tables": ["nowhere"]})
+    deliver(failed, bucket)
+    queued("/restores")
+    (shown,) = get("/backups").json["jobs"]
+    assert (shown["id"], shown["state"], shown["problem"]["type"]) == (
+        failed["id"], "failed", "urn:tableferry:problem:table-not-found",
+    )  # fmt: skip
+
+
+def test_what_a_schedule_asks_for_is_a_job_too(loaded: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Json] = []
+    real = backup_app.backup
+
+    def look(*args: Any, **options: Any) -> Any:
+        seen.extend(get("/backups").json["jobs"])
+        return real(*args, **options)
+
+    monkeypatch.setattr(backup_app, "backup", look)
+    made = invoke(backup_app.handler, {"action": "backup"})
+    assert [(one["id"], one["state"]) for one in seen] == [(made["id"], "running")]
+    assert get(f"/backups/{made['id']}").json["rows"] == made["rows"]
+    with pytest.raises(TableNotFound):
+        invoke(backup_app.handler, {"action": "backup", "tables": ["nowhere"]})
+    assert [one["state"] for one in get("/backups").json["jobs"]] == ["failed"]
+
+
+def test_the_latest_backup_can_be_looked_at_by_that_name(database: Database, bucket: str) -> None:
+    load_sample(database)
+    get("/backups/latest").problem(404)
+    backup("jobs")
+    second = backup()
+    assert get("/backups/latest").json == get(f"/backups/{second['id']}").json
+    assert post("/backups/latest/verify").json["backup"] == second["id"]
+    answer = request(backup_app.handler, "GET", "/backups", query={"limit": "1"})
+    assert [one["id"] for one in answer.json["backups"]] == [second["id"]]

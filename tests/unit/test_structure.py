@@ -51,7 +51,7 @@ LAYERS = [
     ["database", "store", "tables"],
     ["driver"],
     ["login", "tls"],
-    ["settings", "identity", "servers"],
+    ["settings", "identity", "servers", "newest"],
     ["served", "options", "deadline", "curl"],
     ["errors"],
 ]

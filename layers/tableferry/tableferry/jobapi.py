@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +10,6 @@ from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from tableferry import api, jobs, problems, views
 from tableferry.errors import TableferryError
-from tableferry.identity import new_id
 from tableferry.jobs import Job, Kind
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
@@ -58,17 +56,23 @@ def performer(perform: Perform) -> Callable[[str, str], str]:
 
 
 def at_once(kind: Kind, perform: Perform) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What a direct invocation does, which has nobody to tell of progress: the work itself."""
+    """What a direct invocation does: a job, which others see while it is under way; its result, or its error is raised."""
 
     def run(request: dict[str, Any]) -> dict[str, Any]:
         settings = Settings.from_env()
-        job_id = new_id(datetime.now(UTC))
-        return perform(kind, settings, open_store(settings.bucket), job_id, request, lambda done, of, rows: None)
+        store = open_store(settings.bucket)
+        job = jobs.create(store, kind, request, trigger=False)
+        if (error := _run(settings, store, job.id, kind, request, perform)) is not None:
+            raise error
+        return jobs.find(store, job.id, kind).result or {}
 
     return run
 
 
-def _run(settings: Settings, store: Store, job_id: str, kind: Kind, request: dict[str, Any], perform: Perform) -> None:
+def _run(
+    settings: Settings, store: Store, job_id: str, kind: Kind, request: dict[str, Any], perform: Perform
+) -> BaseException | None:
+    """Do a job; the error that it failed with, which is logged and counted."""
     error = jobs.run(
         store,
         job_id,
@@ -82,3 +86,4 @@ def _run(settings: Settings, store: Store, job_id: str, kind: Kind, request: dic
         api.logger.warning("job failed", extra={"error": error.name, "detail": str(error)}, exc_info=error)
     elif error is not None:
         api.logger.error("job failed", exc_info=error)
+    return error

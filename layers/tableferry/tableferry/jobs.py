@@ -26,6 +26,7 @@ from tableferry.store import Store
 LEASE = timedelta(seconds=30)
 _RENEWED_EVERY_SECONDS = 3.0
 _QUEUED_AT_MOST = timedelta(minutes=10)
+_LOOKED_AT = 200
 _POLL_SECONDS = (0.05, 0.5)
 
 
@@ -100,6 +101,17 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
     if job.kind != kind:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.")
     return job.seen(datetime.now(UTC))
+
+
+def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
+    """The jobs of a kind, asked for in the last day, that have not come to a result: under way, failed or dead; newest first.
+
+    Of the day's jobs no more than the newest 200 are looked at.
+    """
+    since = f"{now - timedelta(days=1):%Y%m%dT%H%M%S}"
+    keys = [item.key for item in store.list("jobs/2", after=f"jobs/{since}")]  # ids begin with the year
+    found = map(Job.model_validate_json, store.present(reversed(keys[-_LOOKED_AT:])))
+    return [job.seen(now) for job in found if job.kind is kind and job.state != "done"]
 
 
 def wait(store: Store, job: Job, seconds: float) -> Job:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,6 +20,7 @@ from tableferry.columns import Codec
 from tableferry.documents import added
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.identity import is_id
+from tableferry.newest import newest
 from tableferry.store import Store
 from tableferry.sums import disagreements
 from tableferry.tables import ForeignKey, Trigger
@@ -167,7 +168,7 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
 
 def ids(store: Store) -> Iterator[str]:
     """The ids of all backups, newest first; unfinished ones are among them."""
-    return iter(sorted(store.folders("backups/"), reverse=True))
+    return newest(lambda after: store.folders("backups/", after), datetime.now(UTC))
 
 
 def latest(store: Store) -> str:

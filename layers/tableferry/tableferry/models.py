@@ -198,11 +198,27 @@ class BackupDetail(BackupView):
     manifest: dict[str, Any]
 
 
+class JobView(BaseModel):
+    """A job that is not done; ``problem`` says why one failed."""
+
+    id: str
+    kind: str
+    state: str
+    progress: dict[str, int]
+    created: datetime
+    finished: datetime | None = None
+    problem: dict[str, Any] | None = None
+
+
 class BackupList(BaseModel):
-    """The newest backups first; ``damaged`` are those whose manifest cannot be trusted."""
+    """The newest backups first; ``damaged`` are those whose manifest cannot be trusted.
+
+    ``jobs``: backups asked for in the last day that are under way, or came to nothing.
+    """
 
     backups: list[BackupView]
     damaged: list[str]
+    jobs: list[JobView] = []
 
 
 class VerifyRequest(Request):
@@ -219,18 +235,6 @@ class DrillRequest(Request):
 
 class RecoverRequest(Request):
     """Nothing to ask for: restores that died are finished."""
-
-
-class JobView(BaseModel):
-    """A job that is not done; ``problem`` says why one failed."""
-
-    id: str
-    kind: str
-    state: str
-    progress: dict[str, int]
-    created: datetime
-    finished: datetime | None = None
-    problem: dict[str, Any] | None = None
 
 
 class VerificationView(BaseModel):
@@ -312,6 +316,6 @@ class RestoreView(BaseModel):
 
 
 class RestoreList(BaseModel):
-    """The newest hundred restores, newest first."""
+    """Restores, newest first."""
 
     restores: list[RestoreView]

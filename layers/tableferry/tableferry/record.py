@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.errors import Finding, ObjectNotFound, RecordNotFound
 from tableferry.identity import is_id
+from tableferry.newest import newest as newest_ids
 from tableferry.store import Store
 from tableferry.tables import ForeignKey, Trigger
 
-_SHOWN = 100
+_PREFIX = "restores/"
 
 State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
 
@@ -113,11 +115,19 @@ def find(store: Store, restore_id: str) -> Restore:
         raise RecordNotFound(f"There is no restore {restore_id!r}.") from error
 
 
-def newest(store: Store) -> list[Restore]:
-    """The hundred newest records, newest first."""
-    found = sorted((item.key for item in store.list("restores/")), reverse=True)
-    return [Restore.model_validate_json(text) for text in store.present(found[:_SHOWN])]
+def newest(store: Store, limit: int = 100) -> list[Restore]:
+    """The newest records, newest first, so many at most."""
+    found = islice(newest_ids(_listed(store), datetime.now(UTC)), limit)
+    return [Restore.model_validate_json(text) for text in store.present(map(key, found))]
+
+
+def _listed(store: Store) -> Callable[[str], Iterator[str]]:
+    def after(text: str) -> Iterator[str]:
+        for item in store.list(_PREFIX, after=f"{_PREFIX}{text}" if text else ""):
+            yield item.key.removeprefix(_PREFIX).removesuffix(".json")
+
+    return after
 
 
 def key(restore_id: str) -> str:
-    return f"restores/{restore_id}.json"
+    return f"{_PREFIX}{restore_id}.json"

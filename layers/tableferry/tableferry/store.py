@@ -214,13 +214,16 @@ class Store:
                 for found in page.get("Contents", ()):
                     yield Object(found["Key"], found["Size"], found["ETag"].strip('"'), found["LastModified"])
 
-    def folders(self, prefix: str) -> Iterator[str]:
-        """The names directly under a prefix that ends in a slash, by name."""
+    def folders(self, prefix: str, after: str = "") -> Iterator[str]:
+        """The names directly under a prefix that ends in a slash, by name; those that follow a text if one is given."""
         pages = self._client.get_paginator("list_objects_v2")
         with _translated(prefix):
-            for page in pages.paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/"):
+            for page in pages.paginate(
+                Bucket=self.bucket, Prefix=prefix, Delimiter="/", StartAfter=f"{prefix}{after}" if after else ""
+            ):
                 for found in page.get("CommonPrefixes", ()):
-                    yield found["Prefix"].removeprefix(prefix).rstrip("/")
+                    if (name := found["Prefix"].removeprefix(prefix).rstrip("/")) > after:
+                        yield name
 
     def presigned_post(
         self, key: str, content_type: str, largest: int, seconds: int, metadata: Mapping[str, str] | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import datetime
 from itertools import islice
 
-from tableferry import manifest
+from tableferry import jobs, manifest
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict
-from tableferry.jobs import Job
+from tableferry.jobs import Job, Kind
 from tableferry.manifest import Manifest
 from tableferry.models import (
     BackedUpTable,
@@ -23,7 +25,7 @@ from tableferry.record import Restore
 from tableferry.store import Store
 from tableferry.verify import Verified
 
-_SHOWN = 100
+_AT_ONCE = 8
 
 
 def backup(made: Manifest) -> BackupView:
@@ -56,16 +58,24 @@ def backup_detail(made: Manifest) -> BackupDetail:
     return BackupDetail(**dict(backup(made)), manifest=made.model_dump(mode="json"))
 
 
-def backups(store: Store, signing_key: bytes) -> BackupList:
-    """The hundred newest; one that has no manifest (yet) is none."""
-    found = BackupList(backups=[], damaged=[])
-    for backup_id in islice(manifest.ids(store), _SHOWN):
+def backups(store: Store, signing_key: bytes, limit: int, now: datetime) -> BackupList:
+    """The newest, so many at most; one that has no manifest (yet) is none, but may be a job. Memory: a few manifests."""
+
+    def view(backup_id: str) -> BackupView | str | None:
         try:
-            found.backups.append(backup(manifest.read(store, backup_id, signing_key)))
+            return backup(manifest.read(store, backup_id, signing_key))
         except BackupNotFound:
-            continue
+            return None
         except (BackupDamaged, Conflict):
-            found.damaged.append(backup_id)
+            return backup_id
+
+    found = BackupList(backups=[], damaged=[], jobs=[job(one) for one in jobs.unfinished(store, Kind.BACKUP, now)])
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="manifest") as pool:
+        for seen in pool.map(view, islice(manifest.ids(store), limit)):
+            if isinstance(seen, str):
+                found.damaged.append(seen)
+            elif seen is not None:
+                found.backups.append(seen)
     return found
 
 

@@ -1,0 +1,33 @@
+"""The newest ids, out of listings that begin with the oldest."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tableferry.identity import new_id
+from tableferry.newest import newest
+
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+
+
+@given(st.lists(st.integers(-3, 3000), unique=True, max_size=60))
+def test_every_id_comes_once_the_newest_first(days: list[int]) -> None:
+    ids = sorted(new_id(NOW - timedelta(days=age)) for age in days)
+    assert list(newest(lambda after: (one for one in ids if one > after), NOW)) == ids[::-1]
+
+
+def test_whoever_wants_few_does_not_wait_for_years_of_ids() -> None:
+    ids = sorted(new_id(NOW - timedelta(hours=age)) for age in range(20_000))
+    looked_at = []
+
+    def listed(after: str) -> Iterator[str]:
+        for one in ids:
+            if one > after:
+                looked_at.append(one)
+                yield one
+
+    assert list(islice(newest(listed, NOW), 100)) == ids[:-101:-1]
+    assert len(looked_at) < 300
