@@ -24,7 +24,7 @@ app = api.resolver()
 
 _LARGEST_UPLOAD_BYTES = 5 * 1024**3  # what one POST to S3 can carry
 _UPLOAD_SECONDS = 600
-_NDJSON = {
+_NDJSON: dict[int, Any] = {
     200: {
         "description": "Rejects, a line of JSON each.",
         "content": {"application/x-ndjson": {"schema": {"type": "string"}}},

@@ -277,13 +277,14 @@ def test_a_backup_under_way_or_that_came_to_nothing_is_in_the_list_of_backups(lo
 
 def test_what_a_schedule_asks_for_is_a_job_too(loaded: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Json] = []
-    real = backup_app.backup
+    module: Any = backup_app
+    real = module.backup
 
     def look(*args: Any, **options: Any) -> Any:
         seen.extend(get("/backups").json["jobs"])
         return real(*args, **options)
 
-    monkeypatch.setattr(backup_app, "backup", look)
+    monkeypatch.setattr(module, "backup", look)
     made = invoke(backup_app.handler, {"action": "backup"})
     assert [(one["id"], one["state"]) for one in seen] == [(made["id"], "running")]
     assert get(f"/backups/{made['id']}").json["rows"] == made["rows"]
