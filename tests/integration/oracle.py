@@ -126,7 +126,7 @@ def exact(precision: int, scale: int, unsigned: bool = False) -> Stored:
     def stored(text: str) -> Decimal:
         number = _number(text)
         steps = _EXACT.scaleb(number, scale)
-        if steps != _EXACT.to_integral_value(steps) or abs(steps) >= 10**precision or (unsigned and number < 0):
+        if steps != _EXACT.to_integral_value(steps) or _EXACT.abs(steps) >= 10**precision or (unsigned and number < 0):
             raise Refused
         return number
 
