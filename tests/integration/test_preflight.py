@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.database import grants
-from tableferry import manifest, preflight, servers
+from tableferry import manifest, rehearsal, servers
 from tableferry.database import is_mariadb
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -80,7 +80,8 @@ def test_a_dry_run_says_what_would_be_done_and_that_nothing_is_in_the_way(loaded
         planned = restore(dry_run=True)
     plan = planned["plan"]
     assert plan["problems"] == []
-    assert plan["checks"] == list(preflight.CHECKS)
+    assert plan["checks"] == list(rehearsal.CHECKS)
+    assert plan["unchecked"] == []
     sizes = {found["name"]: found["bytes"] for found in made["tables"]}
     assert [(found["name"], found["rows"], found["bytes"], found["replaces"]) for found in plan["tables"]] == [
         ("departments", 5, sizes["departments"], True),

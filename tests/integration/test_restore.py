@@ -302,7 +302,9 @@ def test_a_table_comes_back_beside_the_live_one_by_another_name(loaded: Database
     assert "REFERENCES `jobs`" in copy.definition
     assert after.tables["old departments"].triggers == ()
     enforced(loaded)
-    again = restore(tables=["departments"], into={"departments": "old departments"})
+    with verbs.unchanged(loaded):
+        assert "`replace`" in refused({"into": {"departments": "old departments"}})
+    again = restore(tables=["departments"], into={"departments": "old departments"}, replace=True)
     assert [found["replaced"] for found in again["tables"]] == [True]
     with pytest.raises(pymysql.err.IntegrityError, match=WITHOUT_PARENT):
         run(loaded, "DELETE FROM `old departments` WHERE id = 1")

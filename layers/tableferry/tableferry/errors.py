@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,18 @@ class TableferryError(Exception):
     transient = False
     findings: tuple[Finding, ...] = ()
     """Each thing that is in the way by itself, where several may be."""
+
+    @classmethod
+    def of(cls, *findings: Finding) -> Self:
+        """The error that says all of these."""
+        error = cls(" ".join(finding.message for finding in findings))
+        error.findings = findings
+        return error
+
+    @property
+    def said(self) -> tuple[Finding, ...]:
+        """The findings, or, where there are none, the error itself as one."""
+        return self.findings or (Finding(self.name, "", str(self)),)
 
     @property
     def name(self) -> str:

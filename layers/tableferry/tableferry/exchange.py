@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tableferry import orphans, privileges, record
+from tableferry import fits, orphans, privileges, record
 from tableferry.database import Connection, is_mariadb
 from tableferry.errors import Conflict
 from tableferry.record import Restore
@@ -71,7 +71,10 @@ def _exchange(
     known = {(key.schema, key.table, key.name) for key in pointing}
     lost = [key for key in found.following if (key.schema, key.table, key.name) not in known]
     following = [*pointing, *(key for key in lost if is_there(connection, key))]
-    notes = orphans.refuse(connection, as_if_swapped(following, moves), allow_orphans)
+    pointed = as_if_swapped(following, moves)
+    if misfits := fits.look(connection, moves[0].aside, pointed):  # keys that were made since the last look
+        raise Conflict.of(*misfits)
+    notes = orphans.refuse(connection, pointed, allow_orphans)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     orphans.refuse(connection, own)
     if not is_mariadb(connection):  # which does not ask for it

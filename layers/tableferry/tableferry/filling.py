@@ -11,7 +11,7 @@ from tableferry import loader
 from tableferry.columns import Kind
 from tableferry.crew import Crew
 from tableferry.database import Connection, error_code, is_mariadb, rows
-from tableferry.errors import Conflict
+from tableferry.errors import Conflict, Finding
 from tableferry.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.store import Store
 from tableferry.verify import fetch
@@ -81,7 +81,8 @@ def _refuse_too_long(limit: int, frame: pl.DataFrame, entry: TableEntry) -> None
         row = frame.row(sizes.index(longest), named=True)
         key = ", ".join(f"{name} = {row[name]!r}" for name in entry.primary_key if name in row)
         where = f" in the row {key}" if key else ""
-        raise Conflict(
+        message = (
             f"Table {entry.name!r} has a text of {longest} bytes{where}, and the server's max_allowed_packet is {limit}: "
             "raise it first. Nothing was changed."
         )
+        raise Conflict.of(Finding("max-allowed-packet", entry.name, message))

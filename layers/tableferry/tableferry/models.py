@@ -251,6 +251,7 @@ class VerificationView(BaseModel):
 class RestoreRequest(Request):
     """``backup``: an id, or ``latest``; ``into`` gives tables other names; ``trust`` takes a manifest without signature.
 
+    A table that has such another name already is only replaced with ``replace``.
     ``allow_inexact_json`` restores JSON scalars which no text gives back as the numbers and strings that they look like.
     Rows that would have no parent stop a restore; with ``allow_orphans`` its notes name them.
     """
@@ -258,6 +259,7 @@ class RestoreRequest(Request):
     backup: str = "latest"
     tables: list[TableName] | None = None
     into: dict[TableName, TableName] = Field(default_factory=dict)
+    replace: bool = False
     dry_run: bool = False
     trust: bool = False
     allow_inexact_json: bool = False
@@ -275,11 +277,28 @@ class RestoredTableView(BaseModel):
     replaced: bool
 
 
+class ChangedColumnView(BaseModel):
+    """A column that becomes another: its definition ``now``, and ``then``."""
+
+    name: str
+    now: str
+    then: str
+
+
+class ColumnChangesView(BaseModel):
+    """The columns of a table that would be replaced: those that come, go and change."""
+
+    coming: list[str] = []
+    going: list[str] = []
+    changing: list[ChangedColumnView] = []
+
+
 class PlannedTableView(BaseModel):
     """What would be done with one table: ``replaces`` a live one or is new; ``bytes`` as stored in the bucket.
 
     ``repointed``: foreign keys of other tables, as ``table.key``, that would be pointed at it. ``triggers`` would be made,
-    those of a table that is replaced dropped.
+    those of a table that is replaced dropped. ``rows_now`` are those of the table that would be replaced, null for none;
+    where they were not ``counted`` they are the server's estimate. ``columns`` come, go and change.
     """
 
     name: str
@@ -290,14 +309,21 @@ class PlannedTableView(BaseModel):
     foreign_keys: list[str]
     repointed: list[str]
     triggers: list[str]
+    rows_now: int | None = None
+    rows_now_counted: bool = True
+    columns: ColumnChangesView = ColumnChangesView()
 
 
 class PlanView(BaseModel):
-    """A dry run's answer: what would be done, what was looked at, and what stands in the way (nothing: it can go)."""
+    """A dry run's answer: what would be done, what was looked at, and what stands in the way (nothing: it can go).
+
+    ``unchecked``: what was not looked at, and why, such as the rows of a table that is too large to be loaded for a trial.
+    """
 
     tables: list[PlannedTableView]
     checks: list[str]
     problems: list[FindingView]
+    unchecked: list[FindingView] = []
 
 
 class RestoreView(BaseModel):

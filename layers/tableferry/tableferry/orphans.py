@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pymysql
 
 from tableferry.database import Connection, error_code, rows
-from tableferry.errors import Conflict
+from tableferry.errors import Conflict, Finding
 from tableferry.tables import ForeignKey, qualified, quote
 
 _SHOWN = 10
@@ -15,20 +15,36 @@ _GONE = {1054, 1146}  # no such column, no such table
 
 
 def refuse(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> list[str]:
-    """Raise Conflict, with up to ten keys, if rows of a child have no parent; where that is ``allowed``, return notes."""
-    notes = []
+    """Raise Conflict, with up to ten rows a key, if rows of a child have no parent; where that is ``allowed``, return notes."""
+    problems, notes = look(connection, keys, allowed)
+    if problems:
+        raise Conflict.of(*problems)
+    return notes
+
+
+def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> tuple[list[Finding], list[str]]:
+    """What would be refused, key by key, and, where rows without a parent are ``allowed``, the notes of them instead."""
+    problems, notes = [], []
     for key in keys:
-        if found := _orphans(connection, key):
-            shown = ", ".join("(" + ", ".join(str(value) for value in row) + ")" for row in found)
-            which = f"in {key.parent_table!r} (foreign key {key.name!r}): {', '.join(key.columns)} = {shown}"
-            if not allowed:
-                raise Conflict(
-                    f"Rows of table {key.table!r} would have no parent {which}. Restore both tables together, mend these "
-                    "rows first, or say `allow_orphans`."
-                )
+        try:
+            found = _orphans(connection, key)
+        except Conflict as error:
+            problems.append(Finding("foreign-keys", key.table, str(error)))
+            continue
+        if not found:
+            continue
+        shown = ", ".join("(" + ", ".join(str(value) for value in row) + ")" for row in found)
+        which = f"in {key.parent_table!r} (foreign key {key.name!r}): {', '.join(key.columns)} = {shown}"
+        if allowed:
             more = " and maybe others" if len(found) == _SHOWN else ""
             notes.append(f"Rows of table {key.table!r} have no parent {which}{more}.")
-    return notes
+            continue
+        message = (
+            f"Rows of table {key.table!r} would have no parent {which}. Restore both tables together, mend these "
+            "rows first, or say `allow_orphans`."
+        )
+        problems.append(Finding("orphans", key.table, message))
+    return problems, notes
 
 
 def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]]:

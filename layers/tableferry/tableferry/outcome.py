@@ -17,7 +17,7 @@ import pymysql
 from tableferry import catalog, ddl, likeness
 from tableferry.columns import Codec, Kind, codecs
 from tableferry.database import Connection, execute, server_version
-from tableferry.errors import DefinitionDiffers, NotSupported
+from tableferry.errors import DefinitionDiffers, Finding, NotSupported
 from tableferry.manifest import TableEntry
 from tableferry.tables import qualified
 
@@ -33,20 +33,26 @@ def refuse(connection: Connection, entry: TableEntry, server: str, schema: str, 
     """
     made = catalog.definition(connection, schema, name)
     if differs := _difference(entry, server, server_version(connection), made, name == entry.name):
-        raise DefinitionDiffers(
-            f"This server makes something else of the definition of table {entry.name!r}: {differs}. Nothing was changed."
+        raise _differs(
+            entry,
+            f"This server makes something else of the definition of table {entry.name!r}: {differs}. Nothing was changed.",
         )
     try:
         found = codecs(catalog.table(connection, schema, name))
     except NotSupported as error:
-        raise DefinitionDiffers(f"Table {entry.name!r} would have a column that cannot be loaded: {error}") from error
+        raise _differs(entry, f"Table {entry.name!r} would have a column that cannot be loaded: {error}") from error
     for said, is_ in zip_longest(entry.codecs, found):
         if said is None or is_ is None or _essence(said) != _essence(is_):
             column = (said or is_).name
-            raise DefinitionDiffers(
+            raise _differs(
+                entry,
                 f"What the manifest says of column {column!r} of table {entry.name!r} does not fit its definition. "
-                "Nothing was changed."
+                "Nothing was changed.",
             )
+
+
+def _differs(entry: TableEntry, message: str) -> DefinitionDiffers:
+    return DefinitionDiffers.of(Finding("definition", entry.name, message))
 
 
 def culprit(connection: Connection, text: str, schema: str) -> str:

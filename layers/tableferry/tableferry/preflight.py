@@ -11,7 +11,7 @@ from tableferry.database import Connection, rows, server_version
 from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.manifest import Manifest
 from tableferry.servers import Server
-from tableferry.shadow import Item, Place, foreign_keys
+from tableferry.shadow import Item, Place, foreign_keys, keyless_settings
 from tableferry.swap import Move, followers
 from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
 
@@ -48,13 +48,9 @@ def refuse(
     connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: Collection[str]
 ) -> None:
     """Raise MissingPrivilege or Conflict, with all findings, if the tables could not be built and swapped in."""
-    found = look(connection, source, items, place, live)
-    if not found:
-        return
-    lacks = any(finding.code == "privileges" for finding in found)
-    error = (MissingPrivilege if lacks else Conflict)(" ".join(finding.message for finding in found))
-    error.findings = tuple(found)
-    raise error
+    if found := look(connection, source, items, place, live):
+        lacks = any(finding.code == "privileges" for finding in found)
+        raise (MissingPrivilege if lacks else Conflict).of(*found)
 
 
 def look(
@@ -133,6 +129,38 @@ def _local_infile(looked: _Looked) -> Iterator[tuple[str, str]]:
     [(on,)] = rows(looked.connection, "SELECT @@GLOBAL.local_infile")
     if not on:
         yield "", "The server has local_infile off: set it to 1 in the parameter group."
+
+
+def _primary_keys(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """A server may refuse tables without a primary key, or give them one that was not in the backup."""
+    tables = [item for item in looked.items if not item.entry.primary_key]
+    for setting in keyless_settings(looked.connection) if tables else []:
+        for item in tables:
+            yield (
+                item.entry.name,
+                (
+                    f"Table {item.entry.name!r} has no primary key, and the server has {setting} on, which lets no table be "
+                    "made as this one was. Set it to OFF for the restore (on RDS in the parameter group)"
+                    + (
+                        "."
+                        if looked.server.mariadb
+                        else ", or grant SESSION_VARIABLES_ADMIN to the database user: then a restore does so for itself."
+                    )
+                ),
+            )
+
+
+def _taken_tables(looked: _Looked) -> Iterator[tuple[str, str]]:
+    """A table of another name that a table is to get is replaced only if that is asked for."""
+    for item in looked.items:
+        if item.renamed and item.into in looked.live and not item.replace:
+            yield (
+                item.into,
+                (
+                    f"Table {item.entry.name!r} was to become {item.into!r}, and there is a table of that name: choose another "
+                    "name, or have that table replaced by saying `replace`."
+                ),
+            )
 
 
 def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
@@ -273,6 +301,8 @@ CHECKS: dict[str, Callable[[_Looked], Iterator[tuple[str, str]]]] = {
     "server-version": _server_version,
     "privileges": _privileges,
     "local-infile": _local_infile,
+    "taken-tables": _taken_tables,
+    "primary-keys": _primary_keys,
     "crossing": _crossing,
     "inexact-json": _inexact_json,
     "parents": _parents,

@@ -12,7 +12,7 @@ from tableferry.crew import Crew
 from tableferry.database import Connection
 from tableferry.difference import first_difference, same_but_for_json
 from tableferry.digest import Digest
-from tableferry.errors import DigestMismatch
+from tableferry.errors import DigestMismatch, Finding
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
 
@@ -47,7 +47,8 @@ def refuse(
     if inexact_json and entry.inexact and same_but_for_json(connection, store, source, entry, table_sql):
         return
     column = first_difference(connection, store, source, entry, table_sql)
-    raise DigestMismatch(
+    message = (
         f"Table {entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
         f"{entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."
     )
+    raise DigestMismatch.of(Finding("digest", entry.name, message))

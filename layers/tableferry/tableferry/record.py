@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tableferry.changes import Columns
 from tableferry.errors import Finding, ObjectNotFound, RecordNotFound
 from tableferry.identity import is_id
 from tableferry.newest import newest as newest_ids
@@ -50,16 +51,21 @@ class PlannedTable(BaseModel):
     foreign_keys: tuple[str, ...]
     repointed: tuple[str, ...]
     triggers: tuple[str, ...]
+    rows_now: int | None = None
+    """Of the table that would be replaced; None where there is none."""
+    rows_now_counted: bool = True
+    columns: Columns = Columns()
 
 
 class Plan(BaseModel):
-    """What a dry run found: what would be done, what was looked at, and what stands in the way."""
+    """What a dry run found: what would be done, what was looked at, what stands in the way, what was not looked at and why."""
 
     model_config = ConfigDict(frozen=True)
 
     tables: tuple[PlannedTable, ...]
     checks: tuple[str, ...]
     problems: tuple[Finding, ...]
+    unchecked: tuple[Finding, ...] = ()
 
 
 class Restore(BaseModel):

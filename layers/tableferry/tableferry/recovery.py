@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from tableferry import exchange, record
 from tableferry.database import Connection, Database, Mode, error_code, execute, rows
 from tableferry.errors import (
     Conflict,
+    Finding,
     InUse,
     MissingPrivilege,
     RecordNotFound,
@@ -58,11 +59,8 @@ class Turn:
 
     def refuse_stuck(self, tables: Iterable[str], except_id: str = "") -> None:
         """Raise Conflict if one of these tables is in a swap that cannot be finished."""
-        wanted = set(tables)
-        for found in self.stuck:
-            shared = sorted(wanted & {table.into for table in found.tables})
-            if shared and found.id != except_id:
-                raise Conflict(f"Table {shared[0]!r} is in restore {found.id} still. {found.stuck}")
+        if findings := _held([found for found in self.stuck if found.id != except_id], tables):
+            raise Conflict.of(*findings)
 
 
 @contextmanager
@@ -74,9 +72,7 @@ def alone(database: Database, store: Store) -> Iterator[Turn]:
     """
     with database.connect(Mode.FAITHFUL) as connection:
         if not _locked(connection, database.name):
-            raise RestoreUnderWay(
-                f"Another restore of the database {database.name!r} is going on; try again when it is done."
-            )
+            raise RestoreUnderWay.of(_under_way(database.name))
         kept, finished = [], []
         for restore_id in _left_behind(connection):
             try:
@@ -91,6 +87,36 @@ def alone(database: Database, store: Store) -> Iterator[Turn]:
             if now.state != found.state:
                 finished.append(now)
         yield Turn(connection, tuple(kept), tuple(finished))
+
+
+CHECKS = ("restore-under-way", "stuck")
+
+
+def in_the_way(connection: Connection, store: Store, database: str, tables: Iterable[str]) -> list[Finding]:
+    """What ``alone`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
+    [(holder,)] = rows(connection, "SELECT IS_USED_LOCK(%s)", (_lock_name(database),))
+    if holder is not None:
+        return [_under_way(database)]
+    found = []
+    for restore_id in _left_behind(connection):
+        with suppress(RecordNotFound):
+            found.append(record.find(store, restore_id))
+    return _held([one for one in found if one.database == database and one.stuck], tables)
+
+
+def _under_way(database: str) -> Finding:
+    message = f"Another restore of the database {database!r} is going on; try again when it is done."
+    return Finding("restore-under-way", "", message)
+
+
+def _held(stuck: Iterable[Restore], tables: Iterable[str]) -> list[Finding]:
+    """Which of the tables are in a swap that cannot be finished."""
+    wanted = set(tables)
+    return [
+        Finding("stuck", table, f"Table {table!r} is in restore {found.id} still. {found.stuck}")
+        for found in stuck
+        for table in sorted(wanted & {table.into for table in found.tables})[:1]
+    ]
 
 
 def finish(connection: Connection, store: Store, found: Restore) -> Restore:
@@ -193,9 +219,13 @@ def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:
     The names of such locks are of the whole server, and 64 characters at most. Where no holder is known a second is
     waited: the server may not have noticed yet that the connection which had it is closed.
     """
-    name = "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
+    name = _lock_name(schema)
     [(got, used_by)] = rows(connection, "SELECT GET_LOCK(%s, %s), IS_USED_LOCK(%s)", (name, 0 if holder else 1, name))
     return got == 1 or (holder != 0 and used_by == holder)
+
+
+def _lock_name(schema: str) -> str:
+    return "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
 
 
 def _left_behind(connection: Connection) -> list[str]:

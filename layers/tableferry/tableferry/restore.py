@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tableferry import catalog, exchange, preflight, record, recovery, rehearsal, shadow
+from tableferry import catalog, exchange, preflight, record, recovery, rehearsal, shadow, standing_views
 from tableferry.database import Connection, Database, execute
 from tableferry.errors import (
     Conflict,
@@ -35,10 +35,12 @@ def plan(
     into: Mapping[str, str],
     served: Served = EVERY_TABLE,
     inexact_json: bool = False,
+    replace: bool = False,
 ) -> list[Item]:
     """What a restore would do; looks at nothing but the manifest, and which tables are served.
 
-    ``inexact_json`` is whether JSON that no text gives back may become what its text says.
+    ``inexact_json`` is whether JSON that no text gives back may become what its text says, ``replace`` whether a table
+    may take the place of one that has the other name it is to get.
 
     Raises:
         TableNotServed: a table, or the name it is to get, is not among those that are.
@@ -50,7 +52,9 @@ def plan(
             raise TableNotInBackup(f"Backup {source.id} holds no table {name!r}; it holds {', '.join(known)}.")
     wanted = set(known if tables is None and not into else [*(tables or ()), *into])
     items = [
-        Item(entry, into.get(entry.name, entry.name), inexact_json) for entry in source.tables if entry.name in wanted
+        Item(entry, into.get(entry.name, entry.name), inexact_json, replace)
+        for entry in source.tables
+        if entry.name in wanted
     ]
     if not items:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
@@ -92,7 +96,10 @@ def restore(
     all_there(store, source, [item.entry for item in items])
     place = Place.of(database.name, restore_id)
     if dry_run:
-        return rehearsal.rehearse(database, store, restore_id, source, items, place)
+        return rehearsal.rehearse(
+            database, store, restore_id, source, items, place,
+            allow_orphans=allow_orphans, workers=workers, chunk_bytes=chunk_bytes, progress=progress,
+        )  # fmt: skip
     with alone(database, store) as turn:
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
@@ -112,12 +119,19 @@ def restore(
                 workers=workers,
                 chunk_bytes=chunk_bytes,
                 progress=progress,
+                following=preflight.following(
+                    connection, items, place, [table.into for table in begun.tables if table.replaced]
+                ),
                 allow_orphans=allow_orphans,
             )
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
             begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": (*begun.notes, *notes)})
-            return exchange.forth(connection, store, begun, allow_orphans)
+            views = standing_views.working(connection, place.live)
+            done = exchange.forth(connection, store, begun, allow_orphans)
+            if spoilt := standing_views.broken(connection, views):
+                done = record.save(store, done.model_copy(update={"notes": (*done.notes, *spoilt)}))
+            return done
         except BaseException as error:
             after = abandon(database, store, connection, begun)
             if after.state == "done" and isinstance(error, Exception):

@@ -7,25 +7,19 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, crossing, ddl, orphans, outcome, readback, secondary
+from tableferry import catalog, crossing, ddl, fits, orphans, outcome, readback, secondary
 from tableferry.crew import Crew, crew
-from tableferry.database import Connection, Database, error_code, execute
-from tableferry.errors import Conflict
+from tableferry.database import Connection, Database, error_code, execute, rows
+from tableferry.errors import Conflict, Finding
 from tableferry.filling import Progress, fill
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
+from tableferry.swap import patiently
 from tableferry.tables import OWN_PREFIX, ForeignKey, qualified, quote
 
 _FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
-_DOES_NOT_FIT = {
-    1005,
-    1072,
-    1215,
-    1822,
-    1824,
-    3780,
-    6125,
-}  # foreign keys: no such index, column or table, or another type
+_OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")
+_MAY_NOT_SET = 1227
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +30,9 @@ class Item:
     into: str
     inexact_json: bool = False
     """Whether JSON that no text gives back may become what its text says."""
+
+    replace: bool = False
+    """Whether it may take the place of a table that has that other name."""
 
     @property
     def renamed(self) -> bool:
@@ -72,20 +69,79 @@ def build(
     workers: int,
     chunk_bytes: int,
     progress: Progress,
+    following: Sequence[ForeignKey] = (),
     allow_orphans: bool = False,
 ) -> list[str]:
     """Create, fill and check the tables and give them ``keys``; on an error the schema is left for the caller to drop.
 
-    Returns a note for each foreign key without whose parents rows are, if that is allowed.
+    ``following`` are the foreign keys of tables that stay, which are to point at these. Returns a note for each foreign key
+    without whose parents rows are, if that is allowed. A dry run takes the same steps, and stops before the last.
 
     Memory: for each worker twelve times the chunk of the backup, and sixteen times the longest row.
     """
+    prepare(connection, source, items, place, keys, following)
+    load(database, connection, store, source, items, place, workers=workers, chunk_bytes=chunk_bytes, progress=progress)
+    return _connect(connection, items, keys, allow_orphans)
+
+
+def prepare(
+    connection: Connection,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    keys: Sequence[ForeignKey],
+    following: Sequence[ForeignKey] = (),
+) -> None:
+    """Make the tables, empty; raises Conflict for one that cannot be had, and for foreign keys that would not fit."""
     _create(connection, source, items, place)
+    crosses = crossing.crosses(source.server, connection)
+    tried = [key for key in keys if crosses or key.parent_schema != place.shadow]  # the others were together before
+    if misfits := fits.look(connection, place.shadow, [*tried, *arriving(following, place)]):
+        raise Conflict.of(*misfits)
+
+
+def load(
+    database: Database,
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    *,
+    workers: int,
+    chunk_bytes: int,
+    progress: Progress,
+) -> None:
+    """Fill tables that were made empty, and hold them against the manifest; memory as ``build`` says."""
     indexes = _off(connection, items, place)
     with crew(database, workers) as hands:
         fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], progress)
         _finish(hands, connection, store, source, items, place, indexes, chunk_bytes)
-    return _connect(connection, items, keys, allow_orphans)
+
+
+def arriving(following: Sequence[ForeignKey], place: Place) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at the tables that were built."""
+    return [replace(key, parent_schema=place.shadow) for key in following]
+
+
+def keyless_settings(connection: Connection) -> list[str]:
+    """Settings of the server that let no table without a primary key be as it was; switched off where the user may."""
+    found = rows(
+        connection,
+        "SHOW SESSION VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'sql_generate_invisible_primary_key',"
+        " 'innodb_force_primary_key') AND Value = 'ON'",
+    )
+    return [str(name) for name, _ in found if name not in _OF_SESSIONS or not _switched_off(connection, name)]
+
+
+def _switched_off(connection: Connection, setting: str) -> bool:
+    try:
+        execute(connection, f"SET SESSION {setting} = 0")
+    except pymysql.err.MySQLError as error:
+        if error_code(error) != _MAY_NOT_SET:
+            raise
+        return False
+    return True
 
 
 def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[ForeignKey]:
@@ -110,6 +166,7 @@ def _create(connection: Connection, source: Manifest, items: Sequence[Item], pla
     """Make the tables, empty, and hold each against its definition; raises Conflict for one that cannot be had."""
     execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
     execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
+    keyless_settings(connection)
     target = crossing.target_of(source.server, connection)
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for item in items:
@@ -117,16 +174,17 @@ def _create(connection: Connection, source: Manifest, items: Sequence[Item], pla
         if target:
             text, obstacles = crossing.translated(text, item.entry.name, target)
             if obstacles:
-                raise Conflict(" ".join(obstacles))
+                raise Conflict.of(*(Finding("crossing", item.entry.name, obstacle) for obstacle in obstacles))
         try:
             execute(connection, ddl.without_foreign_keys(text, place.shadow, item.into, not item.renamed))
         except pymysql.err.MySQLError as error:
             column = outcome.culprit(connection, text, place.shadow)
-            raise Conflict(
+            message = (
                 f"This server does not take the definition of table {item.entry.name!r}"
                 + (f": column {column!r}" if column else "")
                 + f" (error {error_code(error)}). Nothing was changed."
-            ) from error
+            )
+            raise Conflict.of(Finding("definition", item.entry.name, message)) from error
     for item in items:
         outcome.refuse(connection, item.entry, source.server, place.shadow, item.into)
     execute(connection, "SET SESSION foreign_key_checks = 1")
@@ -181,12 +239,10 @@ def _connect(
     for key in keys:
         try:
             name = ddl.beside(key.table, key.name) if key.table in renamed else key.name
-            execute(connection, ddl.add_foreign_key(replace(key, name=name)))
+            patiently(connection, ddl.add_foreign_key(replace(key, name=name)))  # it locks the parent
         except pymysql.err.MySQLError as error:
-            if error_code(error) not in _DOES_NOT_FIT:
+            if error_code(error) not in fits.DOES_NOT_FIT:
                 raise
-            raise Conflict(
-                f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more."
-            ) from error
+            raise Conflict.of(Finding("foreign-keys", key.table, fits.misfit(connection, key))) from error
     execute(connection, "SET SESSION foreign_key_checks = 1")
     return notes
