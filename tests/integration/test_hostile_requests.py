@@ -105,8 +105,8 @@ def test_a_table_with_foreign_keys_goes_beside_itself_by_the_longest_name(databa
     load_sample(database)
     backup()
     name = "n" * 64
-    for _ in range(2):
-        done = restore(into={"hired_employees": name})
+    for replace in (False, True):
+        done = restore(into={"hired_employees": name}, replace=replace)
         assert table(database, name).checksum == table(database, "hired_employees").checksum
         assert table(database, name).definition.count("FOREIGN KEY") == 2
         assert post(f"/restores/{done['id']}/accept").status == 200
