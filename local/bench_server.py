@@ -18,7 +18,7 @@ from local.matrix_results import known_as
 from local.process import StartError
 
 KINDS = ("mariadb", "mysql")
-_OURS = {*COLUMNS, "tableferry_ledger"}
+_OURS = {*COLUMNS, "tableferry_epochs", "tableferry_ledger"}
 _NO_MYSQL = (
     "no Docker engine answers here to run MySQL in, and MYSQL_URL names no server. Start Docker, or name one: "
     "`make bench SERVERS=mysql MYSQL_URL=mysql://root:password@host:3306/`"

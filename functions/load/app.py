@@ -10,10 +10,10 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import account, api, catalog, curl, deadline, handover, loadlist, rejectpage
+from tableferry import account, api, catalog, curl, deadline, epoch, handover, ledger, loadlist, rejectpage
 from tableferry.account import Account, State
 from tableferry.database import Database
-from tableferry.errors import InvalidRequest, UploadGone
+from tableferry.errors import Conflict, InvalidRequest, UploadGone
 from tableferry.loadlist import LoadList
 from tableferry.models import LoadRequest, UploadRequest, UploadTarget
 from tableferry.options import as_metadata
@@ -83,12 +83,13 @@ def show_rejects(
 def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
     """Go on with a load that failed or stalled, begin anew with one that was rejected; nothing is loaded twice.
 
-    202, and the account tells how it goes. A load that is done is answered with 200, and stays as it is.
+    202, and the account tells how it goes. A load that is done is answered with 200, and stays as it is, unless its rows
+    are not in the table as it is now: a restore has replaced it, or the database was put back to before.
     """
     settings = Settings.from_env()
     store = open_store(settings.bucket)
     found = account.find(store, id)
-    if found.state == "done":
+    if found.state == "done" and _is_in(settings, found):
         return api.answer(HTTPStatus.OK, found)
     uploaded = handover.uploaded(store, found)
     if settings.inline_jobs:
@@ -100,6 +101,24 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
         )
     handover.hand_over(store, found.id, retry=True)
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
+
+
+def _is_in(settings: Settings, done: Account) -> bool:
+    """Whether a load that is done is in the table as it is now; raises Conflict where nothing can be known of it."""
+    from tableferry.entries import Entries  # only for this request
+    from tableferry.standing import Standing, standing
+
+    database = Database(settings.database)
+    with database.connect() as connection:
+        ledger.prepare(connection)
+        live = epoch.settled(connection, database.name, done.table).live
+        found = standing(connection, Entries(done.id, done.table, live), done, settings.ledger_days)
+    if found is Standing.ELSEWHERE:
+        raise Conflict(
+            "This load is done in another database than the one of now, which knows nothing of it. To load the file here, "
+            "upload it again."
+        )
+    return found is Standing.IN
 
 
 def load_object(key: str, version: str) -> dict[str, Any]:

@@ -45,13 +45,19 @@ def list_restores(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> RestoreL
 
 @app.get("/restores/<id>", summary="One restore, or how far it is", tags=["restores"])
 def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # the name of the path's parameter
-    """What was restored and verified; the state of its job while it is not done."""
+    """What was restored and verified; the state of its job while it is not done, and nobody has finished it for the job."""
     store = open_store(Settings.from_env().bucket)
     try:
         job = jobs.find(store, id, Kind.RESTORE)
     except RecordNotFound:
         return api.answer(HTTPStatus.OK, views.restore(record.find(store, id)))
-    return api.answer(HTTPStatus.OK, views.restore(record.find(store, id)) if job.state == "done" else views.job(job))
+    try:
+        found = record.find(store, id)
+    except RecordNotFound:  # it has not come so far
+        return api.answer(HTTPStatus.OK, views.job(job))
+    ended = found.stuck or found.state not in record.UNDER_WAY
+    says_why = job.state == "failed" and found.state == "failed"
+    return api.answer(HTTPStatus.OK, views.restore(found) if ended and not says_why else views.job(job))
 
 
 @app.post("/restores/<id>/undo", summary="Put the old tables back", tags=["restores"])

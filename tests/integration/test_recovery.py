@@ -1,5 +1,7 @@
 """What becomes of restores that died, and of tables that were kept for long: by a schedule, and by whoever comes next."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +14,7 @@ from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import Json, invoke
 from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, run, table
-from tests.support import Database, until
+from tests.support import Database, connect, until
 
 TRIGGER = "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW SET @a = 1"
 
@@ -49,12 +51,22 @@ def killed_in_its_swap(killer: Killer, *tables: str, after_rename: bool) -> str:
         if newest and newest[0]["state"] == "swapping":
             break
         recover()
-    change += 3 * after_rename  # the drop of the trigger, the rename, and one more
-    recover()
-    assert killer.killed(change, {"action": "restore", "tables": list(tables)})
-    found = get("/restores").json["restores"][0]
-    assert found["state"] == "swapping"
-    return str(found["id"])
+    for later in range(change, change + 20):
+        recover()
+        assert killer.killed(later, {"action": "restore", "tables": list(tables)})
+        found = get("/restores").json["restores"][0]
+        assert found["state"] == "swapping"
+        if not after_rename or tables[0] in kept_by(str(found["id"])):
+            return str(found["id"])
+    raise AssertionError("no rename")
+
+
+def kept_by(restore_id: str) -> set[str]:
+    """The tables that a restore has put aside."""
+    with contextlib.closing(connect(os.environ["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+        schema = f"tableferry_old_{restore_id.lower().replace('-', '_')}"
+        cursor.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = %s", (schema,))
+        return {str(name) for (name,) in cursor.fetchall()}
 
 
 def test_a_scheduled_call_finishes_what_died_and_says_so(loaded: Database, killer: Killer) -> None:

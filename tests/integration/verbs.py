@@ -15,6 +15,7 @@ from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from local.database import split_statements
 from local.demo_sample import SOURCES
+from tableferry import facts
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 from tableferry.tables import quote
@@ -134,9 +135,10 @@ class Picture:
 
 
 def picture(database: Database) -> Picture:
-    """Checksum, definition and triggers of every table, and the schemas that are Tableferry's own."""
+    """Checksum, definition and triggers of every table but that of epochs, and the schemas that are Tableferry's own."""
     with cursor(database) as opened:
-        tables = {name: _table(opened, name) for name, _ in _rows(opened, _BASE_TABLES)}
+        names = [name for name, _ in _rows(opened, _BASE_TABLES) if name != facts.TABLE]
+        tables = {name: _table(opened, name) for name in names}
         own = frozenset(name for (name,) in _rows(opened, "SHOW DATABASES") if name.startswith("tableferry_"))
     return Picture(tables, own)
 

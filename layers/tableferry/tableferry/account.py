@@ -17,7 +17,7 @@ _BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alon
 _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
 _ID = re.compile(r"[0-9a-f]{32}")
 
-State = Literal["running", "done", "rejected", "failed", "stalled"]
+State = Literal["running", "done", "rejected", "failed", "stalled", "replaced"]
 MARKED = ("done", "rejected", "failed")
 """States by which loads are listed: those that last."""
 
@@ -27,7 +27,10 @@ class Account(BaseModel):
 
     ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is
     when this was so. It is ``rejected`` if no row was good, and ``reason`` then says why. A load is ``stalled`` if
-    nobody has gone on with it for 15 minutes: its function died, and a retry lets it go on.
+    nobody has gone on with it for 15 minutes: its function died, and a retry lets it go on. It is ``replaced`` if a
+    restore put another table in the place of the one that its rows went into: a retry loads into the table as it is now
+    what that does not have. ``restore`` is the one that had brought the table of which the counts tell, ``database`` the id
+    by which the ledger knows its own, ``notes`` what happened on the way.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +55,9 @@ class Account(BaseModel):
     finished: datetime | None = None
     error: dict[str, str] | None = None
     reason: str | None = None
+    database: str | None = None
+    restore: str | None = None
+    notes: tuple[str, ...] = ()
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
@@ -73,6 +79,10 @@ class Account(BaseModel):
         return self.model_copy(
             update={"state": "failed", "finished": datetime.now(UTC), "error": error, "reason": None}
         )
+
+    def replaced(self, detail: str) -> Account:
+        """The account of a load whose table is another by now."""
+        return self.failed("table-replaced", detail).model_copy(update={"state": "replaced"})
 
 
 def load_id(bucket: str, uploaded: Object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pymysql
 
-from tableferry import ledger
+from tableferry import epoch, ledger
 from tableferry.account import Account
 from tableferry.again import was_rolled_back
 from tableferry.database import Connection, transaction
@@ -44,11 +44,13 @@ class State:
 
 
 class Entries:
-    """The entries of the load with this id."""
+    """The entries of the load with this id into a table, as it is in an ``epoch``."""
 
-    def __init__(self, load_id: str) -> None:
-        self._load = f"load/{load_id}"
-        self._rejects = f"rejects/{load_id}"
+    def __init__(self, load_id: str, table: str, of: str = epoch.FIRST) -> None:
+        self.table = table
+        self.epoch = of
+        self._load = epoch.entry(f"load/{load_id}", table, of)
+        self._rejects = epoch.entry(f"rejects/{load_id}", table, of)
         self._owner = secrets.token_hex(8)
 
     def own(self, connection: Connection) -> None:
@@ -58,7 +60,7 @@ class Entries:
             LoadUnderWay: it does not let go of the block that it is committing.
         """
         try:
-            ledger.put(connection, self._load, _OWNER, self._owner)
+            ledger.put(connection, self._load, _OWNER, {"owner": self._owner, "table": self.table})
         except pymysql.err.MySQLError as error:
             if not was_rolled_back(error):
                 raise
@@ -78,7 +80,7 @@ class Entries:
         """How far the load has come; None if no block of it is in."""
         if (found := ledger.last(connection, self._load)) is None:
             return None
-        content: dict[str, Any] = found[1]
+        content: dict[str, Any] = {name: value for name, value in found[1].items() if name != "table"}
         known = {
             "next": Position(**content["next"]),
             "counts": Counts(**content["counts"]),
@@ -90,16 +92,21 @@ class Entries:
         """Write the part of a block with its rejects, in the transaction of its rows.
 
         Raises:
+            TableReplaced, BeingReplaced: the rows are in a table that is, or may be, none of this epoch.
             LoadUnderWay: the load is somebody else's by now, who may have written the block.
         """
+        epoch.check(connection, self.table, self.epoch)
         number = state.next.number - 1
-        if ledger.held(connection, self._load, _OWNER) != self._owner or not ledger.write(
-            connection, self._load, number, asdict(state)
+        if not self._is_own(ledger.held(connection, self._load, _OWNER)) or not ledger.write(
+            connection, self._load, number, asdict(state) | {"table": self.table}
         ):
             raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
         for count, pack in enumerate(packed):
             if not ledger.write(connection, self._rejects, number * _PACKS_A_BLOCK + count, pack):
                 raise Unaccounted(f"The rejects of block {number} are there already; it was rolled back.")
+
+    def _is_own(self, content: Any) -> bool:
+        return isinstance(content, dict) and content["owner"] == self._owner
 
     def rejects(self, connection: Connection) -> Iterator[bytes]:
         """The lines of all rejects, in pieces. Memory: one pack."""
@@ -107,8 +114,13 @@ class Entries:
             yield unpacked(ledger.read(connection, self._rejects, part))
 
     def close(self, connection: Connection, account: Account) -> None:
-        """Write the account at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice."""
+        """Write the account at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice.
+
+        Raises:
+            TableReplaced, BeingReplaced: as ``add`` does.
+        """
         with transaction(connection):
+            epoch.check(connection, self.table, self.epoch)
             ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
             ledger.delete(connection, self._load, [_OWNER])
             if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew

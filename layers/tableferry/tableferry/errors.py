@@ -160,6 +160,20 @@ class InUse(Conflict):
     """Tables stayed in use by other sessions; nothing was changed, and it may work when they are done."""
 
 
+class BeingReplaced(Conflict):
+    """A restore, or its undoing, puts another table in the place of this one at this moment; nothing was written."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"A restore is exchanging table {table!r} at this moment; try again when it is done.")
+
+
+class TableReplaced(Conflict):
+    """A restore, or its undoing, has put another table in the place of the one that a load goes into."""
+
+    def __init__(self, table: str, detail: str = "") -> None:
+        super().__init__(detail or f"A restore has put another table in the place of {table!r}; nothing was written.")
+
+
 class RestoreUnderWay(Conflict):
     """Another restore, undo or accept of the database is going on."""
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from tableferry import ledger
+from tableferry import epoch, ledger
 from tableferry.again import again_on_deadlock
 from tableferry.batch import Rows
 from tableferry.catalog import describe
@@ -74,11 +74,12 @@ def insert(
     """Put 1 to 1000 rows into a table, in one transaction.
 
     With an ``idempotency_key`` the same request sent again changes nothing and gets the first answer, until its entry in
-    the ledger is ``ledger_days`` old; with 0, for ever.
+    the ledger is ``ledger_days`` old; with 0, for ever. After a restore to before it, its rows are put in again.
 
     Raises:
         TableNotFound, InvalidRequest, TooManyRows: nothing was written.
         IdempotencyMismatch: the key was used for another request.
+        BeingReplaced: a restore was exchanging the table all the while; nothing was written.
     """
     with database.connect() as connection:
         table = describe(connection, database, name)
@@ -86,17 +87,19 @@ def insert(
         if idempotency_key is None:
             return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, options.on_duplicate))
         ledger.prepare(connection)
-        entry = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
+        epoch.begin(connection, table.name)
+        known_as = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
         fingerprint = batch.fingerprint(name)
 
         def once() -> Inserted:
+            entry = epoch.entry(known_as, table.name, epoch.hold(connection, table.name))
             if not ledger.write(connection, entry, 0, None):
                 return _replayed(ledger.read(connection, entry, 0), fingerprint)
             done = _write(connection, rules, good, bad, options.on_duplicate)
             ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
             return done
 
-        done = again_on_deadlock(connection, once)
+        done = epoch.unless_replaced(connection, database.name, table.name, lambda: again_on_deadlock(connection, once))
         ledger.expire(connection, ledger_days, _EXPIRED_AT_ONCE)
         return done
 

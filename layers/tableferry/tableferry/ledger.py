@@ -8,16 +8,22 @@ has gone is a new one.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pymysql
 
+from tableferry import facts
 from tableferry.database import Connection, error_code, execute, rows
 
 TABLE = "tableferry_ledger"
 FINAL = -1
 """The part of a load that stands for the whole, when it has ended."""
+
+_IDENTITY = "database"
+_HORIZON = "expired"
 
 _NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1146, 1213, 1205
 _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
@@ -38,6 +44,17 @@ def prepare(connection: Connection) -> None:
         if error_code(error) != _NO_SUCH_TABLE:
             raise
         execute(connection, _CREATE)
+
+
+def identity(connection: Connection) -> str:
+    """The id of the database, which a copy of it keeps: made when it is first asked for; not inside a transaction."""
+    return str(facts.begin(connection, _IDENTITY, secrets.token_hex(8)))
+
+
+def horizon(connection: Connection) -> datetime | None:
+    """The time before which entries have been dropped, whatever is set now; None if none ever was."""
+    found = facts.read(connection, _HORIZON)
+    return datetime.fromisoformat(found) if found else None
 
 
 def write(connection: Connection, entry: str, part: int, content: Any) -> bool:
@@ -116,17 +133,20 @@ def expire(connection: Connection, days: int, limit: int = 1000) -> int:
         # Looked for first, without a lock: a DELETE by time would wait for whoever writes the next entry.
         old = rows(
             connection,
-            f"SELECT `id`, `part` FROM `{TABLE}` WHERE `written` < NOW() - INTERVAL %s DAY"
+            f"SELECT `id`, `part`, `written` FROM `{TABLE}` WHERE `written` < NOW() - INTERVAL %s DAY"
             " AND (`part` = %s OR `id` LIKE 'request/%%') ORDER BY `written` LIMIT %s",
             (days, FINAL, limit),
         )
         if not old:
             return 0
         each = " OR ".join(["(`id` = %s AND `part` = %s)"] * len(old))
+        latest = max(written for _, _, written in old).replace(tzinfo=UTC)
+        facts.prepare(connection)
+        facts.put(connection, _HORIZON, max(latest, horizon(connection) or latest).isoformat())
         return execute(
             connection,
             f"DELETE FROM `{TABLE}` WHERE `written` < NOW() - INTERVAL %s DAY AND ({each})",
-            (days, *(value for key in old for value in key)),
+            (days, *(value for entry, part, _ in old for value in (entry, part))),
         )
     except pymysql.err.MySQLError as error:
         # What this follows is done, and must not fail for it; another call is at the same entries, or none was made yet.

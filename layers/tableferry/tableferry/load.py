@@ -10,8 +10,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pymysql
+
 from tableferry import account as accounts
-from tableferry import handover, ledger, options
+from tableferry import epoch, handover, ledger, options
 from tableferry.account import Account
 from tableferry.blocks import blocks
 from tableferry.blockwriter import BlockWriter, Target, Written
@@ -19,7 +21,14 @@ from tableferry.catalog import describe
 from tableferry.database import Connection, Database, execute, rows
 from tableferry.deadline import NEVER, Deadline
 from tableferry.entries import Entries, State
-from tableferry.errors import Conflict, InvalidRequest, LoadUnderWay, RecordNotFound, TableferryError
+from tableferry.errors import (
+    BeingReplaced,
+    Conflict,
+    InvalidRequest,
+    LoadUnderWay,
+    RecordNotFound,
+    TableferryError,
+)
 from tableferry.lanes import Lanes
 from tableferry.options import OnDuplicate
 from tableferry.parents import parents_of
@@ -27,6 +36,7 @@ from tableferry.progress import Progress
 from tableferry.reading import Position
 from tableferry.reasons import sentence
 from tableferry.source import Source
+from tableferry.standing import Standing, fewer, put_back, replaced, standing
 from tableferry.store import Object, Store
 from tableferry.writer import refuse_without_transactions
 
@@ -37,6 +47,7 @@ _BEATS_EVERY_SECONDS = 5
 # A connection whose function died unheard is given up by the server after so long, and with it what it holds.
 _HOLDS_THE_LOCK = "SET SESSION wait_timeout = 120"
 _HOLDS_ROWS = "SET SESSION wait_timeout = 150, net_read_timeout = 60"  # before the last try that Lambda makes
+_LEFT_ALONE = (Standing.IN, Standing.ELSEWHERE)
 _INTERNAL = ("internal", "Something went wrong here; the log has the details.")
 
 
@@ -57,7 +68,8 @@ def load(
 
     Blocks are committed one by one, in order, each with its entry in the ledger: a load that died, or ran out of time and
     handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never be
-    loaded ends in an account that is failed; ``again`` tries that once more. The options are the table's, those of the
+    loaded ends in an account that is failed, and a load whose table a restore exchanges in one that is replaced; ``again``
+    tries those once more, with what the ledger says of the table as it is now. The options are the table's, those of the
     object's metadata, and those ``given`` by a request. Memory: 40 MiB for each of the ``workers``' blocks and the next.
 
     Raises:
@@ -119,11 +131,18 @@ class _Load:
             with _only_one(connection, self.account.id) as alone:
                 if not alone:
                     return self._left_to_the_other()
-                entries = Entries(self.account.id)
-                if (ended := self._ended(connection, entries, again)) is not None:
-                    return ended
-                if self._blocks(connection, entries):
-                    return self.account
+                while True:
+                    entries = self._entries(connection)
+                    if (ended := self._ended(connection, entries, again)) is not None:
+                        return ended
+                    try:
+                        if self._blocks(connection, entries):
+                            return self.account
+                        break
+                    except Exception as error:
+                        if not self._was_exchanged(connection, entries, error):
+                            raise
+                    again = False  # it was begun anew where it had to be, and is another restore's fault now
         # Without the lock: the next invocation leaves a load to whoever has it.
         handover.hand_over(self.store, self.account.id, retry=False)
         return self.account
@@ -154,18 +173,44 @@ class _Load:
         except RecordNotFound:
             return None
 
+    def _entries(self, connection: Connection) -> Entries:
+        """The load's entries for the table as it is now."""
+        table = self.account.table
+        return Entries(self.account.id, table, epoch.settled(connection, self.database.name, table).live)
+
+    def _was_exchanged(self, connection: Connection, entries: Entries, error: Exception) -> bool:
+        """Whether the load has met an exchange of its table, made or not: then what the ledger says now is to be seen."""
+        try:
+            now = epoch.settled(connection, self.database.name, self.account.table).live
+        except (TableferryError, pymysql.err.MySQLError):
+            raise error from None
+        return isinstance(error, BeingReplaced) or now != entries.epoch
+
     def _ended(self, connection: Connection, entries: Entries, again: bool) -> Account | None:
-        """The account of a load that has ended, unless it failed and is to be tried again."""
-        if (ended := entries.ended(connection)) is not None:
+        """The account of a load that has ended, unless it is to be tried again, or what it says of the table is not so."""
+        ended = entries.ended(connection)
+        if ended is not None:
             if not again or ended.state == "done":
                 return accounts.save(self.store, ended)
             entries.reopen(connection)
-        if (known := self._known()) is not None:
-            if ended is None and (
-                known.state == "done" or (known.state == "rejected" and not again)
-            ):  # its entries have expired
+        now = epoch.restore_of(entries.epoch)
+        self.account = self.account.model_copy(update={"database": ledger.identity(connection), "restore": now})
+        if (known := self._known()) is None:
+            return None
+        notes = known.notes
+        if ended is None:
+            if known.state == "rejected" and not again:  # its entries have expired
                 return known
-            self.account = self.account.model_copy(update={"started": known.started})
+            if known.state == "done" and standing(connection, entries, known, self.ledger_days) in _LEFT_ALONE:
+                return known
+            if known.state != "rejected" and known.restore != now:
+                before = replaced(connection, entries, known)
+                if not again:
+                    return accounts.save(self.store, before)
+                notes = (*notes, before.error["detail"] if before.error else "")
+            elif fewer(begun := entries.state(connection), known):
+                notes = (*notes, put_back(known, begun))
+        self.account = self.account.model_copy(update={"started": known.started, "notes": notes})
         return None
 
     def _blocks(self, connection: Connection, entries: Entries) -> bool:
@@ -173,6 +218,7 @@ class _Load:
         chosen = options.chosen(self.table_options, self.uploaded.metadata, self.account.given)
         table = describe(connection, self.database, self.account.table)
         refuse_without_transactions(table)
+        epoch.begin(connection, table.name)
         entries.own(connection)
         state = entries.state(connection)
         progress = Progress(self.store, self.account, state or State(Position()))

@@ -27,6 +27,8 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.DefinitionDiffers: HTTPStatus.CONFLICT,
     errors.InUse: HTTPStatus.CONFLICT,
+    errors.BeingReplaced: HTTPStatus.CONFLICT,
+    errors.TableReplaced: HTTPStatus.CONFLICT,
     errors.RestoreUnderWay: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,

@@ -8,7 +8,6 @@ its record says why, and only its own tables wait for that.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 import pymysql
 
-from tableferry import exchange, record
+from tableferry import epoch, exchange, record
 from tableferry.database import Connection, Database, Mode, error_code, execute, rows
 from tableferry.errors import (
     Conflict,
@@ -94,7 +93,7 @@ CHECKS = ("restore-under-way", "stuck")
 
 def in_the_way(connection: Connection, store: Store, database: str, tables: Iterable[str]) -> list[Finding]:
     """What ``alone`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
-    [(holder,)] = rows(connection, "SELECT IS_USED_LOCK(%s)", (_lock_name(database),))
+    [(holder,)] = rows(connection, "SELECT IS_USED_LOCK(%s)", (epoch.swap_lock(database),))
     if holder is not None:
         return [_under_way(database)]
     found = []
@@ -216,16 +215,12 @@ def drop(connection: Connection, place: Place) -> None:
 def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:
     """Whether the database's lock is this connection's now, or was the holder's already.
 
-    The names of such locks are of the whole server, and 64 characters at most. Where no holder is known a second is
-    waited: the server may not have noticed yet that the connection which had it is closed.
+    Where no holder is known a second is waited: the server may not have noticed yet that the connection which had it is
+    closed.
     """
-    name = _lock_name(schema)
+    name = epoch.swap_lock(schema)
     [(got, used_by)] = rows(connection, "SELECT GET_LOCK(%s, %s), IS_USED_LOCK(%s)", (name, 0 if holder else 1, name))
     return got == 1 or (holder != 0 and used_by == holder)
-
-
-def _lock_name(schema: str) -> str:
-    return "tableferry/" + hashlib.sha256(schema.encode()).hexdigest()[:32]
 
 
 def _left_behind(connection: Connection) -> list[str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, ddl
+from tableferry import catalog, ddl, epoch
 from tableferry.database import Connection, Mode, error_code, execute, is_mariadb
 from tableferry.errors import Conflict, InUse
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
@@ -141,6 +141,7 @@ def swap(
 
 def _trade(connection: Connection, moves: Sequence[Move], triggers: Collection[str]) -> list[str]:
     """Drop the triggers of the tables that go, rename, and, if writers could be made to wait, create those that come."""
+    epoch.announce(connection, moves)
     waiting = bool(triggers or any(move.triggers for move in moves)) and _lock(connection, moves)
     try:
         for name in sorted(triggers):
@@ -181,7 +182,8 @@ def happened(connection: Connection, moves: Sequence[Move]) -> bool:
 
 
 def settle(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
-    """What has to follow a rename: foreign keys of other tables and to them, and triggers. Can be repeated."""
+    """What has to follow a rename: the ledger, foreign keys of other tables and to them, and triggers. Can be repeated."""
+    epoch.settle(connection, moves)
     _repoint(connection, [*following, *(key for move in moves for key in move.keys)])
     _cut_off(connection, moves)
     return [note for move in moves for note in _create_triggers(connection, move)]

@@ -1,0 +1,76 @@
+"""What is known of a database and of its tables beside the ledger's entries: a text in JSON for each thing, by its id.
+
+One table of Tableferry's own in the same database, made when it is first needed. A row of it can be locked, which an entry
+of the ledger that others add to beside it cannot be without keeping them waiting.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pymysql
+
+from tableferry.database import Connection, error_code, execute, rows
+
+TABLE = "tableferry_epochs"
+
+_NO_SUCH_TABLE = 1146
+_CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
+  `id` VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  `content` LONGTEXT CHARACTER SET utf8mb4 NOT NULL,
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB COMMENT='Tableferry: which restore brought a table'"""
+
+
+def prepare(connection: Connection) -> None:
+    """Make the table where there is none; not inside a transaction, which it would commit."""
+    if not is_there(connection):
+        execute(connection, _CREATE)
+
+
+def is_there(connection: Connection) -> bool:
+    """Whether there is such a table."""
+    try:
+        execute(connection, f"SELECT 1 FROM `{TABLE}` LIMIT 0")
+    except pymysql.err.ProgrammingError as error:
+        if error_code(error) != _NO_SUCH_TABLE:
+            raise
+        return False
+    return True
+
+
+def read(connection: Connection, name: str, lock: str = "") -> Any:
+    """What is known, None where nothing is, or there is no table yet; ``lock`` is what is added to the SELECT."""
+    try:
+        found = rows(connection, f"SELECT `content` FROM `{TABLE}` WHERE `id` = %s {lock}", (name,))
+    except pymysql.err.ProgrammingError as error:
+        if error_code(error) != _NO_SUCH_TABLE:
+            raise
+        return None
+    return json.loads(found[0][0]) if found else None
+
+
+def alike(connection: Connection, prefix: str) -> list[Any]:
+    """All that is known by names that begin so; of letters and slashes."""
+    found = rows(connection, f"SELECT `content` FROM `{TABLE}` WHERE `id` LIKE %s ORDER BY `id`", (f"{prefix}%",))
+    return [json.loads(text) for (text,) in found]
+
+
+def begin(connection: Connection, name: str, content: Any) -> Any:
+    """What is known, which is ``content`` if nothing was; not inside a transaction."""
+    if (found := read(connection, name)) is None:
+        prepare(connection)
+        text = json.dumps(content, ensure_ascii=False)
+        execute(connection, f"INSERT IGNORE INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s)", (name, text))
+        found = read(connection, name)
+    return found
+
+
+def put(connection: Connection, name: str, content: Any) -> None:
+    """Write down what is known from now on, in the transaction that is open."""
+    execute(
+        connection,
+        f"INSERT INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s) ON DUPLICATE KEY UPDATE `content` = VALUES(`content`)",
+        (name, json.dumps(content, ensure_ascii=False)),
+    )
