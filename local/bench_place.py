@@ -54,7 +54,7 @@ class Place:
         return account
 
     def _forget(self, key: str) -> None:
-        """Take an object's versions away: the emulator holds them in memory, and a list of loads reads each of them."""
+        """Take an object's versions away: they take room on the disk, and a list of loads reads each of them."""
         bucket = self.env["BUCKET"]
         for version in self._s3.list_object_versions(Bucket=bucket, Prefix=key).get("Versions", []):
             self._s3.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])

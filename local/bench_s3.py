@@ -1,4 +1,4 @@
-"""A stand-in for S3 that keeps objects in files, for files that the emulator, which keeps them in memory, cannot hold.
+"""A stand-in for S3 that keeps objects in files, for files whose parts the emulator would have to join in memory.
 
 As much of S3 as the load function needs, by path: PUT, GET with a range, HEAD, uploads in parts. No versions, no events,
 no signatures looked at, one bucket. Anything else is answered with 501, so that nothing passes that is not played here.

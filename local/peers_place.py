@@ -103,7 +103,7 @@ class Place:
         self.run(f"SET GLOBAL innodb_max_dirty_pages_pct = {limit}")
 
     def forget(self, prefix: str) -> None:
-        """Take objects out of the bucket: the emulator holds them in memory."""
+        """Take objects out of the bucket: they take room on the disk."""
         client = _client(self.s3)
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
             for found in page.get("Contents", ()):

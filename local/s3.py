@@ -1,14 +1,16 @@
-"""The S3 emulator: MiniStack, on a free port of the loopback address, with the queue service that its events need.
+"""The S3 emulator: MiniStack, at a port of the loopback address, with the queue service that its events need.
 
-Objects live in its memory and are gone when it stops: it is for development and tests. (It can keep them in files, but
-then reads a whole object for every range asked of it.) Any key opens it; ours is random so that nobody relies on one.
+What it holds is in the state's folder, and outlives it (`local.s3_kept`). It does not hear web pages (`local.browser`),
+but any program on this machine, with whatever key: ours is random so that nobody relies on one.
 """
 
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from local.process import Child, StartError, free_port, plain_environment
+from local.ports import lasting_port
+from local.process import Child, StartError, plain_environment
 from local.state import ROOT, State
 
 REGION = "us-east-1"
@@ -42,28 +44,31 @@ class S3:
         self.child.stop(seconds=5)
 
 
-def start(state: State, inherit: int | None = None, group: int = 0, services: str = "s3,sqs") -> S3:
-    """Start the emulator; return when it answers. Raises StartError. ``services`` are those of AWS that it plays."""
+def start(
+    state: State,
+    inherit: int | None = None,
+    group: int = 0,
+    services: str = "s3,sqs",
+    say: Callable[[str], None] = lambda _: None,
+) -> S3:
+    """Start the emulator with what the state's folder holds; return when it answers. Raises StartError.
+
+    ``services`` are those of AWS that it plays. ``say`` hears of a port that had to change.
+    """
     if not PYTHON.exists():
         message = "the S3 emulator is not installed: run `make setup`"
         raise StartError(message)
     state.make()
-    port = free_port()
-    environment = plain_environment(
-        BIND_HOST="127.0.0.1",
-        GATEWAY_PORT=str(port),
-        MINISTACK_HOST="127.0.0.1",
-        AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}",
-        MINISTACK_REGION=REGION,
-        SERVICES=services,
-        SFTP_ENABLED="0",
-        IOT_MTLS_ENABLED="0",
-        LOG_LEVEL="WARNING",
-        TMPDIR=str(state.folder),
-        PYTHONNOUSERSITE="1",
-    )
+    port = lasting_port(state, "S3", say)
+    environment = {**plain_environment(), **environment_of(port, services), "TMPDIR": str(state.folder)}
     child = Child(
-        "the S3 emulator", [str(PYTHON), "-m", "ministack"], state.logs / "s3.log", environment, inherit, group
+        "the S3 emulator",
+        [str(PYTHON), "-m", "local.s3_emulator", str(state.objects)],
+        state.logs / "s3.log",
+        environment,
+        inherit,
+        group,
+        ROOT,
     )
     child.wait_until(lambda: _answers(port), seconds=60)
     return S3(
@@ -72,6 +77,22 @@ def start(state: State, inherit: int | None = None, group: int = 0, services: st
         state.secret("s3.secret"),
         child,
     )
+
+
+def environment_of(port: int, services: str) -> dict[str, str]:
+    """What MiniStack reads: where it listens, and as which of AWS's services."""
+    return {
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "MINISTACK_REGION": REGION,
+        "SERVICES": services,
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+        "PYTHONNOUSERSITE": "1",
+    }
 
 
 def _answers(port: int) -> bool:

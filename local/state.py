@@ -53,6 +53,11 @@ class State:
     def database(self) -> Path:
         return self.folder / "database"
 
+    @property
+    def objects(self) -> Path:
+        """What is in S3: `s3_files` says how."""
+        return self.folder / "s3"
+
     def make(self) -> None:
         """Make the folders. They hold keys and data, so they are their owner's alone."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

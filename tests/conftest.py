@@ -1,5 +1,6 @@
 """The parts that tests run against: a real database server, an S3 emulator and, for whole journeys, the local runtime."""
 
+import shutil
 import signal
 import uuid
 from collections import Counter
@@ -126,6 +127,7 @@ def s3(session_state: State) -> Iterator[emulator.S3]:
         yield started
     finally:
         started.stop()
+        shutil.rmtree(session_state.objects)  # pytest keeps the folders of three sessions
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from samcli.local.apigw.local_apigw_service import LocalApigwService
 from samcli.local.apigw.path_converter import PathConverter
 from samcli.local.apigw.route import Route
 
+from local.browser import refusal
 from local.gateway.function import PAYLOAD_LIMIT
 from local.gateway.pool import Pool
 from local.gateway.template import Project
@@ -113,10 +114,31 @@ def serve(project: Project, pool: Pool, port: int) -> Any:
     # The emulation tells functions its port, so it needs to know which it got.
     api = HttpApi(project, pool, port)
     server = waitress.create_server(
-        api.application, host="127.0.0.1", port=port, threads=64, ident=None, max_request_body_size=8 * BODY_LIMIT
+        _guarded(api.application),
+        host="127.0.0.1",
+        port=port,
+        threads=64,
+        ident=None,
+        max_request_body_size=8 * BODY_LIMIT,
     )
     api.port = server.effective_port
     return server
+
+
+def _guarded(application: Any) -> Any:
+    """An application that hears no foreign web page."""
+
+    def guarded(environ: dict[str, Any], start_response: Any) -> Any:
+        headers = {
+            name[5:].lower().replace("_", "-"): value for name, value in environ.items() if name.startswith("HTTP_")
+        }
+        if why := refusal(environ["REQUEST_METHOD"], headers):
+            length = ("Content-Length", str(len(why)))
+            start_response("403 Forbidden", [("Content-Type", "application/problem+json"), length])
+            return [why]
+        return application(environ, start_response)
+
+    return guarded
 
 
 def _is_text(flask_request: Any) -> bool:

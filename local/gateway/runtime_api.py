@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
+from local.browser import refusal
+
 Kind = Literal["taken", "response", "error", "init", "exit"]
 
 
@@ -58,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """`/runtime/invocation/next`: wait for an event. Its time begins when the runtime takes it, as in Lambda."""
+        if self._refused():
+            return
         invocation = self.server.invocations.get()
         if invocation is None:
             self.close_connection = True
@@ -79,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """`…/response` and `…/error` of an invocation, or `/runtime/init/error`."""
+        if self._refused():
+            return
         body = self._body()
         self.send_response(202)
         self.send_header("Content-Length", "0")
@@ -86,6 +92,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         kind: Kind = "response" if self.path.endswith("/response") else "error"
         self.server.reports.put(("init" if self.path.endswith("/init/error") else kind, body))
+
+    def _refused(self) -> bool:
+        """Answer a foreign web page that it is not heard, with the body unread; return whether it was one."""
+        why = refusal(self.command, {name.lower(): value for name, value in self.headers.items()})
+        if why:
+            self.close_connection = True
+            self.send_response(403)
+            self.send_header("Content-Type", "application/problem+json")
+            self.send_header("Content-Length", str(len(why)))
+            self.end_headers()
+            self.wfile.write(why)
+        return bool(why)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":

@@ -1,4 +1,8 @@
-"""S3's events: from the emulator by a queue to the functions, asynchronously and with more tries, as Lambda does."""
+"""S3's events: from the emulator by a queue to the functions, asynchronously and with more tries, as Lambda does.
+
+An event stays in the queue, which the emulator keeps in files, until its function has done with it: what was under way
+when the runtime ended, in whatever way, is delivered when it starts again. As on AWS, an event may come twice.
+"""
 
 import json
 import logging
@@ -21,6 +25,7 @@ log = logging.getLogger(__name__)
 
 DELAYS = (1.0, 2.0)  # seconds before the second and the third try; Lambda waits one and two minutes
 QUEUE = "tableferry-events"
+TAKEN = 12 * 3600  # seconds for which nobody else gets an event that was taken: the longest that SQS knows
 
 
 class Triggers:
@@ -38,7 +43,6 @@ class Triggers:
         for bucket in project.buckets:
             make_bucket(s3, bucket)
             _subscribe(s3, bucket, self._arn, [one for one in project.triggers if one.bucket == bucket.name])
-        self._purge()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
@@ -53,10 +57,6 @@ class Triggers:
         self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         return url
 
-    def _purge(self) -> None:
-        """Throw away the test event that S3 sends when it is told of a queue."""
-        self._receive(seconds=0)
-
     def _listen(self) -> None:
         while not self._stop.is_set():
             try:
@@ -67,31 +67,41 @@ class Triggers:
                     time.sleep(0.5)
                 continue
             for message in messages:
-                for found in json.loads(message).get("Records", []):
-                    if target := self._targets.get(found["s3"]["configurationId"]):
-                        self._invocations.submit(self._deliver, *target, found)
+                self._invocations.submit(self._take, message)
 
-    def _receive(self, seconds: int) -> list[str]:
-        found = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
+    def _receive(self, seconds: int) -> list[Mapping[str, str]]:
+        found = self._sqs.receive_message(
+            QueueUrl=self._queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, VisibilityTimeout=TAKEN
+        )
         messages: list[Mapping[str, str]] = found.get("Messages", [])
-        for message in messages:
-            self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
-        return [message["Body"] for message in messages]
+        return messages
 
-    def _deliver(self, trigger: Trigger, function: Function, found: Mapping[str, Any]) -> None:
+    def _take(self, message: Mapping[str, str]) -> None:
+        """Deliver what a message says (nothing, if it is the test event of a new subscription), and then delete it."""
+        for found in json.loads(message["Body"]).get("Records", []):
+            target = self._targets.get(found["s3"]["configurationId"])
+            if target and not self._deliver(*target, found):
+                return
+        self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def _deliver(self, trigger: Trigger, function: Function, found: Mapping[str, Any]) -> bool:
+        """Give an event to its function until it is done with or given up; return whether it is. If not, we are ending."""
         event, request_id = {"Records": [found]}, str(uuid.uuid4())
         body, key, result = json.dumps(event).encode(), found["s3"]["object"]["key"], Result(b"")
         delays = (0.0, *self.delays[: trigger.retries])
         for delay in delays:
             if self._stop.wait(delay):
-                return
+                return False
             result = self.pool.invoke(function, body, request_id)
             if not result.failed:
-                return
+                return True
+            if self._stop.is_set():
+                return False
             log.warning("%s failed for %s: %s", function.name, key, result.payload.decode(errors="replace")[:2000])
         if trigger.dead_letters:
             self._dead.put(trigger.dead_letters, record(function, request_id, event, result, len(delays)))
         log.error("%s: given up for %s", function.name, key)
+        return True
 
 
 def make_bucket(s3: Any, bucket: Bucket) -> None:
