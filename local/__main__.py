@@ -14,6 +14,9 @@ from local import control, serve
 from local.process import StartError
 from local.state import State, acquire
 
+# Of what can be said, that which the rest does not show.
+_WORTH_SHOWING = ("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABASE_CA_FILE")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
@@ -33,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _serve(state, options)
             case command:
                 os.environ["TABLEFERRY_STATE"] = str(state.folder)
-                if command == "demo" and not control.running(state):
-                    print("Starting the local runtime …", flush=True)
+                if command == "demo":
+                    if not control.running(state):
+                        print("Starting the local runtime …", flush=True)
                     control.up(state)
                 status: int = importlib.import_module(f"local.{command}").main(rest)
                 return status
@@ -59,22 +63,27 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in helps.items():
         command = commands.add_parser(name, help=text, add_help=name not in {"demo", "bench"})
         if name in {"up", "serve"}:
-            command.add_argument("--template", type=Path, default=control.TEMPLATE, help="the SAM template to run")
+            command.add_argument("--template", type=Path, help="the SAM template to run")
         if name == "serve":
             command.add_argument("--lock", type=int, help=argparse.SUPPRESS)
     return parser
 
 
+def _template(options: argparse.Namespace) -> Path:
+    template: Path = options.template or control.TEMPLATE
+    return template.resolve()
+
+
 def _serve(state: State, options: argparse.Namespace) -> int:
     if options.lock is not None:
-        return serve.run(state, options.lock, options.template.resolve())
+        return serve.run(state, options.lock, _template(options))
     try:
         lock = acquire(state.lock)
     except BlockingIOError:
         print("Tableferry: it runs already", file=sys.stderr)
         return 1
     state.make()
-    status = serve.run(state, lock, options.template.resolve(), lambda environment: _show(state, environment))
+    status = serve.run(state, lock, _template(options), lambda environment: _show(state, environment))
     if error := state.read_runtime().get("error"):
         print(f"Tableferry: {error}", file=sys.stderr)
     return status
@@ -92,17 +101,23 @@ def _status(state: State) -> int:
 def _show(state: State, environment: Mapping[str, str]) -> None:
     table = Table(title="Tableferry runs", title_justify="left", show_header=False)
     place = state.env.relative_to(Path.cwd()) if state.env.is_relative_to(Path.cwd()) else state.env
+    runtime = state.read_runtime()
+    settings = {name: value for name, value in runtime.get("settings", {}).items() if name in _WORTH_SHOWING}
     rows = {
         "API": environment["API_URL"],
         "its documentation": environment["API_URL"] + "/docs",
         "S3": f"{environment['S3_URL']} (bucket {environment['BUCKET']})",
         "database": environment["DATABASE_URL"].rpartition("@")[2],
+        **settings,
         "logs": str(state.logs.relative_to(Path.cwd()) if state.logs.is_relative_to(Path.cwd()) else state.logs),
         "for a shell": f". {place}",
     }
     for name, value in rows.items():
         table.add_row(name, value)
-    Console(soft_wrap=True).print(table)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for note in runtime.get("notes", []):
+        console.print(f"Note: {note}.", markup=False)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from local import given
 from local.process import StartError, kill_group, plain_environment
 from local.state import ROOT, State, acquire, is_locked
 
@@ -25,17 +26,21 @@ def running(state: State) -> dict[str, str] | None:
     return environment if isinstance(environment, dict) else None
 
 
-def up(state: State, template: Path = TEMPLATE, settings: Mapping[str, str] | None = None) -> dict[str, str]:
+def up(state: State, template: Path | None = None, settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Start the runtime unless it runs, and wait for it; return its environment variables. Raises StartError.
 
-    ``settings`` stand in for variables of our own environment: DATABASE_URL, BUCKET, API_PORT, TABLES.
+    ``settings`` stand in for variables of our own environment: those of `local.given`. One that runs with others than
+    are said now, or with another template, is not what was asked for: that is an error, and it goes on as it is.
     """
     if is_locked(state.lock) and not is_locked(state.supervisor):
         down(state)  # what a killed supervisor left
     try:
         lock = acquire(state.lock)
     except BlockingIOError:
-        return _wait(state, None)
+        environment = _wait(state, None)
+        _refuse_others(state, environment, template, {**os.environ, **(settings or {})})
+        return environment
+    template = template or TEMPLATE
     state.make()
     state.write_runtime({})
     command = [sys.executable, "-m", "local", "--state", str(state.folder), "serve", "--template", str(template)]
@@ -79,6 +84,17 @@ def down(state: State) -> bool:
     state.env.unlink(missing_ok=True)
     state.write_runtime({})
     return True
+
+
+def _refuse_others(state: State, env: Mapping[str, str], template: Path | None, wanted: Mapping[str, str]) -> None:
+    """Raise StartError if what runs is not what is wanted."""
+    runtime = state.read_runtime()
+    different = given.differences(given.in_force(runtime.get("settings", {}), env), given.said(wanted))
+    if template and str(template.resolve()) != runtime.get("template"):
+        different.append(f"the template is {runtime.get('template')} there, and {template.resolve()} here")
+    if different:
+        message = f"it runs already, otherwise than is said now: {'; '.join(different)}. To change that: make down, then make up"
+        raise StartError(message)
 
 
 def _free(state: State, seconds: float) -> bool:

@@ -6,14 +6,15 @@ Loopback only, on a free port, with random passwords made once. Two users: `root
 
 import contextlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
 import pymysql
 
 from local.datadir import as_user, initialize, is_mariadb, temporary
-from local.process import Child, StartError, accepts, free_port, plain_environment
+from local.ports import lasting_port
+from local.process import Child, StartError, accepts, plain_environment
 from local.setup import find_server
 from local.state import ROOT, State, write_private
 
@@ -78,10 +79,16 @@ class Server:
         self.child.stop(seconds=30)
 
 
-def start(state: State, inherit: int | None = None, group: int = 0, options: Sequence[str] = ()) -> Server:
+def start(
+    state: State,
+    inherit: int | None = None,
+    group: int = 0,
+    options: Sequence[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+) -> Server:
     """Start the server, making its data first if there is none; return when it answers. Raises StartError.
 
-    ``options`` come after ours, and so prevail.
+    ``options`` come after ours, and so prevail. ``say`` hears of a port that had to change.
     """
     program = find_server()
     if program is None:
@@ -103,7 +110,7 @@ def start(state: State, inherit: int | None = None, group: int = 0, options: Seq
     root_password, password = state.secret("database/root.password"), state.secret("database/password")
     first = state.database / "first.sql"
     write_private(first, "".join(f"{statement};\n" for statement in _users(root_password, password)))
-    port = free_port()
+    port = lasting_port(state, "the database", say)
     command = [
         program,
         "--no-defaults",
@@ -118,6 +125,17 @@ def start(state: State, inherit: int | None = None, group: int = 0, options: Seq
     server = Server(port, root_password, password, child)
     child.wait_until(lambda: accepts(port) and _answers(server), seconds=60)
     return server
+
+
+def is_embedded(state: State, url: str) -> bool:
+    """Whether a URL is that of this state's own database, as `.local/env` has it; its port may have changed since."""
+    password = state.database / "password"
+    parts = urlsplit(url)
+    return (
+        (parts.hostname, parts.username, parts.path) == ("127.0.0.1", USER, f"/{DATABASE}")
+        and password.exists()
+        and unquote(parts.password or "") == password.read_text()
+    )
 
 
 def create_database(server: Server, name: str, schema: str = "") -> None:

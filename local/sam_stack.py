@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 
 from local import sam_docker
-from local.process import Child, StartError, accepts, free_port, tail
+from local.ports import lasting_port
+from local.process import Child, StartError, accepts, tail
 from local.s3 import REGION
 from local.sam_cli import Sam, environment
 from local.state import ROOT, State, acquire, is_locked
@@ -105,7 +106,7 @@ class Stack:
 
     def _start(self, lock: int) -> dict[str, str]:
         self.state.make()
-        ports = {name: self.ports.get(name) or free_port() for name in PORTS}
+        ports = {name: self.ports.get(name) or lasting_port(self.state, name) for name in PORTS}
         if accepts(ports["API_PORT"]):  # else the answers of whoever listens there would be taken for ours
             message = f"something listens on port {ports['API_PORT']} already; give the API another with API_PORT"
             raise StartError(message)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local import database, s3
+from local import database, given, s3
+from local.ports import lasting_port
 from local.process import NO_ACCOUNT, Child, StartError, kill_group, plain_environment
 from local.state import ROOT, State, acquire, write_private
 
@@ -29,14 +30,18 @@ class Supervisor:
         self.state, self.lock, self.template = state, lock, template
         self.children: list[Child] = []
         self.group = 0
-        self.bucket = os.environ.get("BUCKET") or BUCKET
-        self.port = int(os.environ.get("API_PORT") or 0)
+        self.settings = given.said(os.environ)
+        if database.is_embedded(state, self.settings.get("DATABASE_URL", "")):  # as `.local/env` says, to this shell
+            del self.settings["DATABASE_URL"]
+        self.bucket = self.settings.get("BUCKET") or BUCKET
+        self.notes: list[str] = []
         self.stopping = threading.Event()
 
     def start(self) -> dict[str, str]:
         """Start everything; return what a client needs to know, as environment variables. Raises StartError."""
+        self.port = self._port()
         gateway = self._begin_gateway()  # it takes longest to load, and needs the others only then
-        storage = s3.start(self.state, self.lock, self.group)
+        storage = s3.start(self.state, self.lock, self.group, say=self.notes.append)
         self._started(storage.child)
         database_url = self._database()
         port = self._finish_gateway(gateway, storage, database_url)
@@ -67,12 +72,20 @@ class Supervisor:
         self.children.append(child)
         self.state.write_runtime({"pid": os.getpid(), "group": self.group})
 
+    def _port(self) -> int:
+        wanted = self.settings.get("API_PORT")
+        if wanted is None:
+            return lasting_port(self.state, "the API", self.notes.append)
+        if not wanted.isdecimal():
+            message = f"API_PORT={wanted}: a port is a number"
+            raise StartError(message)
+        return int(wanted)
+
     def _database(self) -> str:
-        given = os.environ.get("DATABASE_URL")
-        if given:
-            database.check(given, self._ca_file)
-            return given
-        server = database.start(self.state, self.lock, self.group)
+        if url := self.settings.get("DATABASE_URL"):
+            database.check(url, self._ca_file)
+            return url
+        server = database.start(self.state, self.lock, self.group, say=self.notes.append)
         self._started(server.child)
         schema = ROOT / "sources" / "schema.sql"
         database.create_database(server, database.DATABASE, schema.read_text(encoding="utf-8"))
@@ -81,8 +94,7 @@ class Supervisor:
     @property
     def _ca_file(self) -> str:
         """What the server that DATABASE_URL names has to prove itself to; the embedded one need not."""
-        file = os.environ.get("DATABASE_CA_FILE") if os.environ.get("DATABASE_URL") else None
-        return str(Path(file).resolve()) if file else ""
+        return self.settings.get("DATABASE_CA_FILE", "") if "DATABASE_URL" in self.settings else ""
 
     @property
     def _config(self) -> Path:
@@ -118,12 +130,12 @@ class Supervisor:
                 "DATABASE_URL": database_url,
                 "DATABASE_CA_FILE": self._ca_file,
                 "SIGNING_KEY": self.state.secret("signing.key"),
-                "TABLES": os.environ.get("TABLES", ""),
-                "TABLE_SETTINGS": os.environ.get("TABLE_SETTINGS", ""),
-                "LEDGER_DAYS": os.environ.get("LEDGER_DAYS", ""),
+                "TABLES": self.settings.get("TABLES", ""),
+                "TABLE_SETTINGS": self.settings.get("TABLE_SETTINGS", ""),
+                "LEDGER_DAYS": self.settings.get("LEDGER_DAYS", ""),
             },
             "aws": {**NO_ACCOUNT, **storage.environment},
-            "functions": {name: os.environ[name] for name in UNDECLARED if os.environ.get(name)},
+            "functions": {name: self.settings[name] for name in UNDECLARED if name in self.settings},
             "s3_url": storage.url,
             "python": sys.executable,
             "logs": str(self.state.logs),
@@ -157,7 +169,17 @@ def run(state: State, lock: int, template: Path, say: Callable[[dict[str, str]],
         environment = supervisor.start()
         supervisor_ready.set()
         state.write_env(environment)
-        state.write_runtime({"pid": os.getpid(), "group": supervisor.group, "env": environment, "started": time.time()})
+        state.write_runtime(
+            {
+                "pid": os.getpid(),
+                "group": supervisor.group,
+                "env": environment,
+                "settings": supervisor.settings,
+                "template": str(template),
+                "notes": supervisor.notes,
+                "started": time.time(),
+            }
+        )
         if say:
             say(environment)
         if ended := supervisor.watch():

@@ -5,11 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import boto3
 import httpx
 import pytest
 
@@ -18,7 +20,10 @@ from local.process import StartError, free_port
 from local.setup import find_server
 from local.state import ROOT, State, is_locked
 from tests.local.conftest import TEMPLATE
-from tests.support import Server, connect, processes, running, until
+from tests.support import Runtime, Server, connect, processes, running, until
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 own_server = pytest.mark.skipif(find_server() is None, reason="no mysqld or mariadbd on this machine")
 
@@ -121,7 +126,9 @@ def test_no_function_outlives_a_gateway_that_was_killed(state: State, elsewhere:
 def test_a_part_that_ends_ends_all(state: State, elsewhere: dict[str, str]) -> None:
     env = control.up(state, TEMPLATE, elsewhere)
     port = int(env["S3_URL"].rpartition(":")[2])
-    found = subprocess.run(["pgrep", "-f", "ministack"], capture_output=True, text=True, check=False).stdout.split()
+    found = subprocess.run(
+        ["pgrep", "-f", "local.s3_emulator"], capture_output=True, text=True, check=False
+    ).stdout.split()
     (emulator,) = set(map(int, found)) & set(processes(state))
     os.kill(emulator, signal.SIGKILL)
     assert until(lambda: not is_locked(state.lock))
@@ -161,6 +168,101 @@ def test_a_database_that_does_not_answer_is_said_without_its_password(state: Sta
     assert "hush-hush" not in str(caught.value)
     assert "hush-hush" not in "".join(log.read_text() for log in state.logs.iterdir())
     assert processes(state) == []
+
+
+def test_addresses_and_keys_are_the_same_at_the_next_start_and_a_port_that_was_taken_is_said(
+    state: State, elsewhere: dict[str, str]
+) -> None:
+    with running(state, TEMPLATE, elsewhere) as runtime:
+        first = dict(runtime.env)
+        signing = (state.folder / "signing.key").read_text()
+    with running(state, TEMPLATE, elsewhere) as runtime:
+        assert runtime.env == first
+        assert state.read_runtime()["notes"] == []
+    assert (state.folder / "signing.key").read_text() == signing
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", int(first["S3_URL"].rpartition(":")[2])))
+        taken.listen()
+        with running(state, TEMPLATE, elsewhere) as runtime:
+            changed = {"S3_URL": runtime.env["S3_URL"], "AWS_ENDPOINT_URL_S3": runtime.env["S3_URL"]}
+            assert runtime.env == first | changed != first
+            (note,) = state.read_runtime()["notes"]
+    assert first["S3_URL"].rpartition(":")[2] in note
+    assert changed["S3_URL"].rpartition(":")[2] in note
+
+
+@own_server
+def test_a_shell_that_knows_the_addresses_can_start_it_again(state: State) -> None:
+    with running(state, TEMPLATE) as runtime:
+        known = {name: runtime.env[name] for name in ("API_URL", "BUCKET", "DATABASE_URL")}  # as `. .local/env` sets
+        assert control.up(state, settings=known) == runtime.env
+    with running(state, TEMPLATE, known) as runtime:
+        assert {name: runtime.env[name] for name in known} == known
+        assert len(processes(state)) >= 4  # with its own database
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("DATABASE_URL", "mysql://me:hush-hush@db.example:3306/mine", "db.example:3306/mine"),
+        ("BUCKET", "another-bucket", "another-bucket"),
+        ("API_PORT", "1234", "1234"),
+        ("TABLES", "orders", "orders"),
+        ("TABLE_SETTINGS", '{"a": {"null": "NULL"}}', '{"a": {"null": "NULL"}}'),
+        ("LEDGER_DAYS", "3", "3"),
+        ("WORKERS", "4", "4"),
+    ],
+)
+def test_up_with_other_settings_than_it_runs_with_is_refused_and_changes_nothing(
+    stubs: Runtime, settings: dict[str, str], name: str, value: str, shown: str
+) -> None:
+    alive = processes(stubs.state)
+    with pytest.raises(StartError, match="make down") as caught:
+        control.up(stubs.state, TEMPLATE, settings | {name: value})
+    assert name in str(caught.value)
+    assert shown in str(caught.value)
+    assert "hush-hush" not in str(caught.value)
+    assert stubs.env["DATABASE_URL"].split(":")[2].partition("@")[0] not in str(caught.value)
+    assert set(alive) <= set(processes(stubs.state))
+    assert control.up(stubs.state, TEMPLATE, settings) == stubs.env
+    assert control.up(stubs.state, settings=settings) == stubs.env
+
+
+def test_up_with_another_template_than_it_runs_with_is_refused(stubs: Runtime) -> None:
+    with pytest.raises(StartError, match="template"):
+        control.up(stubs.state, control.TEMPLATE)
+
+
+def test_an_event_that_was_under_way_when_all_was_killed_is_delivered_at_the_next_start(
+    state: State, elsewhere: dict[str, str]
+) -> None:
+    def client(env: Mapping[str, str]) -> "S3Client":
+        with pytest.MonkeyPatch.context() as environment:
+            for name, value in env.items():
+                environment.setenv(name, value)
+            return boto3.session.Session().client("s3")
+
+    env = control.up(state, TEMPLATE, elsewhere)
+    try:
+        s3 = client(env)
+        s3.put_object(Bucket=env["BUCKET"], Key="uploads/first", Body=b"1")  # so that its function is there
+        for process in sorted(processes(state), key=lambda pid: pid != state.read_runtime()["pid"]):
+            os.kill(process, signal.SIGSTOP)
+        emulator = next(pid for pid in processes(state) if b"s3_emulator" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(emulator, signal.SIGCONT)
+        s3.put_object(Bucket=env["BUCKET"], Key="uploads/second", Body=b"2")  # nobody can have heard of it
+        for process in processes(state):
+            os.kill(process, signal.SIGKILL)
+        assert until(lambda: not is_locked(state.lock))
+        again = control.up(state, TEMPLATE, elsewhere)
+        assert again == env
+        s3 = client(again)
+        for key in ("first", "second"):
+            prefix = f"seen/uploads/{key}/"
+            assert until(lambda: "Contents" in s3.list_objects_v2(Bucket=env["BUCKET"], Prefix=prefix))  # noqa: B023
+    finally:
+        control.down(state)
 
 
 def test_the_command_line_says_what_is_where(state: State, elsewhere: dict[str, str]) -> None:
