@@ -4,7 +4,7 @@ import gzip
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pymysql
@@ -41,7 +41,7 @@ def test_a_block_that_cannot_be_concluded_is_rolled_back(
     real_add, real_quickly = Entries.add, BlockWriter.quickly
     tries: list[int] = []
 
-    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+    def add(entries: Entries, connection: Connection, state: State, rejects: str) -> None:
         number = state.next.number - 1
         tries.append(number)
         if number == 0:
@@ -49,7 +49,7 @@ def test_a_block_that_cannot_be_concluded_is_rolled_back(
         if number == 1 and tries.count(1) == 1:
             time.sleep(0.3)  # until the fourth block waits for a connection
             raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
-        real_add(entries, connection, state, packed)
+        real_add(entries, connection, state, rejects)
 
     def quickly(writer: BlockWriter, connection: Connection) -> Written | None:
         done = real_quickly(writer, connection)
@@ -74,10 +74,10 @@ def test_an_account_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
     event = uploads.put(lines(100, bad=7))
     real = Entries.add
 
-    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+    def add(entries: Entries, connection: Connection, state: State, rejects: str) -> None:
         if state.next.number == 5:
             raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
-        real(entries, connection, state, packed)
+        real(entries, connection, state, rejects)
 
     with monkeypatch.context() as patch:
         patch.setattr(Entries, "add", add)
@@ -154,10 +154,10 @@ def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_b
     event = uploads.put(gzip.compress(lines(400), compresslevel=0), name="a.csv.gz")
     real_add, real_stream = Entries.add, Store.stream
 
-    def add(entries: Entries, connection: Connection, state: State, packed: Sequence[str]) -> None:
+    def add(entries: Entries, connection: Connection, state: State, rejects: str) -> None:
         if state.next.number == 35:
             raise pymysql.err.OperationalError(1317, "Query execution was interrupted")
-        real_add(entries, connection, state, packed)
+        real_add(entries, connection, state, rejects)
 
     def slow(store: Store, *arguments: Any, **options: Any) -> Iterator[bytes]:
         for piece in real_stream(store, *arguments, **options):

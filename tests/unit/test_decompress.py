@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tableferry import decompress
 from tableferry.decompress import decompressed
-from tableferry.errors import InvalidRequest
+from tableferry.errors import InvalidRequest, TooLarge
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -58,3 +59,18 @@ def test_a_damaged_file_is_refused(compress: Compress) -> None:
 def test_a_bomb_comes_out_a_piece_at_a_time(compress: Compress) -> None:
     pieces = decompressed([compress(bytes(50_000_000))])
     assert max(len(piece) for piece in pieces) <= 1024 * 1024
+
+
+@BOTH
+def test_a_file_that_becomes_too_many_times_its_size_is_refused(
+    compress: Compress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decompress, "_NEVER_TOO_LARGE_BYTES", 2**20)
+    data = compress(b"1,a\n" * 2**20)  # to hundreds of times its size
+    assert len(data) * 100 < 2**22
+    with pytest.raises(TooLarge, match="max_ratio"):
+        for _ in decompressed([data], 100):
+            pass
+    assert sum(map(len, decompressed([data], 999_999))) == 2**22
+    small = compress(b"1,a\n" * 2**17)
+    assert sum(map(len, decompressed([small], 1))) == 2**19

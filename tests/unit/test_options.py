@@ -23,7 +23,9 @@ SAID: dict[str, list[tuple[Any, Any]]] = {
         ("5%", Limit(share=Decimal("0.05"))),
         ("0.5%", Limit(share=Decimal("0.005"))),
         ("100%", Limit(share=Decimal(1))),
+        ("100+5%", Limit(rows=100, share=Decimal("0.05"))),
     ],
+    "max_ratio": [("1", 1), (200, 200), ("999999", 999_999)],
     "delimiter": [(",", ","), (";", ";"), ("\t", "\t"), ("tab", "\t"), ("|", "|")],
     "header": [("yes", HeaderLine.YES), ("no", HeaderLine.NO), ("auto", HeaderLine.AUTO)],
 }
@@ -42,6 +44,15 @@ WRONG: list[tuple[str, Any, str]] = [
     ("max_rejects", "101%", "a share"),
     ("max_rejects", "5 %", "a share"),
     ("max_rejects", "", "a number of rows"),
+    ("max_rejects", "5+", "a number of rows"),
+    ("max_rejects", "+5%", "a number of rows"),
+    ("max_rejects", "5%+5", "a number of rows"),
+    ("max_rejects", "5+101%", "a share"),
+    ("max_rejects", "5 + 5%", "a share"),
+    ("max_ratio", "0", "from 1 on"),
+    ("max_ratio", 0, "from 1 on"),
+    ("max_ratio", True, "from 1 on"),
+    ("max_ratio", "1.5", "from 1 on"),
     ("max_rejects", "\u0665", "a number of rows"),
     ("delimiter", ":", "tab"),
     ("delimiter", ";;", "tab"),
@@ -113,6 +124,9 @@ def test_what_a_request_says_is_carried_by_metadata_unaltered(name: str, value: 
         ("29%", 29, 100, False),  # 0.29 * 100 is less than 29 in binary
         ("100%", 10, 10, False),
         ("5%", 0, 0, False),
+        ("2+10%", 3, 10, False),
+        ("2+10%", 4, 10, True),
+        ("0+0%", 1, 10, True),
     ],
 )
 def test_a_limit_is_exceeded_by_what_is_over_it(limit: str, rejected: int, read: int, over: bool) -> None:
@@ -127,3 +141,11 @@ def test_a_share_is_reckoned_exactly(percent: int, hundreds: int) -> None:
     limit = Limit(share=Decimal(percent) / 100)
     assert not limit.exceeded(percent * hundreds, 100 * hundreds)
     assert limit.exceeded(percent * hundreds + 1, 100 * hundreds)
+
+
+def test_unless_it_is_said_a_tenth_of_a_large_file_may_be_rejected_and_a_small_one_whole() -> None:
+    limit = chosen().max_rejects
+    assert not limit.exceeded(10_000, 10_000)
+    assert not limit.exceeded(30_000, 1_000_000)
+    assert limit.exceeded(12_500, 12_500)
+    assert limit.exceeded(200_000, 1_000_000)

@@ -20,7 +20,7 @@ LAYERS = [
     ["recovery", "preflight", "standing_views"],
     ["exchange"],
     ["handover", "loadlist", "rejectpage", "blockwriter", "progress", "source", "standing", "lanes", "sending"],
-    ["entries"],
+    ["entries", "spool"],
     ["shadow", "swap", "record", "jobs", "account"],
     ["filling", "readback"],
     ["difference", "verify", "orphans", "outcome", "fits", "scratch"],

@@ -18,7 +18,7 @@ _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, a
 _ID = re.compile(r"[0-9a-f]{32}")
 
 State = Literal["running", "done", "rejected", "failed", "stalled", "replaced"]
-MARKED = ("done", "rejected", "failed")
+MARKED = ("done", "rejected", "failed", "replaced")
 """States by which loads are listed: those that last."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
@@ -15,7 +16,8 @@ from tableferry.options import OnDuplicate, Options
 from tableferry.parents import Parents, looked_up
 from tableferry.reading import Reading
 from tableferry.reasons import counted
-from tableferry.rejects import Reject, packed, reject_of
+from tableferry.rejects import Reject, reject_of
+from tableferry.spool import Spool
 from tableferry.tables import Table
 from tableferry.writer import insert_rows
 
@@ -30,6 +32,7 @@ class Target:
     reading: Reading
     options: Options
     entries: Entries
+    spool: Spool
     state: State
     parents: Parents | None = None
 
@@ -66,10 +69,10 @@ class BlockWriter:
     block: Block
     plain: bool
     consumed: int
-    packed: list[str] = field(init=False)
+    spooled: Future[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.packed = packed(self.block.rejects)  # while other blocks are loaded
+        self.spooled = self.target.spool.begin(self.number, self.block.rejects)  # while other blocks are loaded
 
     @property
     def number(self) -> int:
@@ -118,9 +121,10 @@ class BlockWriter:
         after = self._after(done)
         found = self._rejects(done)
         limit = self.target.options.max_rejects
-        if limit is not None and limit.exceeded(after.counts.rejected, after.counts.read):
+        if limit.exceeded(after.counts.rejected, after.counts.read):
             raise self._too_many(after, found)
-        self.target.entries.add(connection, after, packed(found) if done.refused else self.packed)
+        spooled = self.target.spool.put(self.number, found) if done.refused else self.spooled.result()
+        self.target.entries.add(connection, after, spooled)
 
     def committed(self, done: Written) -> None:
         self.target.state = self._after(done)

@@ -6,12 +6,13 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from tableferry.errors import InvalidRequest
+from tableferry.errors import InvalidRequest, TooLarge
 from tableferry.zstandard import zstd
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _LONGEST_MAGIC = 4
 _PIECE_BYTES = 1024 * 1024
+_NEVER_TOO_LARGE_BYTES = 64 * 1024 * 1024
 
 
 class _Decoder(Protocol):
@@ -24,12 +25,18 @@ class _Decoder(Protocol):
     def pieces(self, data: bytes) -> Iterator[bytes]: ...
 
 
-def decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def decompressed(pieces: Iterable[bytes], max_ratio: int | None = None) -> Iterator[bytes]:
     """The plain bytes. Memory: 1 MiB at a time, however well the file was compressed.
+
+    Of a file that becomes more than ``max_ratio`` times what was read of it the rest is refused, from 64 MiB on.
 
     Raises:
         InvalidRequest: the file ends early, or is not what it begins as.
+        TooLarge: it becomes too many times its size.
     """
+    if max_ratio is not None:
+        yield from _bounded(pieces, max_ratio)
+        return
     source = iter(pieces)
     start = b""
     while len(start) < _LONGEST_MAGIC and (piece := next(source, b"")):
@@ -41,6 +48,25 @@ def decompressed(pieces: Iterable[bytes]) -> Iterator[bytes]:
     else:
         yield start
         yield from source
+
+
+def _bounded(pieces: Iterable[bytes], max_ratio: int) -> Iterator[bytes]:
+    read = plain = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal read
+        for piece in pieces:
+            read += len(piece)
+            yield piece
+
+    for piece in decompressed(counted()):
+        plain += len(piece)
+        if plain > max(max_ratio * read, _NEVER_TOO_LARGE_BYTES):
+            raise TooLarge(
+                f"The compressed file has become more than {max_ratio} times its size ({plain:,} bytes of {read:,}): "
+                "it holds the same over and over. If that is right, say so with a greater max_ratio."
+            )
+        yield piece
 
 
 def is_compressed(start: bytes) -> bool:

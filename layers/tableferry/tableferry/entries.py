@@ -1,13 +1,12 @@
-"""What the ledger holds of one load: a part for each block, the rejects of each block in pieces, and the account at the end.
+"""What the ledger holds of one load: a part for each block, and the account at the end.
 
-A part is written in the transaction of its block's rows, and says where the next block begins: a load that died goes on
-there.
+A part is written in the transaction of its block's rows, and says where the next block begins and which object holds the
+rejects: a load that died goes on there.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,14 +16,13 @@ from tableferry import epoch, ledger
 from tableferry.account import Account
 from tableferry.again import was_rolled_back
 from tableferry.database import Connection, transaction
-from tableferry.errors import LoadUnderWay, Unaccounted
+from tableferry.errors import LoadUnderWay
 from tableferry.insertion import Counts
 from tableferry.reading import Position
 from tableferry.reasons import Reasons
-from tableferry.rejects import Described, unpacked
+from tableferry.rejects import Described
 
 _OWNER = -2
-_PACKS_A_BLOCK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class State:
     """How far a load has come: what became of the rows so far, and how and from where the file is read on.
 
     ``consumed`` bytes of the object are done; from a ``plain`` one, which is not compressed, it can be read on at once.
-    ``reasons`` are those of the rejects.
+    ``reasons`` are those of the rejects; ``rejects`` is the object that holds those of the last block.
     """
 
     next: Position
@@ -41,6 +39,7 @@ class State:
     plain: bool = True
     consumed: int = 0
     reasons: Reasons = field(default_factory=dict)
+    rejects: str = ""
 
 
 class Entries:
@@ -50,7 +49,6 @@ class Entries:
         self.table = table
         self.epoch = of
         self._load = epoch.entry(f"load/{load_id}", table, of)
-        self._rejects = epoch.entry(f"rejects/{load_id}", table, of)
         self._owner = secrets.token_hex(8)
 
     def own(self, connection: Connection) -> None:
@@ -88,8 +86,8 @@ class Entries:
         }
         return State(**content | known)
 
-    def add(self, connection: Connection, state: State, packed: Sequence[str]) -> None:
-        """Write the part of a block with its rejects, in the transaction of its rows.
+    def add(self, connection: Connection, state: State, rejects: str) -> None:
+        """Write the part of a block, which names the object with its rejects, in the transaction of its rows.
 
         Raises:
             TableReplaced, BeingReplaced: the rows are in a table that is, or may be, none of this epoch.
@@ -97,21 +95,20 @@ class Entries:
         """
         epoch.check(connection, self.table, self.epoch)
         number = state.next.number - 1
+        content = asdict(state) | {"table": self.table, "rejects": rejects}
         if not self._is_own(ledger.held(connection, self._load, _OWNER)) or not ledger.write(
-            connection, self._load, number, asdict(state) | {"table": self.table}
+            connection, self._load, number, content
         ):
             raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
-        for count, pack in enumerate(packed):
-            if not ledger.write(connection, self._rejects, number * _PACKS_A_BLOCK + count, pack):
-                raise Unaccounted(f"The rejects of block {number} are there already; it was rolled back.")
 
     def _is_own(self, content: Any) -> bool:
         return isinstance(content, dict) and content["owner"] == self._owner
 
-    def rejects(self, connection: Connection) -> Iterator[bytes]:
-        """The lines of all rejects, in pieces. Memory: one pack."""
-        for part in ledger.parts(connection, self._rejects):
-            yield unpacked(ledger.read(connection, self._rejects, part))
+    def rejects(self, connection: Connection) -> list[str]:
+        """The objects with the rejects of the blocks that are in, in order."""
+        parts = [part for part in ledger.parts(connection, self._load) if part >= 0]
+        found = (ledger.read(connection, self._load, part).get("rejects") for part in parts)
+        return [key for key in found if key]
 
     def close(self, connection: Connection, account: Account) -> None:
         """Write the account at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice.
@@ -124,5 +121,5 @@ class Entries:
             ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
             ledger.delete(connection, self._load, [_OWNER])
             if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
-                for entry in (self._load, self._rejects):
-                    ledger.delete(connection, entry, [part for part in ledger.parts(connection, entry) if part >= 0])
+                parts = [part for part in ledger.parts(connection, self._load) if part >= 0]
+                ledger.delete(connection, self._load, parts)

@@ -210,5 +210,9 @@ class TooManyRejects(InvalidRequest):
     """More rows of a file are rejected than it may have."""
 
 
+class TooLarge(InvalidRequest):
+    """A compressed file becomes more times its size than it may."""
+
+
 class LoadUnderWay(Conflict):
     """Another invocation has the load, and does not seem to be alive: its account is not this one's to write."""

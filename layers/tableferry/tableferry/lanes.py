@@ -75,6 +75,11 @@ class Lanes(Generic[T]):
         """Let those that were begun come to their end: what is wrong with the file is no fault of theirs."""
         self._pool.shutdown(wait=True)
 
+    @property
+    def broken(self) -> bool:
+        """Whether one could not be written, so that none after it will be."""
+        return self._error is not None
+
     def put(self, task: Task[T]) -> None:
         """Have it written; what becomes of it is the last of ``pending``."""
         if self._opened <= len(self.pending) and self._opened < self._most:

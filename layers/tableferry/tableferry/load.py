@@ -36,6 +36,7 @@ from tableferry.progress import Progress
 from tableferry.reading import Position
 from tableferry.reasons import sentence
 from tableferry.source import Source
+from tableferry.spool import Spool, lines
 from tableferry.standing import Standing, fewer, put_back, replaced, standing
 from tableferry.store import Object, Store
 from tableferry.writer import refuse_without_transactions
@@ -228,12 +229,13 @@ class _Load:
             source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
             given = source.reading.rules.columns
             parents = parents_of(connection, table, given) if chosen.on_duplicate is OnDuplicate.REJECT else None
-            target = Target(table, source.reading, chosen, entries, state or State(source.start), parents)
-            try:
-                ended = self._written(connection, source, target, progress)
-            finally:
-                progress.reached(target.state)
-                self.account = progress.account
+            with Spool(self.store, self.account.id) as spool:
+                target = Target(table, source.reading, chosen, entries, spool, state or State(source.start), parents)
+                try:
+                    ended = self._written(connection, source, target, progress)
+                finally:
+                    progress.reached(target.state)
+                    self.account = progress.account
         except InvalidRequest as error:
             failure, ended = error, True
         self.account = self._finish(connection, entries, failure) if ended else progress.save()
@@ -257,7 +259,7 @@ class _Load:
             for block in blocks(
                 source.reading, source.pieces, source.start, target.parents.columns if target.parents else ()
             ):
-                wait_until(under_way=most)
+                wait_until(under_way=0 if lanes.broken else most)
                 lanes.put(BlockWriter(target, block, source.plain, source.consumed(block.end)))
                 slowest, began = max(slowest, time.monotonic() - began), time.monotonic()
                 if self.deadline.near((most + 2) * slowest):
@@ -283,7 +285,7 @@ class _Load:
         key = None
         if self.account.rejected:
             key = accounts.rejects_key(self.account)
-            self.store.put_pieces(key, entries.rejects(connection), "application/x-ndjson")
+            self.store.put_pieces(key, lines(self.store, entries.rejects(connection)), "application/x-ndjson")
         account = self.account.model_copy(update={"rejects": key})
         if failure is not None:
             ended = account.failed(failure.name, str(failure))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -13,6 +14,7 @@ from tableferry.store import Store
 
 _READ_AT_MOST = 1000
 _READ_AT_ONCE = 100
+_READ_SECONDS = 3.0
 
 
 class LoadList(BaseModel):
@@ -32,8 +34,8 @@ def listed(
 ) -> LoadList:
     """A page of the loads that are asked for.
 
-    One request reads no more than 1,000 accounts: a page of loads that run among many that do not may be short, or empty,
-    and still have a ``next``. Memory: the page.
+    One request reads no more than 1,000 accounts, and begins no more reads after three seconds: a page of loads that run
+    among many that do not may be short, or empty, and still have a ``next``. Memory: the page.
 
     Raises:
         InvalidRequest: ``after`` is not the ``next`` of a page.
@@ -47,7 +49,8 @@ def listed(
     chosen: dict[str, Account] = {}
     names = marks.found(store, place, after, table)
     last, read = after, 0
-    while read < _READ_AT_MOST:
+    until = time.monotonic() + _READ_SECONDS
+    while read < _READ_AT_MOST and (not read or time.monotonic() < until):
         part = list(islice(names, min(_READ_AT_ONCE, _READ_AT_MOST - read)))
         if not part:
             return LoadList(loads=list(chosen.values()))

@@ -107,7 +107,7 @@ class ProblemDetails(BaseModel):
 
 Rejects = (
     Annotated[int, Field(ge=0, strict=True)]
-    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^[0-9]{1,3}(\.[0-9]{1,9})?%$")]
+    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^([0-9]{1,15}\+)?[0-9]{1,3}(\.[0-9]{1,9})?%$")]
 )
 
 
@@ -122,6 +122,7 @@ class LoadOptions(Request):
     null: Annotated[str, Field(pattern=f"^{NULLS}$")] | None = None
     binary: Binary | None = None
     max_rejects: Rejects | None = None
+    max_ratio: Annotated[int, Field(ge=1, le=999_999)] | None = None
     delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None
     header: HeaderLine | None = None
 

@@ -39,19 +39,25 @@ class HeaderLine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many rejects a load may have: a number of rows, or a share (0 to 1) of those read. 0 is none at all."""
+    """So many rejects a load may have: a number of rows, a share (0 to 1) of those read, or both added. 0 is none at all."""
 
     rows: int | None = None
     share: Decimal | None = None
 
     def exceeded(self, rejected: int, read: int) -> bool:
-        if self.rows is not None and rejected > self.rows:
-            return True
-        return self.share is not None and rejected > self.share * read
+        return rejected > (self.rows or 0) + (self.share or 0) * read
 
     def __str__(self) -> str:
-        """As it is written: ``100`` or ``5%``."""
-        return f"{(self.share * 100).normalize():f}%" if self.share is not None else str(self.rows)
+        """As it is written: ``100``, ``5%`` or ``100+5%``."""
+        share = [f"{(self.share * 100).normalize():f}%"] if self.share is not None else []
+        return "+".join([*([str(self.rows)] if self.rows is not None else []), *share])
+
+
+MAX_REJECTS = Limit(rows=10_000, share=Decimal("0.1"))
+"""Unless it is said otherwise: a small file may be rejected whole, a large one that is not what it should be stops early."""
+
+MAX_RATIO = 200
+"""So many times its size a compressed file may become, unless it is said otherwise: CSV becomes 3 to 30 times its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +71,10 @@ class Options:
     on_duplicate: OnDuplicate = OnDuplicate.REJECT
     null: str = ""
     binary: Binary = Binary.HEX
-    max_rejects: Limit | None = None
+    max_rejects: Limit = MAX_REJECTS
     delimiter: str | None = None
     header: HeaderLine = HeaderLine.AUTO
+    max_ratio: int = MAX_RATIO
 
 
 def chosen(
@@ -134,11 +141,19 @@ def _limit(value: object) -> Limit:
     found = _LIMIT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError
-    if not found[2]:
-        return Limit(rows=int(found[1]))
-    if (share := Decimal(found[1]) / 100) > 1:
+    rows = int(found[1]) if found[1] is not None else None
+    if found[2] is None:
+        return Limit(rows=rows)
+    if (share := Decimal(found[2]) / 100) > 1:
         raise ValueError
-    return Limit(share=share)
+    return Limit(rows=rows, share=share)
+
+
+def _ratio(value: object) -> int:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not _RATIO.fullmatch(text):
+        raise ValueError
+    return int(text)
 
 
 def _null(value: object) -> str:
@@ -155,7 +170,9 @@ def _delimiter(value: object) -> str:
 
 
 DELIMITERS = (",", ";", "\t", "|")
-_LIMIT = re.compile(r"([0-9]{1,15}|[0-9]{1,3}(?:\.[0-9]{1,9})?(?=%))(%?)")
+LIMITS = r"(?:([0-9]{1,15})(?:\+(?=[0-9])|$))?(?:([0-9]{1,3}(?:\.[0-9]{1,9})?)%)?"
+_LIMIT = re.compile(rf"(?=.){LIMITS}")
+_RATIO = re.compile(r"[1-9][0-9]{0,5}")
 NULLS = r"[!#-+\--:<-{}~]{0,20}"
 _NULL = re.compile(NULLS)
 _WORDS = {"": "empty", "\t": "tab"}
@@ -163,7 +180,8 @@ _READERS: dict[str, tuple[Callable[[object], object], str]] = {
     "on_duplicate": (_word(OnDuplicate), ", ".join(OnDuplicate)),
     "null": (_null, r"empty (an empty field is NULL), or a word such as \N or NULL"),
     "binary": (_word(Binary), " or ".join(Binary)),
-    "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%"),
+    "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%, or both, as 100+5%"),
+    "max_ratio": (_ratio, "a number from 1 on, such as 200"),
     "delimiter": (_delimiter, "one of , ; | and tab"),
     "header": (_word(HeaderLine), ", ".join(HeaderLine)),
 }

@@ -8,10 +8,8 @@ https://github.com/ndjson/ndjson-spec
 
 from __future__ import annotations
 
-import base64
 import json
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, cast
 
 from tableferry.csvfile import Dialect, Fault, Line, Record, lines_of, records
@@ -19,7 +17,6 @@ from tableferry.errors import Problem
 
 _REPLACEMENT = "\ufffd"
 _LONGEST_TEXT = 256 * 1024
-_PACK_BYTES = 512 * 1024
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -50,24 +47,6 @@ def reject_of(record: Record, problems: Sequence[Problem], described: Described)
     found["errors"] = [{"column": bad.column, "code": bad.code, "message": bad.message} for bad in problems]
     written = _ENCODER.encode(found | described).encode() + b"\n"
     return Reject(line, problems[0], written)
-
-
-def packed(rejects: Iterable[Reject]) -> list[str]:
-    """The lines of rejects, compressed, as texts that a server takes in one packet, be it of 1 MiB, an old default."""
-    packs: list[list[bytes]] = []
-    size = 0
-    for reject in rejects:
-        if not packs or size + len(reject.written) > _PACK_BYTES:
-            packs.append([])
-            size = 0
-        packs[-1].append(reject.written)
-        size += len(reject.written)
-    return [base64.b64encode(zlib.compress(b"".join(lines), level=1)).decode() for lines in packs]
-
-
-def unpacked(pack: str) -> bytes:
-    """The lines that are in a pack."""
-    return zlib.decompress(base64.b64decode(pack))
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:

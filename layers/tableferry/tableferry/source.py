@@ -21,7 +21,7 @@ class Source:
     """The file's ``pieces`` from the position ``start`` on, and how they are to be read; ``beat`` is called meanwhile.
 
     Raises:
-        InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged.
+        InvalidRequest: the file is empty, or no text. While the pieces are read: it is damaged, or too large.
         PreconditionFailed: it was written over, in a bucket without versions.
     """
 
@@ -42,18 +42,18 @@ class Source:
             self.start = state.next
             self.plain = state.plain
             self.reading = reading_of(table, state.described, again)
-            self.pieces = self._from_there(store, uploaded)
+            self.pieces = self._from_there(store, uploaded, options.max_ratio)
             return
         first, raw = _peeked(self._counted(_stream(store, uploaded)), _MAGIC_BYTES)
         self.plain = not is_compressed(first)
-        head, text = _peeked(decompressed(raw), HEAD_BYTES)
+        head, text = _peeked(decompressed(raw, options.max_ratio), HEAD_BYTES)
         self.reading, self.start = begin(table, options, head, again)
         self.pieces = _without(text, self.start.offset)
 
-    def _from_there(self, store: Store, uploaded: Object) -> Iterator[bytes]:
+    def _from_there(self, store: Store, uploaded: Object, max_ratio: int) -> Iterator[bytes]:
         offset = self.start.offset
         if not self.plain:
-            return _without(decompressed(self._counted(_stream(store, uploaded))), offset)
+            return _without(decompressed(self._counted(_stream(store, uploaded)), max_ratio), offset)
         return _stream(store, uploaded, offset) if offset < self._size else iter(())
 
     def consumed(self, position: Position) -> int:
