@@ -3,7 +3,7 @@
 import pytest
 
 from tableferry.blocks import Block, blocks
-from tableferry.csvfile import Dialect
+from tableferry.dialect import Dialect
 from tableferry.reading import Position, Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table

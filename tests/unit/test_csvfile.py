@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry.csvfile import Dialect, Record, lines_of
+from tableferry.csvfile import Record, lines_of
 from tableferry.csvfile import records as records_of
+from tableferry.dialect import Dialect
 
 PLAIN = Dialect()
 FIELDS = st.lists(

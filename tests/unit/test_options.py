@@ -8,7 +8,7 @@ from hypothesis import given as given_values
 from hypothesis import strategies as st
 
 from tableferry.errors import InvalidRequest
-from tableferry.options import Binary, HeaderLine, Limit, OnDuplicate, Options, as_metadata, chosen
+from tableferry.options import Binary, Escape, HeaderLine, Limit, OnDuplicate, Options, Quote, as_metadata, chosen
 
 SAID: dict[str, list[tuple[Any, Any]]] = {
     "on_duplicate": [("reject", OnDuplicate.REJECT), ("ignore", OnDuplicate.IGNORE), ("update", OnDuplicate.UPDATE)],
@@ -28,6 +28,8 @@ SAID: dict[str, list[tuple[Any, Any]]] = {
     "max_ratio": [("1", 1), (200, 200), ("999999", 999_999)],
     "delimiter": [(",", ","), (";", ";"), ("\t", "\t"), ("tab", "\t"), ("|", "|")],
     "header": [("yes", HeaderLine.YES), ("no", HeaderLine.NO), ("auto", HeaderLine.AUTO)],
+    "escape": [("\\", Escape.BACKSLASH), ("none", Escape.NONE)],
+    "quote": [('"', Quote.DOUBLE), ("none", Quote.NONE)],
 }
 WRONG: list[tuple[str, Any, str]] = [
     ("on_duplicate", "replace", "reject, ignore, update"),
@@ -60,6 +62,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("delimiter", 5, "tab"),
     ("header", "true", "auto, yes, no"),
     ("header", True, "auto, yes, no"),
+    ("escape", "/", "INTO OUTFILE"),
+    ("quote", "'", '" or none'),
 ]
 
 
@@ -91,6 +95,12 @@ def test_the_request_goes_before_the_metadata_and_that_before_the_setting() -> N
     )
     assert chosen(setting).on_duplicate is OnDuplicate.IGNORE
     assert chosen() == Options()
+
+
+def test_with_escapes_null_is_their_sequence_unless_another_is_said() -> None:
+    assert chosen(given={"escape": "\\"}).null == "\\N"
+    assert chosen({"null": ""}, given={"escape": "\\"}).null == ""
+    assert chosen(given={"escape": "none"}).null == ""
 
 
 def test_what_is_no_option_is_refused_but_in_metadata_which_may_be_for_others() -> None:

@@ -53,6 +53,7 @@ LAYERS = [
     ["driver"],
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],
+    ["dialect"],
     ["served", "options", "deadline", "curl"],
     ["errors"],
 ]

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry.csvfile import Dialect
+from tableferry.dialect import Dialect, State
 from tableferry.frames import Judge, Lines
+from tableferry.options import Escape, Quote
 from tableferry.reading import Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
@@ -202,7 +203,8 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
     """Columns, a dialect, and a line of about as many fields, some quoted, some as they should not be."""
     kinds = draw(st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=4))
     columns = [column(kind, f"c{number}", draw(st.booleans())) for number, kind in enumerate(kinds)]
-    dialect = Dialect(draw(DELIMITERS), draw(st.sampled_from(NULLS)))
+    escape, quote = draw(st.sampled_from([None, None, *Escape])), draw(st.sampled_from([None, None, *Quote]))
+    dialect = Dialect(draw(DELIMITERS), draw(st.sampled_from(NULLS)), escape, quote, draw(st.booleans()))
     fields = [draw(VALUES) for _ in range(draw(st.sampled_from([len(columns)] * 8 + [len(columns) + 1])))]
     forms = [draw(st.sampled_from([field, Q + field.replace(Q, Q + Q) + Q, Q + field + Q])) for field in fields]
     return columns, dialect, dialect.delimiter.join(forms)
@@ -214,8 +216,9 @@ def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, s
     columns, dialect, line = case
     if "\n" in line or not sure(line, columns, dialect):
         return
-    raw = line.removesuffix("\r").encode()
-    assert dialect.complete(raw)
+    raw = dialect.without_end(line.encode())
+    assert dialect.fault(raw) is None
+    assert dialect.begun(raw) is State.COMPLETE
     row, problems = reading(columns, dialect).rules.of_fields(1, dialect.fields(raw))
     assert row is not None, problems
     assert not problems

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from tableferry.batch import line_of
-from tableferry.csvfile import Fault, Reader, Record, lines_of, records
+from tableferry.csvfile import Reader, Record, lines_of, records
+from tableferry.dialect import Fault
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines, distinct, joined
 from tableferry.header import could_stand_again

@@ -1,65 +1,19 @@
-"""CSV (RFC 4180) as records, cut at line ends outside quotes, in bounded memory; no line spoils its neighbours.
+"""CSV as records, cut at line ends outside quotes that nothing escapes, in bounded memory; no line spoils its neighbours.
 
-Fields are separated by commas, or what the dialect has in their place; lines end in LF or CRLF; a field with separators,
-quotes or line ends stands in ``"``, with ``""`` for a quote in it. Text is UTF-8.
+Lines end in LF or CRLF; what stands in them is the dialect's. Text is UTF-8.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
+
+from tableferry.dialect import OPEN_ESCAPE, STRAY_QUOTE, Dialect, Fault, State
 
 BOM = b"\xef\xbb\xbf"
 _LONGEST_RECORD = 1024 * 1024
 _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\r?\n)*+\r?")
-
-
-@dataclass(frozen=True, slots=True)
-class Dialect:
-    r"""How a file is written: what separates fields, and which unquoted field is NULL; ``""`` is always the empty text."""
-
-    delimiter: str = ","
-    null: str = ""
-
-    def fields(self, raw: bytes) -> list[str | None]:
-        """The fields of a well-formed record; raises UnicodeDecodeError."""
-        text = raw.decode()
-        null = self.null
-        if '"' not in text:
-            return [None if field == null else field for field in text.split(self.delimiter)]
-        fields = _grammar(self.delimiter).fields.findall(self.delimiter + text)
-        return [
-            field[1:-1].replace('""', '"') if field[:1] == '"' else None if field == null else field for field in fields
-        ]
-
-    def complete(self, raw: bytes) -> bool:
-        """Whether this is a record: no quote is open at its end, and none stands where it may not."""
-        return _grammar(self.delimiter).complete.fullmatch(raw) is not None
-
-    def is_open(self, raw: bytes) -> bool:
-        """Whether this is the beginning of a record, in whose last field a quote is open."""
-        return _grammar(self.delimiter).open.fullmatch(raw) is not None
-
-
-class _Grammar(NamedTuple):
-    complete: re.Pattern[bytes]
-    open: re.Pattern[bytes]
-    fields: re.Pattern[str]
-
-
-@cache
-def _grammar(delimiter: str) -> _Grammar:
-    separator = re.escape(delimiter)
-    field = rf'(?:"(?:[^"]|"")*+"|[^"{separator}]*+)'
-    return _Grammar(
-        re.compile(rf"{field}(?:{separator}{field})*+".encode(), re.DOTALL),
-        re.compile(rf'(?:{field}{separator})*+"(?:[^"]|"")*+'.encode(), re.DOTALL),
-        re.compile(rf'{separator}("(?:[^"]|"")*+"|[^"{separator}]*+)', re.DOTALL),
-    )
 
 
 class Line(NamedTuple):
@@ -68,16 +22,6 @@ class Line(NamedTuple):
     number: int
     offset: int
     raw: bytes
-
-
-class Fault(NamedTuple):
-    """Why something is no record at all."""
-
-    code: str
-    message: str
-
-
-STRAY_QUOTE = Fault("malformed", "a quote is not closed, or stands inside a field that is not quoted")
 
 
 class Record(NamedTuple):
@@ -92,74 +36,127 @@ class Record(NamedTuple):
 class Reader:
     """Takes lines, one after the other, and gives records.
 
-    A quoted field may go over several lines, but a record over no more than 1 MiB: where the closing quote does not
-    come, its first line is malformed and the next one begins a record of its own. Blank lines are no records. Memory: the
-    longest line, or 1 MiB.
+    A field may go over several lines, but a record over no more than 1 MiB: where its end does not come, its first line is
+    malformed and the next one begins a record of its own. Blank lines are no records. Memory: the longest line, or 1 MiB.
+    Time: linear in the lines, whatever is in them. Each is looked at once as the beginning of a record, and once for each
+    state that it may go on from.
     """
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._lines: deque[Line] = deque()
-        self._size = 0
+        self._lines = _Waiting(dialect)
 
     @property
     def waiting(self) -> Line | None:
         """The first line of a record whose end has not come; None between records."""
-        return self._lines[0] if self._lines else None
+        return self._lines.first if self._lines else None
 
     def feed(self, line: Line) -> list[Record]:
         """The records that are certain now that this line has come."""
-        if self._lines:
-            self._add(line)
-            return self._settled() if _may_close(line.raw) or self._size > _LONGEST_RECORD else []
-        raw = line.raw.removesuffix(b"\r")
-        if b'"' not in raw or self._dialect.complete(raw):
+        if not self._lines and self._dialect.is_plain(line.raw):
+            raw = self._dialect.without_end(line.raw)
             return [Record(line.number, line.offset, raw)] if raw else []
-        self._add(line)
+        self._lines.add(line)
         return self._settled()
 
     def finish(self) -> list[Record]:
         """The records that are left when no more lines come."""
         return self._settled(last=True)
 
-    def _add(self, line: Line) -> None:
-        self._lines.append(line)
-        self._size += len(line.raw) + 1
-
     def _settled(self, last: bool = False) -> list[Record]:
         """The records off the front, as far as it is certain where they end."""
         found = []
-        while self._lines:
-            first = self._lines[0]
-            count = self._first()
-            if count is None and not last and self._size <= _LONGEST_RECORD:
+        lines = self._lines
+        while lines:
+            first, state = lines.first, lines.begun
+            count = lines.count()
+            if count is None and not last and lines.size <= _LONGEST_RECORD:
                 break
-            if raw := self._take(count or 1):
-                found.append(Record(first.number, first.offset, raw, None if count else STRAY_QUOTE))
+            raw = self._dialect.without_end(lines.take(count or 1))
+            fault = None if count else OPEN_ESCAPE if state is State.ESCAPED else STRAY_QUOTE
+            if raw:
+                found.append(Record(first.number, first.offset, raw, fault))
         return found
 
-    def _first(self) -> int | None:
-        """How many lines the first record takes; 0 if it is malformed, None if its closing quote has not come."""
-        raw = b""
-        for count, line in enumerate(self._lines, 1):
-            raw = raw + b"\n" + line.raw if count > 1 else line.raw
-            if count > 1 and not _may_close(line.raw):
-                continue
-            if self._dialect.complete(raw.removesuffix(b"\r")):
-                return count
-            if not self._dialect.is_open(raw):
-                return 0
-        return None
 
-    def _take(self, count: int) -> bytes:
-        taken = b"\n".join(self._lines.popleft().raw for _ in range(count))
-        self._size -= len(taken) + 1
-        return taken.removesuffix(b"\r")
+_Node = tuple[int, State]
+"""A line, by its number among all that have come, and what is open before its beginning."""
 
 
-def _may_close(line: bytes) -> bool:
-    """Whether a field left open before the line may be closed after it: an even number of quotes leaves it open."""
-    return line.count(b'"') % 2 == 1
+class _Waiting:
+    """Lines whose records have no end yet, of ``size`` bytes, and what is known of where they end.
+
+    From each line, and what is open before it, it is known where that leads to; ways that were gone are cut short (as in
+    a union-find), so that no beginning of a record goes through all lines again.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.size = 0
+        self._dialect = dialect
+        self._lines: list[Line] = []
+        self._gone = 0  # lines at the front of the list that were taken
+        self._taken = 0  # lines that were taken in all
+        self._ways: dict[_Node, _Node] = {}
+        self._begun: State | None = None
+
+    def __len__(self) -> int:
+        return len(self._lines) - self._gone
+
+    @property
+    def first(self) -> Line:
+        return self._lines[self._gone]
+
+    @property
+    def begun(self) -> State:
+        """What is open at the end of the first line."""
+        if self._begun is None:
+            self._begun = self._dialect.begun(self.first.raw)
+        return self._begun
+
+    def add(self, line: Line) -> None:
+        self._lines.append(line)
+        self.size += len(line.raw) + 1
+
+    def count(self) -> int | None:
+        """How many lines the first record takes; 0 if it is malformed, None if its end has not come."""
+        index, state = self._end((self._taken + 1, self.begun))
+        if state is State.COMPLETE:
+            return index - self._taken
+        return 0 if state is State.BROKEN else None
+
+    def take(self, count: int) -> bytes:
+        """The first lines, together."""
+        taken = b"\n".join([line.raw for line in self._lines[self._gone : self._gone + count]])
+        for index in range(self._taken, self._taken + count):
+            self._ways.pop((index, State.QUOTED), None)
+            self._ways.pop((index, State.ESCAPED), None)
+        self._gone += count
+        self._taken += count
+        self.size -= len(taken) + 1
+        self._begun = None
+        if 2 * self._gone >= len(self._lines):
+            del self._lines[: self._gone]
+            self._gone = 0
+        return taken
+
+    def _end(self, node: _Node) -> _Node:
+        """Where the way from here leads to: the line behind a record's end, one that broke it, or one that has not come."""
+        path = []
+        while node[1] not in (State.COMPLETE, State.BROKEN) and (further := self._further(node)):
+            path.append(node)
+            node = further
+        for one in path:
+            self._ways[one] = node
+        return node
+
+    def _further(self, node: _Node) -> _Node | None:
+        if (known := self._ways.get(node)) is not None:
+            return known
+        index, state = node
+        place = index - self._taken + self._gone
+        if place >= len(self._lines):
+            return None
+        return index + 1, self._dialect.continued(self._lines[place].raw, state)
 
 
 def records(lines: Iterable[Line], dialect: Dialect) -> Iterator[Record]:

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from tableferry.csvfile import BOM, Dialect, Line
+from tableferry.csvfile import BOM, Line
+from tableferry.dialect import Dialect
 from tableferry.sure import BACKSLASH_N, COUNTED, EMPTY, Sure, sure_of
 from tableferry.tables import Column
 
@@ -59,7 +60,7 @@ class Lines:
             lengths = self._lines.str.len_bytes().cast(pl.Int64)
         self._ends = (lengths + 1).cum_sum() + (offset + mark)
         self._lengths = lengths
-        self._plain = self._lines.str.strip_suffix("\r")
+        self._plain = self._lines if judge.dialect.returns else self._lines.str.strip_suffix("\r")
         self.sure = self._judged()
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.options import NULLS, Binary, HeaderLine, OnDuplicate
+from tableferry.options import NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
 from tableferry.tables import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
@@ -116,6 +116,7 @@ class LoadOptions(Request):
 
     ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
     share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every field of it does.
+    ``escape``: whether a backslash escapes what follows, as ``INTO OUTFILE`` writes; ``quote``: whether ``"`` stands around text.
     """
 
     on_duplicate: OnDuplicate | None = None
@@ -125,6 +126,8 @@ class LoadOptions(Request):
     max_ratio: Annotated[int, Field(ge=1, le=999_999)] | None = None
     delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None
     header: HeaderLine | None = None
+    escape: Escape | None = None
+    quote: Quote | None = None
 
     def said(self) -> dict[str, Any]:
         """The options that the request names."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -27,6 +27,20 @@ class Binary(StrEnum):
 
     HEX = "hex"
     BASE64 = "base64"
+
+
+class Escape(StrEnum):
+    """What takes the meaning from the sign behind it."""
+
+    BACKSLASH = "\\"
+    NONE = "none"
+
+
+class Quote(StrEnum):
+    """What stands around text."""
+
+    DOUBLE = '"'
+    NONE = "none"
 
 
 class HeaderLine(StrEnum):
@@ -65,7 +79,7 @@ class Options:
     r"""What may be said of a batch or a file; ``delimiter`` is seen from the file's first line unless it is given.
 
     ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``, and then an empty one is the
-    empty text.
+    empty text. ``escape`` and ``quote`` are None where nothing is said of them. ``said`` names what was said.
     """
 
     on_duplicate: OnDuplicate = OnDuplicate.REJECT
@@ -75,6 +89,9 @@ class Options:
     delimiter: str | None = None
     header: HeaderLine = HeaderLine.AUTO
     max_ratio: int = MAX_RATIO
+    escape: Escape | None = None
+    quote: Quote | None = None
+    said: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 def chosen(
@@ -94,7 +111,10 @@ def chosen(
     found |= checked(table or {}, "The table's setting (TABLE_SETTINGS)")
     found |= checked(ours, "The file's metadata", lambda name: name.replace("_", "-"))
     found |= checked(given or {}, "The request's")
-    return Options(**found)
+    said = frozenset(found)
+    if found.get("escape") is Escape.BACKSLASH:
+        found.setdefault("null", r"\N")
+    return Options(**found, said=said)
 
 
 def checked(said: Mapping[str, object], place: str, spelled: Callable[[str], str] = str) -> dict[str, Any]:
@@ -184,6 +204,8 @@ _READERS: dict[str, tuple[Callable[[object], object], str]] = {
     "max_ratio": (_ratio, "a number from 1 on, such as 200"),
     "delimiter": (_delimiter, "one of , ; | and tab"),
     "header": (_word(HeaderLine), ", ".join(HeaderLine)),
+    "escape": (_word(Escape), r"\ (as INTO OUTFILE writes) or none"),
+    "quote": (_word(Quote), '" or none'),
 }
 NAMES = tuple(_READERS)
 """The options, as a setting and a request name them; metadata has ``-`` for ``_``."""

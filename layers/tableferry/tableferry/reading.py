@@ -7,23 +7,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tableferry import rejects
-from tableferry.csvfile import Dialect, Reader, Record, is_blank, lines_of
+from tableferry.csvfile import Reader, Record, is_blank, lines_of
+from tableferry.dialect import Dialect
 from tableferry.errors import InvalidRequest, Problem
 from tableferry.header import IF_A_ROW, either, header_of, is_a_row, named, stands_again, unlike_a_header
-from tableferry.options import DELIMITERS, Binary, HeaderLine, Options, checked
+from tableferry.options import DELIMITERS, Binary, Escape, HeaderLine, Options, checked
 from tableferry.rules import Row, Rules
 from tableferry.tables import Column, Table
+from tableferry.values import BYTES
 
 _SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?sep=([^\r\n]?)\r?(?:\n|\Z)", re.IGNORECASE)
 HEAD_BYTES = 1024 * 1024
 """So much of a file is looked at to see how it is to be read."""
 
-_SNIFFED_BYTES = 256 * 1024
+_SNIFFED_BYTES = 64
+_WIDE = "UTF-16; save it as UTF-8"
 _OTHER_KINDS = {
-    b"\xff\xfe": "UTF-16; save it as UTF-8",
-    b"\xfe\xff": "UTF-16; save it as UTF-8",
+    b"\xff\xfe": _WIDE,
+    b"\xfe\xff": _WIDE,
     b"PK\x03\x04": "a spreadsheet or a ZIP archive; save the sheet as CSV in UTF-8, or compress with gzip or Zstandard",
     b"PAR1": "Parquet; write it as CSV",
+    b"\x89PNG": "an image",
+    b"\xff\xd8\xff": "an image",
+    b"SQLite format 3\0": "a database of SQLite; write its table as CSV",
+    b"\xd0\xcf\x11\xe0": "a spreadsheet of an old kind; save the sheet as CSV in UTF-8",
     b"\x1f\x8b": "compressed twice; compress it once",
     b"\x28\xb5\x2f\xfd": "compressed twice; compress it once",
     b"BZh": "compressed with bzip2; compress it with gzip or Zstandard",
@@ -58,6 +65,8 @@ class Reading:
         if record.fault:
             return None, [Problem(record.line, "", record.fault.code, record.fault.message)]
         try:
+            if fault := self.dialect.fault(record.raw):
+                return None, [Problem(record.line, "", *fault)]
             fields = self.dialect.fields(record.raw)
         except UnicodeDecodeError as error:
             message = f"byte {error.start + 1} of the record is not UTF-8"
@@ -94,6 +103,12 @@ class Reading:
             found["delimiter"] = self.dialect.delimiter
         if self.dialect.null:
             found["null"] = self.dialect.null
+        if self.dialect.escape is not None:
+            found["escape"] = self.dialect.escape.value
+        if self.dialect.quote is not None:
+            found["quote"] = self.dialect.quote.value
+        if self.dialect.returns:
+            found["returns"] = True
         if self.rules.binary is not Binary.HEX:
             found["binary"] = self.rules.binary.value
         if self.header is HeaderLine.NO:
@@ -109,6 +124,7 @@ def reading_of(table: Table, described: rejects.Described, again: bool = False) 
     """
     said: dict[str, object] = {**described}
     names = said.pop("columns", None)
+    returns = said.pop("returns", False) is True
     found = checked(said, "What the rejects say of their file:")
     columns: list[Column] | None = None
     if names is not None:
@@ -120,7 +136,9 @@ def reading_of(table: Table, described: rejects.Described, again: bool = False) 
             raise InvalidRequest(f"Table {table.name!r} has not all of the columns {', '.join(names)}.")
     return Reading(
         rules=Rules(table, columns, found.get("binary", Binary.HEX)),
-        dialect=Dialect(found.get("delimiter", ","), found.get("null", "")),
+        dialect=Dialect(
+            found.get("delimiter", ","), found.get("null", ""), found.get("escape"), found.get("quote"), returns
+        ),
         columns=None if names is None else tuple(names),
         again=again,
         header=found.get("header", HeaderLine.AUTO),
@@ -140,14 +158,19 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
             raise InvalidRequest(f"The file is not CSV: it is {kind}.")
-    if b"\0" in head[:_SNIFFED_BYTES]:
-        raise InvalidRequest("The file is not CSV: it holds bytes that no text has.")
+    if (wide := _wide(head)) is not None:
+        raise InvalidRequest(f"The file is not CSV: it is {wide}.")
     if is_blank(head):
         raise InvalidRequest("The file is empty.")
     if again:
         return Reading(Rules(table), again=True, header=options.header), Position()
     said, start = _separator(head, options.delimiter)
-    dialects = [Dialect(delimiter, options.null) for delimiter in ((said,) if said else DELIMITERS)]
+    escapes = options.escape is Escape.BACKSLASH
+    returns = escapes and not _ends_in_returns(head)
+    dialects = [
+        Dialect(delimiter, options.null, options.escape, options.quote, returns)
+        for delimiter in ((said,) if said else DELIMITERS)
+    ]
     firsts = [(dialect, *found) for dialect in dialects if (found := _first(head, dialect, start))]
     rules = Rules(table, None, options.binary)
     likely = next((first for first in firsts if len(first[1]) == len(rules.columns)), None)
@@ -158,6 +181,7 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
         must = options.header is HeaderLine.YES
         if must or (named(table, names) and not (likely and is_a_row(rules, likely[1]))):
             raise unlike_a_header(table, names, said=must)
+    _no_raw_bytes(rules.columns, options)
     return Reading(rules, likely[0] if likely else dialects[0], header=options.header), start
 
 
@@ -170,9 +194,37 @@ def _with_header(table: Table, options: Options, firsts: Sequence[_First]) -> tu
         if columns := header_of(table, fields):
             if options.header is HeaderLine.AUTO and is_a_row(Rules(table, None, options.binary), fields):
                 raise either(fields)
+            _no_raw_bytes(columns, options)
             names = tuple(column.name for column in columns)
             return Reading(Rules(table, columns, options.binary), dialect, names, header=options.header), after
     return None
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 without a mark, by its first signs: every second byte of western text is a zero, and no other."""
+    first = head[:_SNIFFED_BYTES]
+    zeros = {place: first[place::2].count(0) for place in (0, 1)}
+    most = max(zeros.values())
+    return _WIDE if len(first) >= 4 and 4 * most >= len(first) and not min(zeros.values()) else None
+
+
+def _ends_in_returns(head: bytes) -> bool:
+    """Whether lines end in CRLF, rather than in LF behind texts of which some end in CR."""
+    return head.count(b"\r\n") == head.count(b"\n") > 0
+
+
+def _no_raw_bytes(columns: Sequence[Column], options: Options) -> None:
+    """Refuse columns of bytes and bits unless it is said how they are written: INTO OUTFILE writes them as they are.
+
+    Some of that would be taken for hexadecimal digits, or for a number.
+    """
+    if options.escape is not Escape.BACKSLASH or "binary" in options.said:
+        return
+    if raw := [column.name for column in columns if column.data_type in (*BYTES, "bit")]:
+        raise InvalidRequest(
+            f"The file is said to have escapes, and {', '.join(map(repr, raw))} to hold bytes or bits, which INTO OUTFILE "
+            "writes as they are. Select HEX() of bytes and `column` + 0 of bits, and say `binary: hex`."
+        )
 
 
 def _separator(head: bytes, said: str | None) -> tuple[str | None, Position]:

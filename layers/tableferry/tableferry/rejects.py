@@ -12,7 +12,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, cast
 
-from tableferry.csvfile import Dialect, Fault, Line, Record, lines_of, records
+from tableferry.csvfile import Line, Record, lines_of, records
+from tableferry.dialect import Dialect, Fault
 from tableferry.errors import Problem
 
 _REPLACEMENT = "\ufffd"
@@ -28,6 +29,9 @@ class Described(TypedDict, total=False):
     null: str
     binary: str
     header: str
+    escape: str
+    quote: str
+    returns: bool
 
 
 class Reject(NamedTuple):

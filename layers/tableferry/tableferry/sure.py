@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tableferry.csvfile import Dialect
+from tableferry.dialect import Dialect
 from tableferry.numeric import INTEGER_BITS
 from tableferry.tables import Column
 from tableferry.values import BYTES
@@ -74,6 +74,10 @@ def _may_be_null(column: Column) -> bool:
 
 def _field(column: Column, dialect: Dialect, counted: int) -> str:
     forms = _forms(column, dialect, counted)
+    if not dialect.quotes:
+        forms = [form for form in forms if not form.startswith('"')]
+        if not forms:
+            raise _Unsure
     if _may_be_null(column):
         forms += [re.escape(dialect.null)] if dialect.null in (EMPTY, BACKSLASH_N) else []
     return f"(?:{'|'.join(forms)})"
@@ -149,7 +153,7 @@ def _text(column: Column, dialect: Dialect, counted: int) -> list[str]:
         apart = r"\x00-\x08\x0A-\x1F\x7F-\x{10FFFF}"
     else:
         raise _Unsure
-    if dialect.null == BACKSLASH_N:
+    if not dialect.backslash_is_text or dialect.null == BACKSLASH_N:
         apart += r"\\"
     characters = column.characters if column.data_type in ("char", "varchar") else None
     least = "0" if dialect.null else "1"
