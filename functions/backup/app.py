@@ -15,6 +15,7 @@ from tableferry.backup import backup
 from tableferry.database import Database
 from tableferry.errors import BackupNotFound, RecordNotFound
 from tableferry.jobs import Kind
+from tableferry.latest import latest
 from tableferry.models import (
     BackupDetail,
     BackupList,
@@ -53,7 +54,7 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
     settings = Settings.from_env()
     store = open_store(settings.bucket)
     if id == "latest":
-        found = manifest.read(store, manifest.latest(store), settings.signing_key)
+        found = latest(store, settings.signing_key, settings.database.name, passed_over=api.passed_over)
         return api.answer(HTTPStatus.OK, views.backup_detail(found))
     try:
         found = manifest.read(store, id, settings.signing_key)
@@ -116,8 +117,10 @@ def _backup(
 def _verify(
     settings: Settings, store: Store, job_id: str, request: VerifyRequest, progress: jobs.Tell
 ) -> dict[str, Any]:
-    wanted = manifest.latest(store) if request.backup == "latest" else request.backup
-    found = manifest.read(store, wanted, settings.signing_key)
+    if request.backup == "latest":
+        found = latest(store, settings.signing_key, settings.database.name, passed_over=api.passed_over)
+    else:
+        found = manifest.read(store, request.backup, settings.signing_key)
     api.count(rows_verified=found.rows)
     verified = verify(store, found, progress)
     proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
@@ -127,7 +130,7 @@ def _verify(
 def check(_request: dict[str, Any]) -> dict[str, Any]:
     """How old the newest backup and the newest proven one are, as metrics too; a schedule asks, and alarms listen."""
     settings = Settings.from_env()
-    found = proof.ages(open_store(settings.bucket), settings.signing_key, datetime.now(UTC))
+    found = proof.ages(open_store(settings.bucket), settings.signing_key, settings.database.name, datetime.now(UTC))
     api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
     return found.model_dump(mode="json")
 

@@ -79,7 +79,10 @@ def perform(
 ) -> dict[str, Any]:
     """Do what a job asks for."""
     wanted = api.parsed(RestoreRequest, request)
-    source = open_backup(store, wanted.backup, settings.signing_key, wanted.trust)
+    names = None if wanted.tables is None and not wanted.into else [*(wanted.tables or ()), *wanted.into]
+    source = open_backup(
+        store, wanted.backup, settings.signing_key, wanted.trust, settings.database.name, names, api.passed_over
+    )
     with on_trust(wanted.trust):
         done = restore(
             Database(settings.database),
@@ -109,7 +112,9 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
     wanted = api.parsed(DrillRequest, event)
     settings = Settings.from_env()
     store = open_store(settings.bucket)
-    source = open_backup(store, wanted.backup, settings.signing_key, trust=False)
+    source = open_backup(
+        store, wanted.backup, settings.signing_key, False, settings.database.name, passed_over=api.passed_over
+    )
     now = datetime.now(UTC)
     drill(
         Database(settings.database),

@@ -132,8 +132,9 @@ def test_there_is_one_drill_at_a_time_and_a_restore_does_not_wait_for_it(
     assert met
 
 
-@pytest.mark.usefixtures("loaded")
-def test_the_check_tells_how_old_the_newest_backup_and_the_newest_proven_one_are(gauges: dict[str, Any]) -> None:
+def test_the_check_tells_how_old_the_newest_backup_and_the_newest_proven_one_are(
+    loaded: Database, gauges: dict[str, Any]
+) -> None:
     assert set(check().values()) == {None}
     assert set(gauges.values()) == {None}
     first, second = backup("jobs"), backup()
@@ -144,7 +145,7 @@ def test_the_check_tells_how_old_the_newest_backup_and_the_newest_proven_one_are
     assert 0 <= gauges["days_since_verified_backup"] < 0.01
     drill()
     assert check()["verified"] == second["id"]
-    later = proof.ages(verbs.store(), SIGNING_KEY.encode(), datetime.now(UTC) + timedelta(days=3))
+    later = proof.ages(verbs.store(), SIGNING_KEY.encode(), loaded.name, datetime.now(UTC) + timedelta(days=3))
     assert later.days_since_verified_backup == pytest.approx(3, abs=0.01)
     assert later.hours_since_backup == pytest.approx(72, abs=0.1)
 

@@ -492,12 +492,12 @@ def test_a_manifest_that_is_not_signed_by_us_is_refused(loaded: Database) -> Non
     with verbs.unchanged(loaded):
         for text in forged:
             verbs.store().put(key, text)
-            refused({})
+            refused({"backup": made["id"]})
             get(f"/backups/{made['id']}").problem(409)
             assert get("/backups").json == {"backups": [], "damaged": [made["id"]]}
     later = {**content, "version": 2}
     verbs.store().put(key, json.dumps({"manifest": later, "signature": signature(later)}).encode())
-    assert "version 2" in refused({})
+    assert "version 2" in refused({"backup": made["id"]})
 
 
 def test_an_unsigned_backup_is_restored_on_trust_without_its_triggers(loaded: Database) -> None:
@@ -506,8 +506,8 @@ def test_an_unsigned_backup_is_restored_on_trust_without_its_triggers(loaded: Da
     made = backup("jobs")
     with edited(made) as signed:
         del signed["signature"]
-    assert "signed" in refused({})
-    assert restore(trust=True)["state"] == "done"
+    assert "signed" in refused({"backup": made["id"]})
+    assert restore(made["id"], trust=True)["state"] == "done"
     assert table(loaded, "jobs") == verbs.TableState(before.checksum, before.definition, ())
 
 
@@ -533,7 +533,7 @@ def test_trust_takes_no_sql_that_is_more_than_a_plain_table(loaded: Database) ->
             signed = json.loads(good)
             signed["manifest"]["tables"][1]["definition"] = text
             verbs.store().put(key, json.dumps(signed).encode())
-            refused({"trust": True, "tables": ["jobs"]})
+            refused({"backup": made["id"], "trust": True, "tables": ["jobs"]})
         charset = "utf8mb4), name = (SELECT user FROM mysql.user LIMIT 1"
         for path, change in (
             (("foreign_keys", 0), {"actions": ", ADD COLUMN leak INT"}),
@@ -545,7 +545,7 @@ def test_trust_takes_no_sql_that_is_more_than_a_plain_table(loaded: Database) ->
                 part = part[step]
             part.update(change)
             verbs.store().put(key, json.dumps(signed).encode())
-            assert "more than" in refused({"trust": True, "tables": ["hired_employees"]})
+            assert "more than" in refused({"backup": made["id"], "trust": True, "tables": ["hired_employees"]})
 
 
 def test_of_two_restores_at_once_one_is_refused(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:

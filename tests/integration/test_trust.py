@@ -97,7 +97,7 @@ def defines(text: Callable[[str], str]) -> Callable[[Json], None]:
 def refused(database: Database, **wanted: object) -> Json:
     """What the answer says, once it is sure that nothing changed, and nothing is told."""
     with verbs.unchanged(database):
-        answer = post("/restores", {"backup": "latest", "trust": True, **wanted})
+        answer = post("/restores", {"backup": verbs.newest_id(), "trust": True, **wanted})
     assert "42" not in answer.text
     found = answer.problem(409)
     if not wanted:
@@ -119,7 +119,7 @@ def test_what_does_more_than_define_is_refused_by_its_text_and_by_what_it_made(
         monkeypatch.setattr(ddl, "is_plain", lambda text: True)
         # A server may not take it at all, which is a Conflict; what it takes has to be what is said.
         with verbs.unchanged(database):
-            answer = post("/restores", {"backup": "latest", "trust": True})
+            answer = post("/restores", {"backup": verbs.newest_id(), "trust": True})
         assert answer.status == 409
         assert "42" not in answer.text
         return
@@ -132,7 +132,7 @@ def test_a_column_that_does_something_is_refused(
 ) -> None:
     unsigned(defines(lambda good: good.replace("\n) ENGINE", f",\n  {column}\n) ENGINE")))
     with verbs.unchanged(database):
-        answer = post("/restores", {"backup": "latest", "trust": True})
+        answer = post("/restores", {"backup": verbs.newest_id(), "trust": True})
     assert answer.status == 409
     assert "42" not in answer.text
 
@@ -205,7 +205,7 @@ def test_a_signed_definition_of_which_the_server_drops_something_is_refused_with
 ) -> None:
     unsigned(defines(lambda good: good.replace("DEFAULT NULL", "DEFAULT NULL /*!99999 COMMENT 'x' */")), signed=True)
     with verbs.unchanged(database):
-        found = post("/restores", {"backup": "latest"}).problem(409)
+        found = post("/restores", {"backup": verbs.newest_id()}).problem(409)
     assert found["type"].endswith("definition-differs")
     assert "'t': column 'a'" in found["detail"]
 
@@ -220,10 +220,10 @@ def test_a_server_of_another_version_may_write_widths_otherwise(
     assert restore()["state"] == "done"
     hidden = defines(lambda good: good.replace("DEFAULT NULL", "DEFAULT NULL /*!99999 COMMENT 'x' */"))
     unsigned(hidden, signed=True, server=older)
-    assert "'t': column 'a'" in post("/restores", {"backup": "latest"}).problem(409)["detail"]
+    assert "'t': column 'a'" in post("/restores", {"backup": verbs.newest_id()}).problem(409)["detail"]
 
 
 def test_a_plain_table_is_restored_on_trust(unsigned: Callable[..., None], database: Database) -> None:
     unsigned()
-    assert restore(trust=True)["state"] == "done"
+    assert restore(verbs.newest_id(), trust=True)["state"] == "done"
     assert verbs.numbers(database, "t", "a") == [1, 2]

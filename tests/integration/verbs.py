@@ -15,7 +15,7 @@ from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from local.database import split_statements
 from local.demo_sample import SOURCES
-from tableferry import facts
+from tableferry import facts, manifest
 from tableferry.settings import Settings
 from tableferry.store import Store, open_store
 from tableferry.tables import quote
@@ -45,6 +45,11 @@ def get(path: str) -> Answer:
 def backup(*tables: str, form: str = "parquet") -> Json:
     """A backup of the tables, or of all, that has to work."""
     return _made(post("/backups", {"tables": list(tables) or None, "format": form}))
+
+
+def newest_id() -> str:
+    """The id of the newest backup, of whatever database and by whomever it was signed."""
+    return next(manifest.ids(store()))
 
 
 def restore(backup_id: str = "latest", **wanted: object) -> Json:

@@ -16,7 +16,7 @@ LAYERS = [
     ["api", "problems"],
     ["body"],
     ["models", "upkeep", "restore", "backup", "insert", "load", "drill", "proof", "trust"],
-    ["rehearsal"],
+    ["rehearsal", "latest"],
     ["recovery", "preflight", "standing_views"],
     ["exchange"],
     ["handover", "loadlist", "rejectpage", "blockwriter", "progress", "source", "standing", "lanes", "sending"],

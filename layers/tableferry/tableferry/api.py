@@ -236,6 +236,12 @@ def count(**figures: int) -> None:
         )
 
 
+def passed_over(backup_id: str, error: TableferryError) -> None:
+    """Log and count a backup that ``latest`` passes over: one that nobody signed may be an attack."""
+    logger.warning("a backup is passed over", extra={"backup": backup_id, "error": error.name, "detail": str(error)})
+    count(backups_passed_over=1)
+
+
 def _detail(found: Sequence[Any]) -> str:
     parts = []
     for error in found:

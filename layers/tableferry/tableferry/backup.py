@@ -96,6 +96,7 @@ def backup(
         _unchanged(connection, sources)
         server = server_version(connection)
         besides = catalog.passed_over(connection, database) if tables is None else []
+        served = catalog.served_names(connection, database)
     done = Manifest(
         id=backup_id,
         tableferry=__version__,
@@ -107,6 +108,7 @@ def backup(
         started=started,
         finished=datetime.now(UTC),
         tables=tuple(_entry(source, tasks, entries) for source in sources),
+        complete=set(served) <= {source.table.name for source in sources},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
     )
     manifest.write(store, done, signing_key, lock_days)

@@ -107,6 +107,9 @@ class Manifest(Entry):
     notes: tuple[str, ...] = ()
     """What is not in the backup though all tables were asked for."""
 
+    complete: bool | None = None
+    """Whether it holds all tables that the database had, of those that are served; earlier versions did not say."""
+
     @property
     def rows(self) -> int:
         return sum(table.rows for table in self.tables)
@@ -146,7 +149,7 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
         content, signature = signed["manifest"], str(signed.get("signature"))
         version = content["version"]
         good = signing_key is None or hmac.compare_digest(signature.encode(), _signature(content, signing_key).encode())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} cannot be read.") from error
     if not good:
         raise BackupDamaged(
@@ -167,19 +170,9 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
 
 
 def ids(store: Store) -> Iterator[str]:
-    """The ids of all backups, newest first; unfinished ones are among them."""
-    return newest(lambda after: store.folders("backups/", after), datetime.now(UTC))
-
-
-def latest(store: Store) -> str:
-    """The id of the newest backup that has a manifest; raises BackupNotFound."""
-    for backup_id in ids(store):
-        try:
-            store.head(key(backup_id))
-        except ObjectNotFound:
-            continue
-        return backup_id
-    raise BackupNotFound("There is no backup yet.")
+    """The ids of all backups, newest first; unfinished ones are among them, those of the future are not."""
+    found = newest(lambda after: store.folders("backups/", after), datetime.now(UTC))
+    return (backup_id for backup_id in found if is_id(backup_id))
 
 
 def key(backup_id: str) -> str:

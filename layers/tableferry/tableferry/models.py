@@ -181,7 +181,10 @@ class BackedUpTable(BaseModel):
 
 
 class BackupView(BaseModel):
-    """A backup that is complete; ``notes`` name what is not in it though all tables were asked for: views, sequences."""
+    """A backup that is done; ``notes`` name what is not in it though all tables were asked for: views, sequences.
+
+    ``complete`` if it holds all tables that the database had: only such a one is the latest where no tables are named.
+    """
 
     id: str
     state: Literal["done"] = "done"
@@ -193,6 +196,7 @@ class BackupView(BaseModel):
     rows: int
     bytes: int
     tables: list[BackedUpTable]
+    complete: bool | None = None
     notes: list[str] = []
 
 

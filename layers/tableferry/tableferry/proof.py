@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from itertools import islice
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry import manifest
-from tableferry.errors import BackupDamaged, BackupNotFound, Conflict
+from tableferry.errors import BackupNotFound
+from tableferry.identity import is_id
+from tableferry.latest import latest, signed
 from tableferry.manifest import Manifest
 from tableferry.store import Store
-
-_LOOKED_AT = 100
 
 
 class Proof(BaseModel):
@@ -43,14 +41,20 @@ def save(store: Store, proof: Proof) -> None:
     store.put(_key(proof.backup), proof.model_dump_json().encode())
 
 
-def ages(store: Store, signing_key: bytes, now: datetime) -> Ages:
-    """How old the newest backup and the newest proven one are; None where there is none.
+def ages(store: Store, signing_key: bytes, database: str, now: datetime) -> Ages:
+    """How old the newest backup of the database is, and the newest proven one; None where there is none.
 
-    Of each the signature is looked at: whoever can only write to the bucket cannot make an old backup look new.
+    They are what ``latest`` means, so that a backup of one table, or one that nobody signed, does not hide that there is
+    none of the others.
     """
-    newest = _first(store, signing_key, manifest.ids(store))
+    try:
+        newest = latest(store, signing_key, database)
+    except BackupNotFound:
+        newest = None
     proven = sorted((found.key for found in store.list("verifications/")), reverse=True)
-    verified = _first(store, signing_key, (key.rpartition("/")[2].removesuffix(".json") for key in proven))
+    ids = (key.rpartition("/")[2].removesuffix(".json") for key in proven)
+    now_id = f"{now:%Y%m%dT%H%M%SZ}-g"
+    verified = _newest_proven(store, signing_key, database, (one for one in ids if is_id(one) and one < now_id))
     return Ages(
         backup=newest.id if newest else None,
         hours_since_backup=_hours(newest, now),
@@ -59,14 +63,14 @@ def ages(store: Store, signing_key: bytes, now: datetime) -> Ages:
     )
 
 
-def _first(store: Store, signing_key: bytes, ids: Iterable[str]) -> Manifest | None:
-    """The first of these backups that is there and signed."""
-    for backup_id in islice(ids, _LOOKED_AT):
-        try:
-            return manifest.read(store, backup_id, signing_key)
-        except (BackupNotFound, BackupDamaged, Conflict):
-            continue
-    return None
+def _newest_proven(store: Store, signing_key: bytes, database: str, ids: Iterable[str]) -> Manifest | None:
+    newest = None
+    for found in signed(store, signing_key, ids):
+        if found.database == database and found.complete is not False:
+            return found
+        if found.database == database:
+            newest = newest or found
+    return newest
 
 
 def _hours(made: Manifest | None, now: datetime) -> float | None:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from tableferry import ddl, manifest
 from tableferry.errors import BackupDamaged, DefinitionDiffers, TableferryError
+from tableferry.latest import PassedOver, latest
 from tableferry.manifest import Manifest
 from tableferry.store import Store
 
 
-def open_backup(store: Store, backup_id: str, signing_key: bytes, trust: bool) -> Manifest:
-    """The manifest that a restore works from: of ``latest`` or of an id, signed unless it is to be trusted.
+def open_backup(
+    store: Store,
+    backup_id: str,
+    signing_key: bytes,
+    trust: bool,
+    database: str,
+    tables: Collection[str] | None = None,
+    passed_over: PassedOver = lambda backup_id, error: None,
+) -> Manifest:
+    """The manifest that a restore works from: of an id, signed unless it is to be trusted, or of ``latest``.
 
+    The latest of the ``database`` with these ``tables`` is always a signed one: what is to be trusted is named.
     Of one that is only trusted, the SQL is held to plain definitions of tables, and there are no triggers.
     Raises BackupNotFound and BackupDamaged.
     """
-    wanted = manifest.latest(store) if backup_id == "latest" else backup_id
-    found = manifest.read(store, wanted, None if trust else signing_key)
+    if backup_id == "latest":
+        return latest(store, signing_key, database, tables, passed_over)
+    found = manifest.read(store, backup_id, None if trust else signing_key)
     if not trust:
         return found
     for table in found.tables:

@@ -38,6 +38,7 @@ def backup(made: Manifest) -> BackupView:
         finished=made.finished,
         rows=made.rows,
         bytes=made.bytes,
+        complete=made.complete,
         notes=list(made.notes),
         tables=[
             BackedUpTable(
