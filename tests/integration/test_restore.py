@@ -494,7 +494,7 @@ def test_a_manifest_that_is_not_signed_by_us_is_refused(loaded: Database) -> Non
             verbs.store().put(key, text)
             refused({"backup": made["id"]})
             get(f"/backups/{made['id']}").problem(409)
-            assert get("/backups").json == {"backups": [], "damaged": [made["id"]]}
+            assert get("/backups").json == {"backups": [], "damaged": [made["id"]], "jobs": []}
     later = {**content, "version": 2}
     verbs.store().put(key, json.dumps({"manifest": later, "signature": signature(later)}).encode())
     assert "version 2" in refused({"backup": made["id"]})

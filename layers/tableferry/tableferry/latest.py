@@ -20,6 +20,8 @@ _SMALL_BYTES, _MOST_BYTES = 1024 * 1024, 64 * 1024 * 1024
 """Manifests are read together up to the one size, beyond it one by one, and beyond the other not at all: a manifest says
 about 300 bytes of each file and some thousand of each table."""
 
+_NAMED = 50
+
 PassedOver = Callable[[str, TableferryError], None]
 """Is told of a backup that would have been newer, and why it was passed over."""
 
@@ -58,7 +60,11 @@ def latest(
         return newest
     what = f"signed backup of the database {database!r}"
     named = ", ".join(repr(name) for name in tables or ())
-    said = f"No {what} holds all of these tables: {named}." if newest else f"There is no {what} yet."
+    said = f"There is no {what} yet."
+    if newest:
+        held = [table.name for table in newest.tables]
+        more = ", …" if len(held) > _NAMED else ""
+        said = f"No {what} holds all of these tables: {named}. The newest, {newest.id}, holds {', '.join(held[:_NAMED])}{more}."
     if bad:
         said += f" {len(bad)} were passed over, {bad[0]} the newest: its id, in place of `latest`, says why."
     raise BackupNotFound(f"{said} Backups of other databases are restored by their ids.")
