@@ -3,6 +3,7 @@
 Source: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html
 """
 
+import re
 import socket
 import ssl
 import struct
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field
 from tests.integration.certificates import Certificate
 
 _OK = b"\x00\x00\x00\x02\x00\x00\x00"
+_END = b"\xfe\x00\x00\x02\x00"
+_STATED = re.compile(r"(\w+) = (?:'([^']*)'|(\d+))?")
 _PROTOCOL_41, _DATABASE, _SSL, _SECURE, _PLUGINS, _LENGTHS = 1 << 9, 1 << 3, 1 << 11, 1 << 15, 1 << 19, 1 << 21
 
 
@@ -24,7 +27,7 @@ class FakeServer:
     ``certificate`` makes it offer TLS. ``switch_to`` is the way to log in that it asks for; with ``full_login`` it does
     as if it did not know the user yet, and hands out a key to hide the password with. It refuses as many logins as
     ``refusals`` says. To a statement that begins with ``trap`` it answers that it wants ``file``. With ``silent`` it takes
-    connections and says nothing.
+    connections and says nothing. Of a session it says that it is as it was stated, in ``schema``.
     """
 
     certificate: Certificate | None = None
@@ -32,6 +35,7 @@ class FakeServer:
     full_login: bool = False
     refusals: int = 0
     silent: bool = False
+    schema: str = "d"
     trap: bytes | None = None
     file: str = "/proc/self/environ"
     port: int = 0
@@ -96,7 +100,8 @@ class FakeServer:
             number, payload = self._read(connection)
             self.statements.append(payload[1:])
             if self.trap is None or not payload[1:].startswith(self.trap):
-                _send(connection, number + 1, _OK)
+                for count, packet in enumerate(self._answer(payload[1:].decode(errors="replace")), 1):
+                    _send(connection, number + count, packet)
                 continue
             _send(connection, number + 1, b"\xfb" + self.file.encode())
             while True:
@@ -106,11 +111,30 @@ class FakeServer:
                     _send(connection, number + 1, _OK)
                     break
 
+    def _answer(self, statement: str) -> list[bytes]:
+        """The packets of what a server says: that a session is as it was stated, and that all else is done."""
+        if not statement.startswith("SELECT CONCAT_WS"):
+            return [_OK]
+        stated = next(s for s in reversed(self.statements) if s.startswith(b"SET SESSION")).decode()
+        values = {name: text or number or "1" for name, text, number in _STATED.findall(stated)}
+        asked = [
+            values.get(name, "0" if name == "insert_id" else "1") for name in re.findall(r"@@SESSION\.(\w+)", statement)
+        ]
+        column = b"".join(_text(part) for part in ("def", "", "", "", "c", "c"))
+        column += b"\x0c" + struct.pack("<HIBHB", 45, 9999, 253, 0, 0) + b"\0\0"
+        return [b"\x01", column, _END, _text("\n".join([*asked, self.schema])), _END]
+
     def _read(self, connection: socket.socket) -> tuple[int, bytes]:
         header = _exactly(connection, 4)
         payload = _exactly(connection, int.from_bytes(header[:3], "little"))
         self.packets.append(payload)
         return header[3], payload
+
+
+def _text(value: str) -> bytes:
+    """Text with its length before it (protocol::LengthEncodedString)."""
+    size = len(value)
+    return (bytes([size]) if size < 251 else b"\xfc" + struct.pack("<H", size)) + value.encode()
 
 
 def _send(connection: socket.socket, number: int, payload: bytes) -> None:

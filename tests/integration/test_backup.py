@@ -337,7 +337,7 @@ def test_without_the_right_to_lock_tables_a_backup_is_of_one_moment_too(
 def test_a_table_in_use_that_cannot_be_locked_is_backed_up_all_the_same(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     with closing(loaded.connect(autocommit=False)) as connection, connection.cursor() as cursor:
         cursor.execute("UPDATE jobs SET job = 'not yet' WHERE id = 1")
         made = backup("jobs")

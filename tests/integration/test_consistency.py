@@ -149,7 +149,7 @@ def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
     two_kinds: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     monkeypatch.setenv("WORKERS", str(workers))
-    monkeypatch.setattr(snapshot, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     whole = refused = 0
 
     def swap(_: int) -> None:

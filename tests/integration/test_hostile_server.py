@@ -20,12 +20,15 @@ COLUMN = Column("c", "int", "int", nullable=True)
 
 ASKED: dict[str, tuple[bytes, Callable[[Connection], object]]] = {
     "a statement": (b"DELETE", lambda connection: execute(connection, "DELETE FROM t")),
-    "a query": (b"SELECT", lambda connection: rows(connection, "SELECT 1")),
-    "a streamed query": (b"SELECT", lambda connection: list(wire.batches(connection, "SELECT 1", [codec(COLUMN)], 99))),
+    "a query": (b"SELECT 1", lambda connection: rows(connection, "SELECT 1")),
+    "a streamed query": (
+        b"SELECT 1",
+        lambda connection: list(wire.batches(connection, "SELECT 1", [codec(COLUMN)], 99)),
+    ),
     "the ledger": (b"INSERT", lambda connection: ledger.write(connection, "id", 0, {})),
     "a transaction": (b"BEGIN", lambda connection: transaction(connection).__enter__()),
     "the session's settings": (b"SET SESSION", lambda connection: None),
-    "the character set": (b"SET NAMES", lambda connection: rows(connection, "SELECT 1")),
+    "what became of them": (b"SELECT CONCAT_WS", lambda connection: None),
 }
 
 

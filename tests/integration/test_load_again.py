@@ -119,7 +119,7 @@ def test_a_load_that_found_the_table_locked_comes_again(
     database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
     event = uploads.put(b"0,z\n1,a\n2,b\n")
     monkeypatch.setattr("tableferry.again._TRIES", 1)
-    monkeypatch.setattr("tableferry.load._HOLDS_ROWS", "SET SESSION innodb_lock_wait_timeout = 1")
+    monkeypatch.setattr("tableferry.load._HOLDS_ROWS", {"innodb_lock_wait_timeout": 1})
     with database.connect(autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t FOR UPDATE")
         with pytest.raises(Conflict):

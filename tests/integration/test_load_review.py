@@ -168,7 +168,7 @@ def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_b
         patch.setattr(Entries, "add", add)
         with pytest.raises(DatabaseUnavailable):
             uploads.deliver(event)
-    monkeypatch.setattr("tableferry.load._HOLDS_THE_LOCK", "SET SESSION wait_timeout = 1")
+    monkeypatch.setattr("tableferry.load._HOLDS_THE_LOCK", {"wait_timeout": 1})
     monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0.2)
     monkeypatch.setattr("tableferry.store._STREAM_BYTES", 500)
     monkeypatch.setattr(Store, "stream", slow)

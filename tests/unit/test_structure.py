@@ -50,6 +50,7 @@ LAYERS = [
     ["privileges", "ddl", "again"],
     ["marks"],
     ["database", "store", "tables"],
+    ["session"],
     ["driver"],
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],

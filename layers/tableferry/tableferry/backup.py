@@ -15,11 +15,12 @@ from tableferry import __version__, catalog, chunks, ddl, documents, manifest, w
 from tableferry.archive import Format, names
 from tableferry.columns import Codec, codecs, select
 from tableferry.crew import at_work
-from tableferry.database import Connection, Database, Mode, error_code, server_version
+from tableferry.database import Connection, Database, error_code, server_version
 from tableferry.digest import Digest
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.sending import Rows, Sending, sending
+from tableferry.session import Mode
 from tableferry.snapshot import open_snapshot
 from tableferry.splitter import has_lines
 from tableferry.store import Store, encode_name

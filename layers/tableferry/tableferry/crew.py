@@ -8,9 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import ParamSpec, TypeVar
 
-from tableferry.database import Connection, Database, Mode, execute, is_mariadb
+from tableferry.database import Connection, Database
+from tableferry.session import BUILDING, Mode
 
-_A_DAY = 86400
 _THREADS = 2  # a connection: one prepares what the other one's server is busy with
 
 P = ParamSpec("P")
@@ -64,17 +64,8 @@ def at_work(connections: Sequence[Connection], threads: int) -> Iterator[Crew]:
 def crew(database: Database, workers: int) -> Iterator[Crew]:
     """A crew that fills tables, with so many connections and twice as many threads.
 
-    Checks are off on the connections, as what was in a table may come back into it, and no statement is ended because it
-    takes its time: an index of all rows is one, and waits for those who read the table.
+    Checks are off on the connections, as what was in a table may come back into it.
     """
     with ExitStack() as stack:
-        connections = []
-        for _ in range(workers):
-            connection = stack.enter_context(database.connect(Mode.FAITHFUL))
-            # But for unique_checks. Without them MariaDB would insert in bulk: slower, as rows come in key order anyway,
-            # and without an end for a row as long as its log. MySQL might keep changes of an index for later, and then
-            # does not look for duplicates.
-            off = "check_constraint_checks = 0, max_statement_time" if is_mariadb(connection) else "max_execution_time"
-            execute(connection, f"SET SESSION foreign_key_checks = 0, lock_wait_timeout = {_A_DAY}, {off} = 0")
-            connections.append(connection)
+        connections = [stack.enter_context(database.connect(Mode.FAITHFUL, BUILDING)) for _ in range(workers)]
         yield stack.enter_context(at_work(connections, workers * _THREADS))

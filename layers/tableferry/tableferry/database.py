@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import pymysql
 
-from tableferry import driver
-from tableferry.errors import DatabaseUnavailable, MissingPrivilege
+from tableferry import driver, session
+from tableferry.errors import DatabaseUnavailable, MissingPrivilege, ReadOnlyServer, SessionDiffers
 from tableferry.login import login, refused
 from tableferry.served import Served
+from tableferry.session import NOTHING, Mode, Value
 from tableferry.settings import DatabaseAddress
 
 Connection = driver.Connection
 Row = tuple[Any, ...]
 
-# Refused logins, unknown databases, too many connections, shutdowns, servers that are read-only (a replica, in a
-# failover) and broken connections (MySQL's error reference).
+WHOLE = f" LIMIT {2**64 - 1}"
+"""What a SELECT ends with whose rows ``sql_select_limit`` must not cut, whatever the session is:
+https://dev.mysql.com/doc/refman/9.7/en/server-system-variables.html#sysvar_sql_select_limit."""
+
+# Refused logins, unknown databases, too many connections, shutdowns, servers that are offline and broken connections
+# (MySQL's error reference).
 _UNAVAILABLE = {
     1040,
     1042,
@@ -33,16 +37,18 @@ _UNAVAILABLE = {
     1130,
     1203,
     1226,
-    1290,
     1698,
-    1836,
     2002,
     2003,
     2006,
     2012,
     2013,
     2055,
+    3032,
 }
+_READ_ONLY = {1036, 1792, 1836}  # a table, a transaction, a server that is
+_FAILED_AT_LOGIN = 1184
+_OPTION = 1290  # which prevents the statement; the message names it
 _NO_ROOM = {1021, 1114, 1878}
 _TOO_MANY_STATEMENTS = 1461
 _ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
@@ -51,17 +57,8 @@ _LOGIN_REFUSED = {1045, 1698}
 
 # What the server says of a statement that is refused; nothing else of its message is passed on.
 _REFUSED_COMMAND = re.compile(r"([A-Z ]+) command denied to user .* for (?:table|column) ")
+_PREVENTED = re.compile(r"running with the (?:--)?([\w-]+)")
 _REFUSED_WITHOUT = re.compile(r"you need \(at least one of\) the ([A-Z_, ]+) privilege")
-
-
-class Mode(StrEnum):
-    """What a session lets into a table."""
-
-    STRICT = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION"
-    """Rows from outside: whatever would have to be altered to fit is an error."""
-
-    FAITHFUL = "NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION"
-    """Rows that were in a table before: everything a table can hold goes in; the digest says whether it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,37 +77,33 @@ class Database:
         return self.address.served
 
     @contextmanager
-    def connect(self, mode: Mode = Mode.STRICT) -> Iterator[Connection]:
-        """A connection in autocommit, in UTC and utf8mb4, that is closed on leaving.
+    def connect(self, mode: Mode = Mode.STRICT, also: Mapping[str, Value] = NOTHING) -> Iterator[Connection]:
+        """A connection whose session is as :mod:`tableferry.session` says, with ``also``, that is closed on leaving.
 
         Raises:
+            SessionDiffers: the server makes no such session.
             DatabaseUnavailable: it cannot be had, broke inside the block, or has no room left.
             MissingPrivilege: a statement inside the block was refused.
         """
         with translated(self.address):
-            connection = self._open(mode)
+            connection = self._open(mode, also)
             try:
                 yield connection
             finally:
                 if connection.open:
                     connection.close()
 
-    def _open(self, mode: Mode) -> Connection:
-        session = (
-            f"SET SESSION sql_mode = '{mode.value}', time_zone = '+00:00', net_write_timeout = 3600, "
-            "net_read_timeout = 3600, wait_timeout = 3600, sql_quote_show_create = 1"
-            # A key that MySQL made is part of the table, whatever the server is told to show.
-            " /*!80030 , show_gipk_in_create_table_and_information_schema = ON */"
-            # MySQL would give a table's size as it was up to a day ago; MariaDB has no such setting, and skips this.
-            "/*!80000 , information_schema_stats_expiry = 0 */"
-        )
+    def _open(self, mode: Mode, also: Mapping[str, Value]) -> Connection:
+        def begin(connection: Connection) -> None:
+            session.begin(connection, self.name, mode, also)
+
         used = login(self.address)
         try:
-            return driver.log_in(self.address, used, session)
+            return driver.log_in(self.address, used, begin)
         except pymysql.err.OperationalError as error:
             if error_code(error) not in _LOGIN_REFUSED or not refused(self.address, used):
                 raise
-        return driver.log_in(self.address, login(self.address), session)  # rotated, or too old by now
+        return driver.log_in(self.address, login(self.address), begin)  # rotated, or too old by now
 
 
 @contextmanager
@@ -124,6 +117,22 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} cannot be used now (error {code}): look whether "
                 "it runs, can be reached from here, has the database, and takes the login that is configured."
+            ) from error
+        if code in _READ_ONLY or (code == _OPTION and "read" in _option(error)):
+            raise ReadOnlyServer(
+                f"The database server {address.host}:{address.port} is read-only (error {code}): it is a replica, or was "
+                "the writer until it failed over. Give Tableferry the address of the writer (an RDS cluster's own, not "
+                "that of its readers), or try again when it takes writes."
+            ) from error
+        if code == _FAILED_AT_LOGIN:
+            raise SessionDiffers(
+                f"The database server {address.host}:{address.port} ended the connection (error {code}): look whether its "
+                "init_connect is one that this user can run. Nothing was done."
+            ) from error
+        if code == _OPTION:
+            raise DatabaseUnavailable(
+                f"The database server {address.host}:{address.port} is set so that it cannot do this (error {code}: "
+                f"{_option(error)}): look into its parameters."
             ) from error
         if code in _NO_ROOM:
             raise DatabaseUnavailable(
@@ -157,6 +166,14 @@ def _missing(error: Exception) -> str:
     )
 
 
+def _option(error: Exception) -> str:
+    """The option that the server's message is about, as a variable's name."""
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    found = _PREVENTED.search(text)
+    name = found[1].replace("-", "_") if found else "an option"
+    return "enforce_storage_engine" if name == "NO_ENGINE_SUBSTITUTION" else name  # the latter we say ourselves
+
+
 @contextmanager
 def transaction(connection: Connection) -> Iterator[None]:
     """Commit on leaving; on any exception roll back and let it through."""
@@ -175,6 +192,11 @@ def rows(connection: Connection, sql: str, parameters: Sequence[object] = ()) ->
     with connection.cursor() as cursor:
         cursor.execute(sql, tuple(parameters) or None)
         return list(cursor.fetchall())
+
+
+def all_rows(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+    """All rows of a small SELECT of which none may be missing: no other limit counts beside its own."""
+    return rows(connection, sql + WHOLE, parameters)
 
 
 def execute(connection: Connection, sql: str, parameters: Sequence[object] = ()) -> int:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tableferry import shadow
-from tableferry.database import Connection, Database, Mode, execute, rows
+from tableferry.database import Connection, Database, execute, rows
 from tableferry.errors import Conflict
 from tableferry.manifest import Manifest
+from tableferry.session import Mode
 from tableferry.shadow import Item, Place
 from tableferry.store import Store
 from tableferry.tables import OWN_PREFIX, quote

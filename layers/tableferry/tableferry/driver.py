@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 import pymysql.connections
+from pymysql.charset import charset_by_name
 from pymysql.constants import CLIENT, CR
 
 from tableferry import tls
@@ -55,8 +57,16 @@ class Connection(_Driver):
             ) from error
 
 
-def log_in(address: DatabaseAddress, used: Login, init_command: str) -> Connection:
-    """A connection in utf8mb4 and autocommit.
+class _Session(Connection):
+    """A connection whose session is stated at once, character set and all, so that the driver need not."""
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        raw: Any = self
+        raw.charset, raw.encoding, raw.collation = charset, charset_by_name(charset).encoding, collation
+
+
+def log_in(address: DatabaseAddress, used: Login, begin: Callable[[Connection], None]) -> Connection:
+    """A connection whose session ``begin`` has stated, in utf8mb4.
 
     Raises:
         DatabaseUnavailable: the server does not prove who it is, or would have the password unencrypted.
@@ -64,22 +74,26 @@ def log_in(address: DatabaseAddress, used: Login, init_command: str) -> Connecti
         pymysql.err.MySQLError: it cannot be reached, or refuses.
     """
     try:
-        connection = Connection(
+        connection = _Session(
             host=address.host,
             port=address.port,
             user=used.user,
             password=used.password.encode(),  # else the driver takes it for Latin-1
             database=address.name,
             charset="utf8mb4",
-            autocommit=True,
+            autocommit=None,  # which the session says
             # Files may be asked for, and only `infile` answers, from memory.
             client_flag=CLIENT.LOCAL_FILES,
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             read_timeout=_LOGIN_SECONDS,
             ssl=tls.context(address),
-            init_command=init_command,
         )
         raw: Any = connection
+        try:
+            begin(connection)
+        except BaseException:
+            raw._force_close()
+            raise
         raw._read_timeout = None
         return connection
     except pymysql.err.OperationalError as error:

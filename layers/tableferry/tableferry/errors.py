@@ -188,6 +188,18 @@ class DatabaseUnavailable(TableferryError):
     transient = True
 
 
+class ReadOnlyServer(DatabaseUnavailable):
+    """The server takes no writes: a replica, or a writer that has just failed over."""
+
+
+class SessionDiffers(DatabaseUnavailable):
+    """The server's own settings make a session in which a statement would not do what it says; nothing was done."""
+
+
+class RowsMissing(DatabaseUnavailable):
+    """Fewer rows arrived than the server has sent, or counts: something between drops some."""
+
+
 class StoreUnavailable(TableferryError):
     """S3 cannot be reached, or refuses us."""
 

@@ -46,8 +46,8 @@ _LOCK_SECONDS = 10
 _SILENT_SECONDS = 30
 _BEATS_EVERY_SECONDS = 5
 # A connection whose function died unheard is given up by the server after so long, and with it what it holds.
-_HOLDS_THE_LOCK = "SET SESSION wait_timeout = 120"
-_HOLDS_ROWS = "SET SESSION wait_timeout = 150, net_read_timeout = 60"  # before the last try that Lambda makes
+_HOLDS_THE_LOCK = {"wait_timeout": 120}
+_HOLDS_ROWS = {"wait_timeout": 150, "net_read_timeout": 60}  # before the last try that Lambda makes
 _LEFT_ALONE = (Standing.IN, Standing.ELSEWHERE)
 _INTERNAL = ("internal", "Something went wrong here; the log has the details.")
 
@@ -127,7 +127,7 @@ class _Load:
 
     def run(self, again: bool) -> Account:
         """Load the file, or go on with it, as far as there is time."""
-        with self.database.connect() as connection:
+        with self.database.connect(also=_HOLDS_THE_LOCK) as connection:
             ledger.prepare(connection)
             with _only_one(connection, self.account.id) as alone:
                 if not alone:
@@ -276,9 +276,7 @@ class _Load:
             progress.save()
 
     def _lane(self, stack: ExitStack) -> Connection:
-        connection = stack.enter_context(self.database.connect())
-        execute(connection, _HOLDS_ROWS)
-        return connection
+        return stack.enter_context(self.database.connect(also=_HOLDS_ROWS))
 
     def _finish(self, connection: Connection, entries: Entries, failure: InvalidRequest | None) -> Account:
         """Put the rejects together, and close the ledger's account and the bucket's."""
@@ -302,7 +300,6 @@ class _Load:
 @contextmanager
 def _only_one(connection: Connection, load_id: str) -> Iterator[bool]:
     """Whether this is the only invocation that works on the load, of those that have come for it."""
-    execute(connection, _HOLDS_THE_LOCK)
     name = f"tableferry/{load_id}"
     [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, %s)", (name, _LOCK_SECONDS))
     try:

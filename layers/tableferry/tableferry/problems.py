@@ -34,6 +34,9 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ReadOnlyServer: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RowsMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SessionDiffers: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -17,7 +17,7 @@ from typing import Any
 import pymysql
 
 from tableferry import epoch, exchange, record
-from tableferry.database import Connection, Database, Mode, error_code, execute, rows
+from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import (
     Conflict,
     Finding,
@@ -31,6 +31,7 @@ from tableferry.errors import (
 from tableferry.exchange import moves_back, moves_forth
 from tableferry.identity import is_id
 from tableferry.record import Restore
+from tableferry.session import Mode
 from tableferry.shadow import Place
 from tableferry.store import Store
 from tableferry.swap import happened, patiently, settle

@@ -9,12 +9,13 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from tableferry import catalog, changes, crossing, orphans, preflight, record, recovery, shadow, standing_views
-from tableferry.database import Connection, Database, Mode
+from tableferry.database import Connection, Database
 from tableferry.errors import Conflict, DigestMismatch, Finding, NotSupported
 from tableferry.filling import Progress
 from tableferry.manifest import Manifest
 from tableferry.record import Plan, PlannedTable, Restore, RestoredTable
 from tableferry.scratch import scratch
+from tableferry.session import Mode
 from tableferry.shadow import Item, Place, foreign_keys
 from tableferry.store import Store
 from tableferry.tables import ForeignKey

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import pymysql
 
-from tableferry.database import Connection, Database, Mode, error_code, execute, is_mariadb, rows
+from tableferry.database import Connection, Database, error_code, execute, is_mariadb, rows
 from tableferry.errors import Conflict
+from tableferry.session import Mode
 from tableferry.tables import Table
 
-_LOCK_WAIT_SECONDS = 3
+_IMPATIENT = {"lock_wait_timeout": 3}
 _LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}
 _IN_THE_WAY = {_LOCK_WAIT_TIMEOUT, 1213}  # and a deadlock
 
@@ -58,9 +59,11 @@ def open_snapshot(database: Database, tables: Sequence[Table], workers: int) -> 
 
 
 def _open(stack: ExitStack, database: Database, tables: Sequence[Table], workers: int) -> Snapshot:
-    locker = stack.enter_context(database.connect(Mode.FAITHFUL))
+    locker = stack.enter_context(database.connect(Mode.FAITHFUL, _IMPATIENT))
     locked = workers > 1 and _lock(locker, tables)
-    connections = [stack.enter_context(database.connect(Mode.FAITHFUL)) for _ in range(workers if locked else 1)]
+    connections = [
+        stack.enter_context(database.connect(Mode.FAITHFUL, _IMPATIENT)) for _ in range(workers if locked else 1)
+    ]
     for connection in connections:
         _start(connection, tables, locked)
     position = _position(locker)
@@ -70,7 +73,6 @@ def _open(stack: ExitStack, database: Database, tables: Sequence[Table], workers
 
 
 def _lock(connection: Connection, tables: Sequence[Table]) -> bool:
-    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
     try:
         execute(connection, "LOCK TABLES " + ", ".join(f"{table.sql} READ" for table in tables))
     except pymysql.err.MySQLError as error:
@@ -86,9 +88,6 @@ def _start(connection: Connection, tables: Sequence[Table], locked: bool) -> Non
     Where no lock keeps the definitions as they are, they are held before the moment: a table that was filled behind it,
     and then renamed, would show none of its rows.
     """
-    unlimited = "max_statement_time" if is_mariadb(connection) else "max_execution_time"
-    execute(connection, f"SET SESSION {unlimited} = 0, lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
-    execute(connection, "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     execute(connection, f"START TRANSACTION {'WITH CONSISTENT SNAPSHOT, ' if locked else ''}READ ONLY")
     for table in tables:
         execute(connection, f"SELECT 1 FROM {table.sql} LIMIT 0")  # reads nothing, so that it makes no moment yet

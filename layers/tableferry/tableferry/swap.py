@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import catalog, ddl, epoch
-from tableferry.database import Connection, Mode, error_code, execute, is_mariadb
+from tableferry.database import Connection, error_code, execute, is_mariadb
 from tableferry.errors import Conflict, InUse
+from tableferry.session import Mode
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
 _LOCK_WAIT_TIMEOUT = 1205
