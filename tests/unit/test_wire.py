@@ -505,6 +505,7 @@ def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any,
             closed.append(self)
 
     monkeypatch.setattr(wire, "_prepared", lambda raw, sql: 7)
+    monkeypatch.setattr(wire, "_refuse_missing", lambda raw, count: None)
     return Raw(), closed
 
 

@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Sequence
 
 from tableferry import ddl
-from tableferry.database import Connection, Database, is_mariadb, rows
-from tableferry.errors import NotSupported, TableNotFound, TableNotServed
+from tableferry.database import Connection, Database, all_rows, is_mariadb, rows
+from tableferry.errors import NotSupported, RowsMissing, TableNotFound, TableNotServed
 from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
@@ -20,14 +20,21 @@ _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|S
 
 
 def table_names(connection: Connection, schema: str) -> list[str]:
-    """The base tables of a schema that are not Tableferry's own, by name."""
-    found = rows(
-        connection,
-        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
-        " ORDER BY table_name",
-        (schema,),
-    )
-    return [name for (name,) in found if not name.startswith(OWN_PREFIX)]
+    """The base tables of a schema that are not Tableferry's own, by name.
+
+    Raises:
+        RowsMissing: there are more than have arrived.
+    """
+    tables = "FROM information_schema.tables WHERE table_schema = %s AND table_type = 'BASE TABLE'"
+    # Counted before anything is cut; of no row nothing is said, so that it is asked by itself.
+    found = all_rows(connection, f"SELECT table_name, COUNT(*) OVER () {tables} ORDER BY table_name", (schema,))
+    counted = found[0][1] if found else rows(connection, f"SELECT COUNT(*) {tables}", (schema,))[0][0]
+    if counted != len(found):
+        raise RowsMissing(
+            f"The database has {counted} tables, and the names of {len(found)} arrived: look whether a proxy before the "
+            "server limits or filters what is read."
+        )
+    return [name for name, _ in found if not name.startswith(OWN_PREFIX)]
 
 
 def served_names(connection: Connection, database: Database) -> list[str]:
@@ -37,7 +44,7 @@ def served_names(connection: Connection, database: Database) -> list[str]:
 
 def passed_over(connection: Connection, database: Database) -> list[str]:
     """What the database holds besides base tables, such as ``view recent``: it is not backed up with "all tables"."""
-    found = rows(
+    found = all_rows(
         connection,
         "SELECT LOWER(table_type), table_name FROM information_schema.tables WHERE table_schema = %s"
         " AND table_type <> 'BASE TABLE' ORDER BY 1, 2",
@@ -59,7 +66,7 @@ def describe(connection: Connection, database: Database, name: str) -> Table:
         raise TableNotServed(name)
     found = [
         row
-        for row in rows(
+        for row in all_rows(
             connection,
             "SELECT table_name, engine, table_rows, data_length FROM information_schema.tables"
             " WHERE table_schema = %s AND table_name = %s AND table_type = 'BASE TABLE'",
@@ -96,7 +103,7 @@ def definition(connection: Connection, schema: str, name: str) -> str:
 
 def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
     """A table's triggers in the order in which they fire; raises MissingPrivilege if there could be some unseen."""
-    names = rows(
+    names = all_rows(
         connection,
         "SELECT trigger_name FROM information_schema.triggers WHERE event_object_schema = %s"
         " AND event_object_table = %s ORDER BY event_manipulation, action_timing, action_order",
@@ -113,7 +120,7 @@ def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
 
 def trigger_tables(connection: Connection, schema: str, without: Collection[str]) -> dict[str, str]:
     """The triggers of a schema, each with its table, but for those of some tables: whose names are taken."""
-    found = rows(
+    found = all_rows(
         connection,
         "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
         (schema,),
@@ -135,7 +142,7 @@ def foreign_keys_to(connection: Connection, schema: str, table: str) -> list[For
 def _table(
     connection: Connection, schema: str, name: str, engine: str | None, row_count: int | None, size: int | None
 ) -> Table:
-    columns = rows(
+    columns = all_rows(
         connection,
         "SELECT column_name, data_type, column_type, is_nullable = 'YES', column_default, UPPER(extra),"
         " character_set_name, character_maximum_length, character_octet_length, numeric_precision, numeric_scale,"
@@ -144,7 +151,7 @@ def _table(
         (schema, name),
     )
     documents = _documents(connection, schema, name) if any(row[1] == "longtext" for row in columns) else set()
-    primary_key = rows(
+    primary_key = all_rows(
         connection,
         "SELECT column_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s"
         " AND index_name = 'PRIMARY' ORDER BY seq_in_index",
@@ -203,7 +210,7 @@ def _documents(connection: Connection, schema: str, table: str) -> set[str]:
     """The columns that MariaDB was told are JSON."""
     if not is_mariadb(connection):
         return set()
-    found = rows(
+    found = all_rows(
         connection,
         "SELECT constraint_name FROM information_schema.check_constraints WHERE constraint_schema = %s"
         " AND table_name = %s AND level = 'Column' AND check_clause LIKE 'json_valid(%%'",
@@ -213,7 +220,7 @@ def _documents(connection: Connection, schema: str, table: str) -> set[str]:
 
 
 def _foreign_keys(connection: Connection, where: str, parameters: tuple[str, str]) -> list[ForeignKey]:
-    found = rows(
+    found = all_rows(
         connection,
         "SELECT k.constraint_name, k.table_schema, k.table_name, k.column_name, k.referenced_table_schema,"
         " k.referenced_table_name, k.referenced_column_name FROM information_schema.key_column_usage k"

@@ -2,7 +2,7 @@
 
 Rows come straight off the connection, without the driver's objects for each.
 The statement is prepared, so that the server sends numbers and dates as it holds them: to print a DOUBLE takes it longer
-than to read the row.
+than to read the row. It has a LIMIT of its own, so that no other counts, and as many rows have to arrive as the server says that it has sent.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pymysql.constants import COMMAND, CR, FLAG
 
 from tableferry.binary import Wire
 from tableferry.columns import Codec
-from tableferry.database import Connection
+from tableferry.database import WHOLE, Connection, rows
 from tableferry.digest import Digest
+from tableferry.errors import RowsMissing
 from tableferry.native import Into
 from tableferry.splitter import Batch, open_splitter
 
@@ -40,6 +41,7 @@ def batches(
 
     Raises:
         NotSupported: a value is none of its column's type, such as text that is none.
+        RowsMissing: the server sent more rows than have arrived.
         pymysql.err.MySQLError: the statement failed, or the connection broke; a result never ends early in silence.
     """
     return _batches(connection, sql, columns, chunk_bytes, Into.FRAME)
@@ -73,11 +75,12 @@ def _batches(
     first_line: bytes = b"",
 ) -> Iterator[Batch[Any]]:
     raw: Any = connection  # the driver's stubs leave out the protocol's own methods
-    statement = _prepared(raw, sql)
+    statement = _prepared(raw, sql + WHOLE)
     # Without a cursor, once: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html
     raw._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1))
     raw._read_query_result(unbuffered=True)
     result, raw._result = raw._result, None
+    count = 0
     result.unbuffered_active = False  # from here on the rows are ours to read
     try:
         wires = [Wire(field.type_code, bool(field.flags & FLAG.UNSIGNED), field.scale) for field in result.fields or ()]
@@ -87,15 +90,29 @@ def _batches(
         data = bytearray(_READ_BYTES)
         with closing(open_splitter(columns, wires, chunk_bytes, raw._next_seq_id, into, first_line)) as splitter:
             while not splitter.ended:
-                yield from splitter.feed(data, read(data))
+                for batch in splitter.feed(data, read(data)):
+                    count += batch.digest.rows
+                    yield batch
             if rest := splitter.rest():
+                count += rest.digest.rows
                 yield rest
         raw._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
+        _refuse_missing(connection, count)
     except err.DatabaseError:
         raise  # the server's own, which ends a result too
     except BaseException:
         raw._force_close()  # the next statement would take the rows that are left for its answer
         raise
+
+
+def _refuse_missing(connection: Connection, count: int) -> None:
+    """Raise RowsMissing unless the server has sent so many rows for its last statement."""
+    sent = rows(connection, "SELECT FOUND_ROWS()")
+    if sent != [(count,)]:
+        raise RowsMissing(
+            f"The database server sent {sent[0][0] if sent else 'an unknown number of'} rows, and {count} arrived: look "
+            "whether a proxy before it limits or filters what is read."
+        )
 
 
 def _prepared(raw: Any, sql: str) -> int:
