@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import random
 import resource
 import secrets
 import signal
@@ -74,14 +75,14 @@ def s3(kept: Emulator) -> "S3Client":
     return client
 
 
-def everything(s3: "S3Client") -> list[Any]:
+def everything(s3: "S3Client", bucket: str = BUCKET) -> list[Any]:
     """All that S3 says of each version of each object, and its bytes."""
     found: list[Any] = []
-    listed = s3.list_object_versions(Bucket=BUCKET)
-    there = {one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    listed = s3.list_object_versions(Bucket=bucket)
+    there = {one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
     for one in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
         found.append({name: value for name, value in one.items() if name != "Owner"})
-        place: Any = {"Bucket": BUCKET, "Key": one["Key"], "VersionId": one["VersionId"]}
+        place: Any = {"Bucket": bucket, "Key": one["Key"], "VersionId": one["VersionId"]}
         if "ETag" not in one:
             continue
         head: dict[str, Any] = dict(s3.head_object(**place, ChecksumMode="ENABLED"))
@@ -89,10 +90,10 @@ def everything(s3: "S3Client") -> list[Any]:
         # The emulator knows no tags of a key that is deleted.
         tags = s3.get_object_tagging(**place)["TagSet"] if one["Key"] in there else None
         found.append((head, tags, hashlib.sha256(s3.get_object(**place)["Body"].read()).hexdigest()))
-    for current in s3.list_objects_v2(Bucket=BUCKET)["Contents"]:
-        now: dict[str, Any] = dict(s3.head_object(Bucket=BUCKET, Key=current["Key"], ChecksumMode="ENABLED"))
+    for current in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        now: dict[str, Any] = dict(s3.head_object(Bucket=bucket, Key=current["Key"], ChecksumMode="ENABLED"))
         del now["ResponseMetadata"]
-        found.append((current, now, s3.get_object(Bucket=BUCKET, Key=current["Key"])["Body"].read()))
+        found.append((current, now, s3.get_object(Bucket=bucket, Key=current["Key"])["Body"].read()))
     return found
 
 
@@ -176,6 +177,43 @@ def test_objects_without_versions_outlive_a_kill(kept: Emulator, s3: "S3Client")
     s3.delete_bucket(Bucket="plain-bucket")
     kept.again()
     assert [one["Name"] for one in kept.client().list_buckets()["Buckets"]] == [BUCKET]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_whatever_was_done_to_objects_is_the_same_after_a_kill(kept: Emulator, seed: int) -> None:
+    chance, bucket, s3 = random.Random(seed), "any-bucket", kept.client()  # noqa: S311 - the same each time
+    s3.create_bucket(Bucket=bucket)
+
+    def version(key: str) -> dict[str, str]:
+        listed = s3.list_object_versions(Bucket=bucket, Prefix=key)
+        ids = [one["VersionId"] for one in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]]
+        return {"VersionId": chance.choice(ids)} if ids else {}
+
+    for number in range(60):
+        key = chance.choice("abc")
+        place = {"Bucket": bucket, "Key": key}
+        try:
+            match chance.randrange(9):
+                case 0 | 1 | 2:
+                    s3.put_object(**place, Body=b"x" * chance.randrange(5), Metadata={"n": str(number)}, Tagging="a=b")
+                case 3:
+                    s3.delete_object(**place)
+                case 4 | 5:
+                    s3.delete_object(**place, **version(key))
+                case 6:
+                    s3.put_object_tagging(**place, Tagging={"TagSet": [{"Key": "n", "Value": str(number)}]})
+                case 7:
+                    s3.copy_object(**place, CopySource={"Bucket": bucket, "Key": chance.choice("abc")})
+                case 8:
+                    status = chance.choice(["Enabled", "Suspended"])
+                    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+        except ClientError as error:
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] < 500
+        if number % 30 == 29:
+            before = everything(s3, bucket)
+            kept.again()
+            s3 = kept.client()
+            assert everything(s3, bucket) == before
 
 
 def test_a_kill_in_the_middle_of_puts_leaves_each_whole_or_not_there(kept: Emulator, s3: "S3Client") -> None:
