@@ -79,16 +79,18 @@ def read(data: bytes, columns: Sequence[Codec], form: Format) -> pl.DataFrame:
             schema = {column.name: pl.String() for column in columns}
             # By position: names with quotes or newlines in them do not come out of a header as they went in.
             frame = pl.read_csv(data, has_header=False, skip_rows=1, schema=schema)
-    return frame.select([_restored(column, frame.schema[column.name]) for column in columns])
+    held_as = frame.schema  # which is made anew whenever it is asked for
+    return frame.select([_restored(column, held_as[column.name]) for column in columns])
 
 
 def for_csv(frame: pl.DataFrame, columns: Sequence[Codec]) -> pl.DataFrame:
     """The frame with what CSV cannot hold turned to text; numbers stay numbers, so that they are not quoted."""
     changed = []
+    held_as = frame.schema
     for column in columns:
         if column.hexed:
             changed.append(pl.col(column.name).bin.encode("hex"))
-        elif frame.schema[column.name] == pl.Datetime:
+        elif held_as[column.name] == pl.Datetime:
             changed.append(datetime_text(pl.col(column.name), column.scale))
     return frame.with_columns(changed)
 

@@ -71,7 +71,7 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Se
     as_it_is = not rules.absent and bytes_as_hex  # which is how the server reads them
     names: set[str] = set()
     if reading.header is not HeaderLine.NO and could_stand_again(rules.columns):
-        names = {*rules.names, *(column.name for column in rules.names.values())}
+        names = {*rules.table.names, *(column.name for column in rules.table.columns)}
     judge = Judge(rules.columns if as_it_is else (), reading.dialect, sorted(names))
     buffer = _Buffer(pieces)
     least = _BLOCK_BYTES // (1 if start.number else _FIRST_PART)

@@ -52,7 +52,8 @@ class Digest:
 
 def digest(frame: pl.DataFrame, columns: Sequence[Codec]) -> Digest:
     """The digest of a frame's rows. Memory: about four times the frame's text."""
-    parts = [_framed(canonical(column, frame.schema[column.name])) for column in columns]
+    held_as = frame.schema  # made anew whenever it is asked for
+    parts = [_framed(canonical(column, held_as[column.name])) for column in columns]
     rows = frame.select(pl.concat_str(parts).cast(pl.Binary)).to_series()
     total = native.hashed(rows) if native.library() else _hashed(rows)
     return Digest(frame.height, total % _MODULUS)

@@ -74,9 +74,9 @@ def either(fields: Sequence[str | None]) -> InvalidRequest:
 
 def stands_again(rules: Rules, fields: Sequence[str | None]) -> Sequence[Column] | None:
     """The columns that a line further down names, if it is a header and no row; None for nearly every line, quickly."""
-    if not fields or _name(fields[0]).casefold() not in rules.names:
+    if not fields or _name(fields[0]).casefold() not in rules.table.names:
         return None
-    found = [rules.names.get(_name(field).casefold()) for field in fields]
+    found = [rules.table.names.get(_name(field).casefold()) for field in fields]
     columns = [column for column in found if column is not None]
     if len(columns) != len(fields) or len({column.name for column in columns}) != len(columns):
         return None

@@ -42,8 +42,8 @@ class Rules:
         self.table = table
         self.binary = binary
         self.columns: tuple[Column, ...] = table.stored if columns is None else tuple(columns)
-        self.absent = tuple(column.name for column in table.stored if column.required and column not in self.columns)
-        self.names = {column.name.casefold(): column for column in table.columns}
+        given = {column.name for column in self.columns}
+        self.absent = tuple(column.name for column in table.stored if column.required and column.name not in given)
         self._checks: tuple[Check, ...] = tuple(check_for(column, binary) for column in self.columns)
 
     def of_fields(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from tableferry.errors import InvalidRequest
 
@@ -96,6 +96,12 @@ class Table:
     primary_key: tuple[str, ...]
     rows_estimate: int = 0
     bytes_estimate: int = 0
+    names: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+    """The columns by their names, case folded: rows and headers of a thousand columns are looked up in it."""
+
+    def __post_init__(self) -> None:
+        names = {column.name.casefold(): column for column in reversed(self.columns)}
+        object.__setattr__(self, "names", names)
 
     @property
     def stored(self) -> tuple[Column, ...]:
@@ -108,8 +114,7 @@ class Table:
 
     def column(self, name: str) -> Column | None:
         """The column of this name; case does not count, as in MySQL."""
-        folded = name.casefold()
-        return next((column for column in self.columns if column.name.casefold() == folded), None)
+        return self.names.get(name.casefold())
 
 
 def _meant(escaped: re.Match[str]) -> str:

@@ -92,8 +92,9 @@ def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry
         frame = archive.read(data, table.codecs, manifest.format)
     except _UNREADABLE as error:
         raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) cannot be read.") from error
+    schema = frame.schema  # made anew whenever it is asked for
     for column in table.codecs:
-        held_as = frame.schema[column.name]
+        held_as = schema[column.name]
         if held_as != column.dtype() and not (column.kind in _TEXT_TOO and held_as == pl.String):
             raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) holds {column.name!r} as {held_as}.")
     if frame.height != file.rows:
