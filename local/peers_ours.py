@@ -13,9 +13,10 @@ from tableferry.database import Database
 from tableferry.identity import new_id
 from tableferry.restore import accept, plan, restore
 from tableferry.settings import parse_database_url
+from tableferry.signing import Keys
 from tableferry.store import Store, open_store
 
-_KEY = b"a key of the benchmark's own"
+_KEYS = Keys.parse("a key of the benchmark's own")
 Measure = Callable[[Callable[[], Any]], Any]
 
 
@@ -35,8 +36,8 @@ class NullStore(Store):
 def back_up(url: str, measure: Measure, *, table: str, form: str, workers: int, bucket: str = "") -> dict[str, Any]:
     """A backup of a table into a bucket, or, without one, into nothing: its id, rows and bytes."""
     database, backup_id = Database(parse_database_url(url)), new_id(datetime.now(UTC))
-    store = open_store(bucket) if bucket else NullStore()
-    done = measure(lambda: backup(database, store, backup_id, [table], Format(form), _KEY, workers=workers))
+    store = open_store(bucket, _KEYS) if bucket else NullStore()
+    done = measure(lambda: backup(database, store, backup_id, [table], Format(form), _KEYS, workers=workers))
     return {"id": backup_id, "rows": done.rows, "size": done.bytes}
 
 
@@ -45,10 +46,14 @@ def bring_back(url: str, measure: Measure, *, backup_id: str, into: str, workers
 
     Reading the manifest is part of it.
     """
-    database, store, restore_id = Database(parse_database_url(url)), open_store(bucket), new_id(datetime.now(UTC))
+    database, store, restore_id = (
+        Database(parse_database_url(url)),
+        open_store(bucket, _KEYS),
+        new_id(datetime.now(UTC)),
+    )
 
     def bring() -> int:
-        source = manifest.read(store, backup_id, _KEY)
+        source = manifest.read(store, backup_id, _KEYS)
         [table] = source.tables
         items = plan(source, None, {table.name: into})
         return sum(one.rows for one in restore(database, store, restore_id, source, items, workers=workers).tables)

@@ -45,19 +45,20 @@ def create_backup(request: BackupRequest | None = None) -> Response[BackupView |
 def list_backups(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> BackupList:
     """Newest first; those that are under way, or came to nothing in the last day, are its ``jobs``."""
     settings = Settings.from_env()
-    return views.backups(open_store(settings.bucket), settings.signing_key, limit, datetime.now(UTC))
+    store = open_store(settings.bucket, settings.signing_keys)
+    return views.backups(store, settings.signing_keys, limit, datetime.now(UTC))
 
 
 @app.get("/backups/<id>", summary="One backup, or how far it is", tags=["backups"])
 def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # the name of the path's parameter
     """The backup with its manifest, of ``latest`` too; the state of its job while there is none."""
     settings = Settings.from_env()
-    store = open_store(settings.bucket)
+    store = open_store(settings.bucket, settings.signing_keys)
     if id == "latest":
-        found = latest(store, settings.signing_key, settings.database.name, passed_over=api.passed_over)
+        found = latest(store, settings.signing_keys, settings.database.name, passed_over=api.passed_over)
         return api.answer(HTTPStatus.OK, views.backup_detail(found))
     try:
-        found = manifest.read(store, id, settings.signing_key)
+        found = manifest.read(store, id, settings.signing_keys)
     except BackupNotFound as error:
         try:
             job = jobs.find(store, id, Kind.BACKUP)
@@ -65,7 +66,7 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
             raise error from None
         if job.state != "done":
             return api.answer(HTTPStatus.OK, views.job(job))
-        found = manifest.read(store, id, settings.signing_key)  # it was finished since we looked
+        found = manifest.read(store, id, settings.signing_keys)  # it was finished since we looked
     return api.answer(HTTPStatus.OK, views.backup_detail(found))
 
 
@@ -83,7 +84,8 @@ def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A00
 @app.get("/verifications/<id>", summary="What a verification found", tags=["backups"])
 def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
     """The verification, or the state of its job."""
-    return jobapi.outcome(jobs.find(open_store(Settings.from_env().bucket), id, Kind.VERIFY))
+    settings = Settings.from_env()
+    return jobapi.outcome(jobs.find(open_store(settings.bucket, settings.signing_keys), id, Kind.VERIFY))
 
 
 def perform(
@@ -104,7 +106,7 @@ def _backup(
         backup_id,
         request.tables,
         Format(request.format),
-        settings.signing_key,
+        settings.signing_keys,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
         lock_days=settings.lock_days,
@@ -118,9 +120,9 @@ def _verify(
     settings: Settings, store: Store, job_id: str, request: VerifyRequest, progress: jobs.Tell
 ) -> dict[str, Any]:
     if request.backup == "latest":
-        found = latest(store, settings.signing_key, settings.database.name, passed_over=api.passed_over)
+        found = latest(store, settings.signing_keys, settings.database.name, passed_over=api.passed_over)
     else:
-        found = manifest.read(store, request.backup, settings.signing_key)
+        found = manifest.read(store, request.backup, settings.signing_keys)
     api.count(rows_verified=found.rows)
     verified = verify(store, found, progress)
     proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
@@ -130,7 +132,8 @@ def _verify(
 def check(_request: dict[str, Any]) -> dict[str, Any]:
     """How old the newest backup and the newest proven one are, as metrics too; a schedule asks, and alarms listen."""
     settings = Settings.from_env()
-    found = proof.ages(open_store(settings.bucket), settings.signing_key, settings.database.name, datetime.now(UTC))
+    store = open_store(settings.bucket, settings.signing_keys)
+    found = proof.ages(store, settings.signing_keys, settings.database.name, datetime.now(UTC))
     api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
     return found.model_dump(mode="json")
 

@@ -40,7 +40,7 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     with database.connect() as connection:
         table = catalog.describe(connection, database, request.table)
     key = f"uploads/{encode_name(table.name)}/{request.filename}"
-    target = open_store(settings.bucket).presigned_post(
+    target = open_store(settings.bucket, settings.signing_keys).presigned_post(
         key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS, as_metadata(request.said())
     )
     command = curl.form(target["url"], target["fields"], request.filename)
@@ -56,13 +56,16 @@ def list_loads(
     after: Annotated[str | None, Query()] = None,
 ) -> LoadList:
     """The newest first; of one upload's key, one table, in one state. ``next``, given as ``after``, shows what follows."""
-    return loadlist.listed(open_store(Settings.from_env().bucket), key, table, state, limit, after)
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
+    return loadlist.listed(store, key, table, state, limit, after)
 
 
 @app.get("/loads/<id>", summary="What became of one upload", tags=["loads"])
 def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's parameter
     """State, counts, and where the rejects are."""
-    return account.find(open_store(Settings.from_env().bucket), id)
+    settings = Settings.from_env()
+    return account.find(open_store(settings.bucket, settings.signing_keys), id, unsigned=True)
 
 
 @app.get("/loads/<id>/rejects", summary="The rows that were rejected", tags=["loads"], responses=_NDJSON)
@@ -72,7 +75,8 @@ def show_rejects(
     after: Annotated[int, Query(ge=0)] = 0,
 ) -> Response[str]:
     """A line of JSON for each, in the file's order; the header ``Link`` leads to those that follow, if there are more."""
-    store = open_store(Settings.from_env().bucket)
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
     page = rejectpage.page(store, account.find(store, id), limit, after)
     following = f"/loads/{id}/rejects?limit={limit}&after={page.next}"
     headers = {"Link": f'<{following}>; rel="next"'} if page.next is not None else {}
@@ -87,7 +91,7 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     are not in the table as it is now: a restore has replaced it, or the database was put back to before.
     """
     settings = Settings.from_env()
-    store = open_store(settings.bucket)
+    store = open_store(settings.bucket, settings.signing_keys)
     found = account.find(store, id)
     if found.state == "done" and _is_in(settings, found):
         return api.answer(HTTPStatus.OK, found)
@@ -124,7 +128,7 @@ def _is_in(settings: Settings, done: Account) -> bool:
 def load_object(key: str, version: str) -> dict[str, Any]:
     """Load this version of an upload, which may have been written over since, or go on with a load handed over."""
     settings = Settings.from_env()
-    store = open_store(settings.bucket)
+    store = open_store(settings.bucket, settings.signing_keys)
     if key.startswith(handover.PREFIX):
         return _go_on(settings, store, key)
     return _load_key(settings, store, key, version, {})
@@ -144,7 +148,7 @@ def load_named(event: dict[str, Any]) -> dict[str, Any]:
     request = api.parsed(LoadRequest, event)
     settings = Settings.from_env()
     given = {name: str(value) for name, value in request.said().items()}
-    return _load_key(settings, open_store(settings.bucket), request.key, "", given)
+    return _load_key(settings, open_store(settings.bucket, settings.signing_keys), request.key, "", given)
 
 
 def _load_key(settings: Settings, store: Store, key: str, version: str, given: Mapping[str, str]) -> dict[str, Any]:

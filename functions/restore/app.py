@@ -15,7 +15,15 @@ from tableferry.drill import drill
 from tableferry.errors import RecordNotFound
 from tableferry.identity import new_id
 from tableferry.jobs import Kind
-from tableferry.models import DrillRequest, JobView, RecoverRequest, RestoreList, RestoreRequest, RestoreView
+from tableferry.models import (
+    DrillRequest,
+    JobView,
+    RecoverRequest,
+    RestoreList,
+    RestoreRequest,
+    RestoreView,
+    SignRequest,
+)
 from tableferry.proof import Proof
 from tableferry.restore import accept, plan, restore, undo
 from tableferry.settings import Settings
@@ -39,23 +47,25 @@ def create_restore(request: RestoreRequest | None = None) -> Response[RestoreVie
 @app.get("/restores", summary="The restores there were", tags=["restores"])
 def list_restores(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> RestoreList:
     """The newest, newest first."""
-    found = record.newest(open_store(Settings.from_env().bucket), limit)
+    settings = Settings.from_env()
+    found = record.newest(open_store(settings.bucket, settings.signing_keys), limit)
     return RestoreList(restores=[views.restore(restored) for restored in found])
 
 
 @app.get("/restores/<id>", summary="One restore, or how far it is", tags=["restores"])
 def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # the name of the path's parameter
     """What was restored and verified; the state of its job while it is not done, and nobody has finished it for the job."""
-    store = open_store(Settings.from_env().bucket)
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
     try:
         job = jobs.find(store, id, Kind.RESTORE)
     except RecordNotFound:
-        return api.answer(HTTPStatus.OK, views.restore(record.find(store, id)))
+        return api.answer(HTTPStatus.OK, views.restore(record.find(store, id, unsigned=True)))
     try:
-        found = record.find(store, id)
+        found = record.find(store, id, unsigned=job.over)
     except RecordNotFound:  # it has not come so far
         return api.answer(HTTPStatus.OK, views.job(job))
-    ended = found.stuck or found.state not in record.UNDER_WAY
+    ended = not found.signed or found.stuck or found.state not in record.UNDER_WAY
     says_why = job.state == "failed" and found.state == "failed"
     return api.answer(HTTPStatus.OK, views.restore(found) if ended and not says_why else views.job(job))
 
@@ -64,14 +74,14 @@ def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # t
 def undo_restore(id: str) -> RestoreView:  # noqa: A002
     """What was written to the restored tables since is kept until accept."""
     settings = Settings.from_env()
-    return views.restore(undo(Database(settings.database), open_store(settings.bucket), id))
+    return views.restore(undo(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 
 
 @app.post("/restores/<id>/accept", summary="Drop the tables that were replaced", tags=["restores"])
 def accept_restore(id: str) -> RestoreView:  # noqa: A002
     """After this there is no undo."""
     settings = Settings.from_env()
-    return views.restore(accept(Database(settings.database), open_store(settings.bucket), id))
+    return views.restore(accept(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 
 
 def perform(
@@ -81,7 +91,7 @@ def perform(
     wanted = api.parsed(RestoreRequest, request)
     names = None if wanted.tables is None and not wanted.into else [*(wanted.tables or ()), *wanted.into]
     source = open_backup(
-        store, wanted.backup, settings.signing_key, wanted.trust, settings.database.name, names, api.passed_over
+        store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, api.passed_over
     )
     with on_trust(wanted.trust):
         done = restore(
@@ -111,9 +121,9 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
     """A drill: a backup's tables built beside, verified and dropped; it raises, and an alarm sounds, if they are not."""
     wanted = api.parsed(DrillRequest, event)
     settings = Settings.from_env()
-    store = open_store(settings.bucket)
+    store = open_store(settings.bucket, settings.signing_keys)
     source = open_backup(
-        store, wanted.backup, settings.signing_key, False, settings.database.name, passed_over=api.passed_over
+        store, wanted.backup, settings.signing_keys, False, settings.database.name, passed_over=api.passed_over
     )
     now = datetime.now(UTC)
     drill(
@@ -135,7 +145,7 @@ def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
     """What a schedule asks for: finish restores that died, drop what was kept for longer than KEEP_OLD_DAYS and LEDGER_DAYS."""
     api.parsed(RecoverRequest, event)
     settings = Settings.from_env()
-    database, store = Database(settings.database), open_store(settings.bucket)
+    database, store = Database(settings.database), open_store(settings.bucket, settings.signing_keys)
     done = recover(database, store, datetime.now(UTC), settings.keep_old_days, settings.ledger_days)
     for stuck in done.stuck:
         api.logger.error("a restore cannot be finished", extra={"restore": stuck.id, "detail": stuck.stuck})
@@ -143,8 +153,19 @@ def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
     return done.model_dump(mode="json")
 
 
+def sign_record(event: dict[str, Any]) -> dict[str, Any]:
+    """Sign the record of a restore that an earlier version or key wrote. Who may invoke the function vouches for it."""
+    wanted = api.parsed(SignRequest, event)
+    settings = Settings.from_env()
+    signed = record.sign(open_store(settings.bucket, settings.signing_keys), wanted.restore)
+    api.logger.warning("record signed anew", extra={"restore": signed.id, "state": signed.state})
+    return views.restore(signed).model_dump(mode="json")
+
+
 handler = api.handler(
     app,
     objects=jobapi.performer(perform),
-    direct=api.actions(restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup, recover=recover_restores),
+    direct=api.actions(
+        restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup, recover=recover_restores, sign=sign_record
+    ),
 )

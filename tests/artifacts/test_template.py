@@ -179,7 +179,7 @@ WRITES = {
 READS = {
     "Insert": set(),
     "Load": {"uploads/*", "loads/*", "rejects/*", "resume/*"},
-    "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*"},
+    "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*", "verifications/*"},
     "Restore": {"backups/*", "restores/*", "jobs/restore/*", "jobs/2*"},
 }
 
@@ -249,14 +249,15 @@ def test_a_login_is_by_secret_or_by_token_never_by_both(stack: Stack) -> None:
 
 def test_only_those_who_sign_and_read_manifests_have_the_key(stack: Stack) -> None:
     holders = {
-        name
+        name: found["Environment"]["Variables"]["SIGNING_KEY"]
         for name, found in stack.of("AWS::Lambda::Function").items()
         if "SIGNING_KEY" in found["Environment"]["Variables"]
     }
-    assert holders == {"BackupFunction", "RestoreFunction"}
-    for name in holders:
-        key = stack.resources[name]["Properties"]["Environment"]["Variables"]["SIGNING_KEY"]
-        assert key["Fn::Sub"][0] == "{{resolve:secretsmanager:${Secret}}}"  # never in the template itself
+    assert set(holders) == {"BackupFunction", "RestoreFunction", "LoadFunction"}
+    for name in ("BackupFunction", "RestoreFunction"):
+        assert holders[name]["Fn::Sub"][0] == "{{resolve:secretsmanager:${Secret}}}"  # never in the template itself
+    # A load signs its own accounts, by a key with which no manifest and no restore can be signed.
+    assert holders["LoadFunction"] == {"Fn::Sub": "{{resolve:secretsmanager:${LoadSigningKey}}}"}
 
 
 def test_a_function_reaches_the_database_and_s3_and_nothing_else(stack: Stack) -> None:
@@ -394,7 +395,14 @@ def test_a_function_logs_to_a_group_of_its_own_which_forgets_and_is_traced(stack
 
 def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
     alarms = stack.of("AWS::CloudWatch::Alarm")
-    always = {"ErrorsAlarm", "ThrottlesAlarm", "FailuresAlarm", "RejectsAlarm", "DeadLettersAlarm"}
+    always = {
+        "ErrorsAlarm",
+        "ThrottlesAlarm",
+        "FailuresAlarm",
+        "RejectsAlarm",
+        "DeadLettersAlarm",
+        "RefusedObjectsAlarm",
+    }
     ages = {"BackupAgeAlarm"} if stack.condition("HasBackupSchedule") else set()
     ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
     assert set(alarms) == always | ages

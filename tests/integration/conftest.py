@@ -10,6 +10,7 @@ import pytest
 
 from local.database import split_statements
 from tableferry import api, blocks
+from tableferry.signing import Keys
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.tls_server import TlsServer, running
 from tests.integration.uploads import Uploads
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SIGNING_KEY = "a key that signs nothing but tests"
+KEYS = Keys.parse(SIGNING_KEY)
 SCHEMA = Path(__file__).parents[2] / "sources" / "schema.sql"
 
 

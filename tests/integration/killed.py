@@ -90,7 +90,9 @@ def _run(before: int, event: Json) -> None:
         invoke(app.handler, event)
     else:
         settings = Settings.from_env()
-        verb(Database(settings.database), store.open_store(settings.bucket), event[verb.__name__])
+        verb(
+            Database(settings.database), store.open_store(settings.bucket, settings.signing_keys), event[verb.__name__]
+        )
 
 
 def main() -> None:

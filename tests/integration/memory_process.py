@@ -52,8 +52,7 @@ def _peak() -> int:
 
 def _main(what: str, backup_id: str, form: str, table: str, times: str) -> None:
     settings = Settings.from_env()
-    assert settings.key
-    database, store = Database(settings.database), open_store(settings.bucket)
+    database, store = Database(settings.database), open_store(settings.bucket, settings.signing_keys)
     list(store.list("nothing/"))  # the client and its TLS are there before anything is counted
     idle = _peak()
     if what == "backup":
@@ -64,12 +63,12 @@ def _main(what: str, backup_id: str, form: str, table: str, times: str) -> None:
                 f"{backup_id[:-8]}{number:08x}",
                 [table],
                 Format(form),
-                settings.key,
+                settings.signing_keys,
                 workers=settings.workers,
                 chunk_bytes=settings.chunk_bytes,
             )
     else:
-        source = manifest.read(store, backup_id, settings.key)
+        source = manifest.read(store, backup_id, settings.signing_keys)
         items = restore.plan(source, None, {table: "restored"})
         restore.restore(
             database, store, _RESTORE, source, items, workers=settings.workers, chunk_bytes=settings.chunk_bytes

@@ -148,9 +148,9 @@ def test_csv_tells_null_from_the_empty_text(typed: Database) -> None:
 def test_the_manifest_comes_last_and_is_never_overwritten(bucket: str, s3_client: Any) -> None:
     made = backup()
     settings = Settings.from_env()
-    found = manifest.read(verbs.store(), made["id"], settings.signing_key)
+    found = manifest.read(verbs.store(), made["id"], settings.signing_keys)
     with pytest.raises(PreconditionFailed):
-        manifest.write(verbs.store(), found, settings.signing_key)
+        manifest.write(verbs.store(), found, settings.signing_keys)
     key = manifest.key(made["id"])
     versions = s3_client.list_object_versions(Bucket=bucket, Prefix=f"backups/{made['id']}/")["Versions"]
     assert [version["Key"] for version in versions].count(key) == 1
@@ -365,7 +365,7 @@ def test_progress_is_told_in_chunks_and_rows(loaded: Database, bucket: str) -> N
     settings = Settings.from_env()
     made: Manifest = backup_module.backup(
         Source(settings.database), verbs.store(), new_id(datetime.now(UTC)), None, Format.CSV,
-        settings.signing_key, progress=lambda done, of, rows: told.append((done, of, rows)),
+        settings.signing_keys, progress=lambda done, of, rows: told.append((done, of, rows)),
     )  # fmt: skip
     assert told[0] == (0, 3, 0)
     assert [done for done, _, _ in told] == [0, 1, 2, 3]
@@ -378,5 +378,5 @@ def test_a_try_that_comes_back_from_the_dead_cannot_spoil_the_backup_of_another(
     settings = Settings.from_env()
     source = Source(settings.database)
     with pytest.raises(PreconditionFailed):
-        backup_module.backup(source, verbs.store(), made["id"], None, Format.PARQUET, settings.signing_key)
+        backup_module.backup(source, verbs.store(), made["id"], None, Format.PARQUET, settings.signing_keys)
     assert post(f"/backups/{made['id']}/verify").status == 201

@@ -12,7 +12,7 @@ from functions.restore.app import handler as restore_handler
 from tableferry import api, infile, proof, shadow
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, DigestMismatch, InvalidRequest
 from tests.integration import verbs
-from tests.integration.conftest import SIGNING_KEY
+from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, invoke
 from tests.integration.verbs import backup, load_sample, objects, post, remove, restore, run, unchanged
 from tests.support import Database
@@ -145,7 +145,7 @@ def test_the_check_tells_how_old_the_newest_backup_and_the_newest_proven_one_are
     assert 0 <= gauges["days_since_verified_backup"] < 0.01
     drill()
     assert check()["verified"] == second["id"]
-    later = proof.ages(verbs.store(), SIGNING_KEY.encode(), loaded.name, datetime.now(UTC) + timedelta(days=3))
+    later = proof.ages(verbs.store(), KEYS, loaded.name, datetime.now(UTC) + timedelta(days=3))
     assert later.days_since_verified_backup == pytest.approx(3, abs=0.01)
     assert later.hours_since_backup == pytest.approx(72, abs=0.1)
 

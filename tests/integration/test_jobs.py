@@ -1,7 +1,6 @@
 """Jobs: work that outlives the request, starts by an event that may come twice, and never runs for ever."""
 
 import contextlib
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from functions.backup import app as backup_app
 from functions.restore import app as restore_app
-from tableferry import jobs, record
+from tableferry import jobs, record, signed
 from tableferry import restore as restore_module
 from tableferry.errors import TableNotFound
 from tableferry.identity import new_id
@@ -47,7 +46,7 @@ def deliver(job: Json, bucket: str) -> Any:
 def rewrite(job: Json, **changed: object) -> None:
     """Change a job's record, as if time had passed."""
     key = f"jobs/{job['id']}.json"
-    verbs.store().put(key, json.dumps(verbs.store().get_json(key) | changed).encode())
+    signed.put(verbs.store(), key, signed.get(verbs.store(), key).content | changed)
 
 
 def ago(**given: float) -> str:
@@ -146,7 +145,7 @@ def test_a_restore_that_died_after_its_swap_is_not_done_again_by_the_next_event(
     run(loaded, "UPDATE jobs SET job = 'lost'")
     lost = table(loaded, "jobs")
     job = queued("/restores")
-    before = verbs.store().get_json(f"jobs/{job['id']}.json")
+    before = signed.get(verbs.store(), f"jobs/{job['id']}.json").content
     deliver(job, bucket)
     rewrite(job, **(before | {"state": "running", "lease": ago(seconds=1), "result": None, "finished": None}))
     run(loaded, "UPDATE jobs SET job = 'written since'")
@@ -252,7 +251,7 @@ def test_a_lease_that_somebody_else_took_over_is_not_written_over(loaded: Databa
         return {"id": job_id, "by": "us"}
 
     with pytest.raises(Exception, match="somebody else"):
-        jobs.run(verbs.store(), job["id"], {}, taken_over, lambda _: {})
+        jobs.run(verbs.store(), jobs.Kind.BACKUP, job["id"], {}, taken_over, lambda _: {})
     assert verbs.store().get_json(f"jobs/{job['id']}.json")["result"]["by"] == "somebody else"
 
 

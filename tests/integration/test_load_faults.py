@@ -9,7 +9,6 @@ A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` s
 
 import contextlib
 import itertools
-import json
 import os
 import threading
 import time
@@ -29,10 +28,10 @@ from functions.load.app import handler
 from local import database as embedded
 from local import s3 as emulator
 from local.state import State
-from tableferry import load
+from tableferry import load, signed
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tests.effort import THOROUGH, effort, thorough
-from tests.integration import counted_s3, packet_proxy
+from tests.integration import counted_s3, packet_proxy, verbs
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, request
 from tests.integration.load_process import LINES, Functions, Outcome, Run
@@ -365,7 +364,7 @@ def _a_minute_passes(world: World) -> None:
         if account.get(name):
             account[name] = (datetime.fromisoformat(account[name]) - timedelta(minutes=1)).isoformat()
     key = f"loads/{account['id']}.json"
-    world.uploads.client.put_object(Bucket=world.uploads.bucket, Key=key, Body=json.dumps(account).encode())
+    signed.put(verbs.store(), key, account)
 
 
 def busy(database: Database) -> bool:

@@ -15,6 +15,7 @@ from tableferry import account as accounts
 from tableferry import rejectpage
 from tableferry.account import Account, State
 from tableferry.store import Store
+from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.uploads import TEXTS, Uploads, lines
 from tests.support import Database
@@ -40,7 +41,7 @@ def saved(store: Store, number: int, state: State = "done", table: str = "t", ke
 
 @pytest.mark.usefixtures("database")
 def test_loads_are_listed_newest_first_by_key_table_and_state(uploads: Uploads) -> None:
-    store = Store(uploads.client, uploads.bucket)
+    store = Store(uploads.client, uploads.bucket, KEYS)
     first = saved(store, 1)
     failed = saved(store, 2, "failed")
     other = saved(store, 3, table="u", key="uploads/u/a.csv")
@@ -59,7 +60,7 @@ def test_loads_are_listed_newest_first_by_key_table_and_state(uploads: Uploads) 
 
 @pytest.mark.usefixtures("database")
 def test_a_load_that_has_left_a_state_is_no_longer_listed_with_it(uploads: Uploads) -> None:
-    store = Store(uploads.client, uploads.bucket)
+    store = Store(uploads.client, uploads.bucket, KEYS)
     load_id = saved(store, 1, "failed")
     assert ids(state="failed") == [load_id]
     accounts.save(store, accounts.find(store, load_id).ended("done"))
@@ -68,7 +69,7 @@ def test_a_load_that_has_left_a_state_is_no_longer_listed_with_it(uploads: Uploa
 
 @pytest.mark.usefixtures("database")
 def test_pages_follow_each_other_without_a_gap_or_a_load_twice(uploads: Uploads) -> None:
-    store = Store(uploads.client, uploads.bucket)
+    store = Store(uploads.client, uploads.bucket, KEYS)
     wanted = [saved(store, number, "failed" if number % 3 else "done") for number in range(25)][::-1]
     for query in ({}, {"state": "failed"}, {"table": "t"}, {"key": "uploads/t/a.csv"}):
         found: list[str] = []
@@ -152,7 +153,7 @@ def test_rejects_are_read_page_by_page(database: Database, uploads: Uploads, mon
 
 def test_rejects_that_there_are_not_or_not_yet_or_no_more(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    store = Store(uploads.client, uploads.bucket)
+    store = Store(uploads.client, uploads.bucket, KEYS)
     good = uploads.load(b"1,a\n")
     assert (rejects(good["id"]).status, rejects(good["id"]).text) == (200, "")
     rejects("0" * 32).problem(404)

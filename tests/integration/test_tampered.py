@@ -18,6 +18,7 @@ from tableferry.errors import BackupDamaged, TableFinding
 from tableferry.identity import new_id
 from tableferry.manifest import Manifest
 from tableferry.settings import Settings
+from tableferry.signing import Keys
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import SAMPLE, backup, load_sample, objects, post
@@ -235,15 +236,15 @@ def test_an_object_that_was_copied_by_other_tools_and_lost_its_sum_is_read_and_f
     assert verbs.restore(made["id"])["state"] == "done"
 
 
-def edited(made: Json, edit: Callable[[Json], None], key: bytes | None = None) -> None:
-    """The manifest with an edit: under its old signature, or signed anew with ``key``."""
+def edited(made: Json, edit: Callable[[Json], None], keys: Keys | None = None) -> None:
+    """The manifest with an edit: under its old signature, or signed anew with ``keys``."""
     signed = verbs.store().get_json(manifest.key(made["id"]))
     edit(signed["manifest"])
-    if key is None:
+    if keys is None:
         verbs.store().put(manifest.key(made["id"]), str_of(signed))
     else:
         verbs.remove(manifest.key(made["id"]))
-        manifest.write(verbs.store(), Manifest.model_validate(signed["manifest"]), key)
+        manifest.write(verbs.store(), Manifest.model_validate(signed["manifest"]), keys)
 
 
 def str_of(signed: Json) -> bytes:
@@ -348,7 +349,7 @@ def test_a_manifest_that_contradicts_itself_is_refused_whoever_signed_it(
     loaded: Database, built: list[object], edit: Callable[[Json], None]
 ) -> None:
     made = backup()
-    edited(made, edit, Settings.from_env().signing_key)
+    edited(made, edit, Settings.from_env().signing_keys)
     for path, body in [
         (f"/backups/{made['id']}/verify", None),
         ("/restores", {"backup": made["id"]}),
@@ -385,7 +386,7 @@ def test_another_backups_manifest_is_refused_with_its_signature_and_all(loaded: 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHUNK_BYTES", "5000000")
-    made = manifest.read(verbs.store(), backup("hired_employees", form=form)["id"], Settings.from_env().signing_key)
+    made = manifest.read(verbs.store(), backup("hired_employees", form=form)["id"], Settings.from_env().signing_keys)
     [table] = made.tables
     [file] = table.objects
     data = verbs.store().get(file.key)[0]

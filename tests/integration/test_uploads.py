@@ -18,6 +18,7 @@ from functions.load.app import handler as loads
 from tableferry.errors import InvalidRequest
 from tableferry.options import chosen
 from tableferry.store import open_store
+from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads
 from tests.support import Database
@@ -141,14 +142,14 @@ def test_an_option_that_is_none_is_refused_by_name(name: str, value: object) -> 
 def test_a_file_without_a_byte_or_beyond_the_bound_is_refused(bucket: str, s3_client: "S3Client") -> None:
     assert sent(asked(), b"").status_code in (400, 403)
     # What a POST is bound to, with a bound that a test can pass.
-    small = {**open_store(bucket).presigned_post("uploads/departments/a.csv", "text/csv", len(LINES), 600)}
+    small = {**open_store(bucket, KEYS).presigned_post("uploads/departments/a.csv", "text/csv", len(LINES), 600)}
     assert sent(small, LINES + b"x").status_code in (400, 403)
     assert keys(s3_client, bucket) == []
     assert sent(small).status_code in (200, 201, 204)
 
 
 def test_after_its_time_it_is_refused(bucket: str, s3_client: "S3Client") -> None:
-    late = open_store(bucket).presigned_post("uploads/departments/a.csv", "text/csv", 100, -1)
+    late = open_store(bucket, KEYS).presigned_post("uploads/departments/a.csv", "text/csv", 100, -1)
     answer = sent(late)
     assert answer.status_code in (400, 403), answer.text
     assert keys(s3_client, bucket) == []

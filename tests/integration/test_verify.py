@@ -39,7 +39,7 @@ def test_a_row_that_is_not_the_one_backed_up_is_seen_even_where_hash_and_size_ar
     table["digest"] = table["chunks"][0]["digest"] = "0" * 32
     found = manifest.Manifest.model_validate(signed["manifest"])
     verbs.remove(manifest.key(made["id"]))
-    manifest.write(verbs.store(), found, Settings.from_env().signing_key)
+    manifest.write(verbs.store(), found, Settings.from_env().signing_keys)
     assert "'jobs'" in post(f"/backups/{made['id']}/verify").problem(409)["detail"]
 
 

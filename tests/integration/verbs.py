@@ -17,6 +17,7 @@ from local.database import split_statements
 from local.demo_sample import SOURCES
 from tableferry import facts, manifest
 from tableferry.settings import Settings
+from tableferry.signing import Keys
 from tableferry.store import Store, open_store
 from tableferry.tables import quote
 from tests.integration.lambdas import Answer, Json, request
@@ -74,12 +75,13 @@ def objects(made: Json, table: str | None = None) -> list[Json]:
 
 def store() -> Store:
     """The bucket of now, at the address of now."""
-    return _store(Settings.from_env().bucket, os.environ["AWS_ENDPOINT_URL_S3"])
+    settings = Settings.from_env()
+    return _store(settings.bucket, os.environ["AWS_ENDPOINT_URL_S3"], settings.signing_keys)
 
 
 @lru_cache(maxsize=1)
-def _store(bucket: str, _address: str) -> Store:
-    return open_store(bucket)  # which takes as long as to read an object
+def _store(bucket: str, _address: str, keys: Keys) -> Store:
+    return open_store(bucket, keys)  # which takes as long as to read an object
 
 
 def remove(key: str) -> None:

@@ -9,7 +9,9 @@ from tableferry import manifest
 from tableferry.archive import Format
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.manifest import Manifest
+from tableferry.signing import Keys
 
+KEYS = Keys((b"key",))
 ID = "20261122T071500Z-1a2b3c4d"
 NOW = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
 MANIFEST = Manifest(
@@ -46,12 +48,12 @@ class Bucket:
 @pytest.fixture
 def bucket() -> Bucket:
     made = Bucket()
-    manifest.write(made, MANIFEST, b"key")  # type: ignore[arg-type]
+    manifest.write(made, MANIFEST, KEYS)  # type: ignore[arg-type]
     return made
 
 
-def read(bucket: Bucket, backup_id: str = ID, key: bytes | None = b"key") -> Manifest:
-    return manifest.read(bucket, backup_id, key)  # type: ignore[arg-type]
+def read(bucket: Bucket, backup_id: str = ID, keys: Keys | None = KEYS) -> Manifest:
+    return manifest.read(bucket, backup_id, keys)  # type: ignore[arg-type]
 
 
 def edit(bucket: Bucket, **changes: object) -> None:
@@ -69,18 +71,21 @@ def test_an_edited_manifest_is_refused(bucket: Bucket) -> None:
     edit(bucket, database="other")
     with pytest.raises(BackupDamaged, match="altered"):
         read(bucket)
-    assert read(bucket, key=None).database == "other"
+    assert read(bucket, keys=None).database == "other"
 
 
 def test_another_key_is_refused(bucket: Bucket) -> None:
-    with pytest.raises(BackupDamaged, match="not signed"):
-        read(bucket, key=b"other")
+    other = Keys((b"other",))
+    with pytest.raises(
+        BackupDamaged, match=f"signed with the key {KEYS.ids[0]}, .* does not have .it has {other.ids[0]}"
+    ):
+        read(bucket, keys=other)
 
 
 def test_a_manifest_of_another_version_is_refused_by_name(bucket: Bucket) -> None:
     edit(bucket, version=2)
     with pytest.raises(Conflict, match="version 2"):
-        read(bucket, key=None)
+        read(bucket, keys=None)
 
 
 def test_a_manifest_of_another_backup_is_refused(bucket: Bucket) -> None:
@@ -94,7 +99,7 @@ def test_a_manifest_of_another_backup_is_refused(bucket: Bucket) -> None:
 def test_what_is_no_manifest_is_refused(bucket: Bucket, text: bytes) -> None:
     bucket.objects[manifest.key(ID)] = text
     with pytest.raises(BackupDamaged):
-        read(bucket, key=None)
+        read(bucket, keys=None)
 
 
 @pytest.mark.parametrize(
@@ -127,11 +132,11 @@ def test_a_column_that_no_table_has_is_refused(bucket: Bucket, codec: dict[str, 
     }
     edit(bucket, tables=[table])
     with pytest.raises(BackupDamaged, match="not complete"):
-        read(bucket, key=None)
+        read(bucket, keys=None)
     table["columns"] = [{"type": "int", "codec": {"name": "c", "kind": "int"}}]
     edit(bucket, tables=[table])
     with pytest.raises(BackupDamaged, match="no chunks"):
-        read(bucket, key=None)
+        read(bucket, keys=None)
 
 
 @pytest.mark.parametrize("backup_id", ["20261122T071500Z-00000000", "../secrets", "latest"])

@@ -22,6 +22,7 @@ LAYERS = [
     ["handover", "loadlist", "rejectpage", "blockwriter", "progress", "source", "standing", "lanes", "sending"],
     ["entries", "spool"],
     ["shadow", "swap", "record", "jobs", "account"],
+    ["signed"],
     ["filling", "readback"],
     ["difference", "verify", "orphans", "outcome", "fits", "scratch"],
     ["crossing", "likeness", "collations", "present", "crew", "secondary"],
@@ -55,7 +56,7 @@ LAYERS = [
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],
     ["dialect"],
-    ["served", "options", "deadline", "curl"],
+    ["served", "options", "deadline", "curl", "signing"],
     ["errors"],
 ]
 

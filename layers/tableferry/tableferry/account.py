@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tableferry import marks
-from tableferry.errors import ObjectNotFound, RecordNotFound
+from tableferry import marks, signed
+from tableferry.errors import NotSigned, ObjectNotFound, RecordNotFound
 from tableferry.store import Object, Store, encode_name
 
 _BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alone, in a busy database
@@ -58,6 +58,8 @@ class Account(BaseModel):
     database: str | None = None
     restore: str | None = None
     notes: tuple[str, ...] = ()
+    signed: bool = True
+    """Whether a key of this deployment signed the account; where not, nothing is done by it. Not written."""
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
@@ -101,19 +103,32 @@ def save(store: Store, account: Account) -> Account:
     if places:
         marks.put(store, places, marks.mark(account.id, account.started, account.table))
     dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
-    store.put(f"loads/{account.id}.json", dated.model_dump_json().encode())
+    signed.put(store, f"loads/{account.id}.json", dated.model_dump(mode="json", exclude={"signed"}))
     return dated
 
 
-def find(store: Store, account_id: str) -> Account:
-    """The account of a load, as it is now; raises RecordNotFound."""
+def find(store: Store, account_id: str, *, unsigned: bool = False) -> Account:
+    """The account of a load, as it is now, to act on; to be shown only, that may be ``unsigned``.
+
+    Raises:
+        RecordNotFound: there is none.
+        NotSigned: it is not signed with a key of this deployment.
+    """
     try:
         if not _ID.fullmatch(account_id):
             raise ObjectNotFound(account_id)
-        account = Account.model_validate_json(store.get(f"loads/{account_id}.json")[0])
+        found = signed.look(store, f"loads/{account_id}.json")
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no load {account_id!r}.") from error
-    return account.seen(datetime.now(UTC))
+    if not found.signed and not unsigned:
+        raise NotSigned(f"{found.why_not} Nothing is done by it; upload the file again, what is loaded stays as it is.")
+    return shown(found, found.parsed(Account), datetime.now(UTC))
+
+
+def shown(found: signed.Read, account: Account, now: datetime) -> Account:
+    """An account as it is now, under the id that its key says, whatever somebody wrote into it."""
+    account_id = found.key.removeprefix("loads/").removesuffix(".json")
+    return account.model_copy(update={"id": account_id, "signed": found.signed}).seen(now)
 
 
 def rejects_key(account: Account) -> str:

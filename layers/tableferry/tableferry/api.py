@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from tableferry import body, deadline, problems
 from tableferry.deadline import Deadline
-from tableferry.errors import InvalidRequest, TableferryError, UnsupportedMediaType
+from tableferry.errors import InvalidRequest, NotSigned, TableferryError, UnsupportedMediaType
 from tableferry.models import JobView
 
 logger = Logger()
@@ -111,7 +111,7 @@ def handler(
         deadline.set_for_this(Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
         try:
             if objects is not None and "Records" in event:
-                return [objects(key, version) for key, version in created_objects(event)]
+                return [_acted_on(objects, key, version) for key, version in created_objects(event)]
             if direct is not None and "requestContext" not in event:
                 return direct(event)
             return _unread_body(event) or app.resolve(_routable(event), context)
@@ -119,6 +119,16 @@ def handler(
             metrics.add_metric(name="seconds", unit=MetricUnit.Seconds, value=time.perf_counter() - begun)
 
     return handle
+
+
+def _acted_on(objects: Callable[[str, str], Any], key: str, version: str) -> Any:
+    """What came of an object; one that no function of ours wrote is told of, and left alone: another try is in vain."""
+    try:
+        return objects(key, version)
+    except NotSigned as error:
+        logger.warning("object refused", extra={"object": key, "error": error.name, "detail": str(error)})
+        count(objects_refused=1)
+        return None
 
 
 def _routable(event: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.sending import Rows, Sending, sending
 from tableferry.session import Mode
+from tableferry.signing import Keys
 from tableferry.snapshot import open_snapshot
 from tableferry.splitter import has_lines
 from tableferry.store import Store, encode_name
@@ -61,7 +62,7 @@ def backup(
     backup_id: str,
     tables: Sequence[str] | None,
     form: Format,
-    signing_key: bytes,
+    keys: Keys,
     *,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
@@ -112,7 +113,7 @@ def backup(
         complete=set(served) <= {source.table.name for source in sources},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
     )
-    manifest.write(store, done, signing_key, lock_days)
+    manifest.write(store, done, keys, lock_days)
     return done
 
 

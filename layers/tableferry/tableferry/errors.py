@@ -121,6 +121,10 @@ class RecordNotFound(TableferryError):
     """There is no load, restore or verification with this id."""
 
 
+class NotSigned(RecordNotFound):
+    """An object that only functions write, and act on, was not written by one of this deployment: nothing is done by it."""
+
+
 class UploadGone(TableferryError):
     """The file that a load is about is no longer in the bucket, or was written over."""
 

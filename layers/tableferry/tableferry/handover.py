@@ -2,16 +2,17 @@
 
 Not by lambda:Invoke, which a function in a VPC does not reach without an endpoint that costs. The object says only why;
 all that the next invocation needs is in the load's account, and what is loaded already is in the ledger. So an object
-that comes twice, or is written over before it was read, does no harm.
+that comes twice, or is written over before it was read, does no harm. It is signed, as the account is.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tableferry import account as accounts
+from tableferry import signed
 from tableferry.account import Account
-from tableferry.errors import InvalidRequest, ObjectNotFound, UploadGone
+from tableferry.errors import ObjectNotFound, UploadGone
 from tableferry.store import Object, Store
 
 PREFIX = "resume/"
@@ -31,21 +32,18 @@ def hand_over(store: Store, load_id: str, retry: bool) -> None:
 
     A load that hands itself over lets go of its lock first: whoever finds it locked leaves it to the other.
     """
-    store.put(f"{PREFIX}{load_id}{_SUFFIX}", HandOver(retry=retry).model_dump_json().encode())
+    signed.put(store, f"{PREFIX}{load_id}{_SUFFIX}", HandOver(retry=retry).model_dump())
 
 
 def handed_over(store: Store, key: str) -> tuple[Account, bool]:
     """The account of the load that an object under ``resume/`` is about, and whether it is a retry.
 
     Raises:
-        InvalidRequest: the object was not written by :func:`hand_over`.
+        NotSigned: the object was not written by :func:`hand_over`, or the account not by a load.
         RecordNotFound: there is no such load.
     """
-    account = accounts.find(store, key.removeprefix(PREFIX).removesuffix(_SUFFIX))
-    try:
-        return account, HandOver.model_validate_json(store.get(key)[0]).retry
-    except ValidationError as error:
-        raise InvalidRequest(f'The object {key!r} is not {{"retry": true}} or {{"retry": false}}.') from error
+    order = signed.get(store, key).parsed(HandOver)
+    return accounts.find(store, key.removeprefix(PREFIX).removesuffix(_SUFFIX)), order.retry
 
 
 def uploaded(store: Store, account: Account) -> Object:

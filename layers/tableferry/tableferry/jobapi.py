@@ -23,7 +23,7 @@ def done_or_accepted(
 ) -> Response[Any]:
     """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is."""
     settings = Settings.from_env()
-    store = open_store(settings.bucket)
+    store = open_store(settings.bucket, settings.signing_keys)
     job = jobs.create(store, kind, request, trigger=not settings.inline_jobs)
     api.logger.append_keys(job=job.id)
     if settings.inline_jobs:
@@ -46,10 +46,10 @@ def performer(perform: Perform) -> Callable[[str, str], str]:
 
     def run(key: str, _version: str) -> str:
         settings = Settings.from_env()
-        store = open_store(settings.bucket)
-        job_id, request = jobs.requested(store, key)
+        store = open_store(settings.bucket, settings.signing_keys)
+        kind, job_id, request = jobs.requested(store, key)
         api.logger.append_keys(job=job_id)
-        _run(settings, store, job_id, Kind(key.split("/")[1]), request, perform)
+        _run(settings, store, job_id, kind, request, perform)
         return job_id
 
     return run
@@ -60,7 +60,7 @@ def at_once(kind: Kind, perform: Perform) -> Callable[[dict[str, Any]], dict[str
 
     def run(request: dict[str, Any]) -> dict[str, Any]:
         settings = Settings.from_env()
-        store = open_store(settings.bucket)
+        store = open_store(settings.bucket, settings.signing_keys)
         job = jobs.create(store, kind, request, trigger=False)
         if (error := _run(settings, store, job.id, kind, request, perform)) is not None:
             raise error
@@ -75,6 +75,7 @@ def _run(
     """Do a job; the error that it failed with, which is logged and counted."""
     error = jobs.run(
         store,
+        kind,
         job_id,
         request,
         lambda job_id, request, progress: perform(kind, settings, store, job_id, request, progress),

@@ -3,12 +3,13 @@
 ``jobs/{kind}/{id}.json`` holds the request; its object-created event starts the function that does the work.
 ``jobs/{id}.json`` holds state, lease, progress and outcome. Events come at least once: the first to take the lease (a
 conditional put) does the work, and whoever comes later finds it taken, or done. A lease is renewed every few seconds, so
-one that has run out belongs to a function that died.
+one that has run out belongs to a function that died. Both objects are signed: who can only write to the bucket orders
+nothing. An hour after it was asked for a job is not begun any more, however often its event comes, so that an old state
+of its record, put back by somebody who kept it, starts nothing.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.errors import ObjectNotFound, PreconditionFailed, RecordNotFound, StoreUnavailable
+from tableferry import signed
+from tableferry.errors import NotSigned, ObjectNotFound, PreconditionFailed, RecordNotFound, StoreUnavailable
 from tableferry.identity import is_id, new_id
 from tableferry.store import Store
 
@@ -27,6 +29,7 @@ LEASE = timedelta(seconds=30)
 _RENEWED_EVERY_SECONDS = 3.0
 _QUEUED_AT_MOST = timedelta(minutes=10)
 _LOOKED_AT = 200
+_BEGUN_AT_MOST = timedelta(hours=1)  # three tries of 15 minutes, and the pauses between them
 _POLL_SECONDS = (0.05, 0.5)
 
 
@@ -84,9 +87,9 @@ def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool) 
     """Write a job's record and, for it to be done by another function, the object that starts it."""
     now = datetime.now(UTC)
     job = Job(id=new_id(now), kind=kind, created=now)
-    store.put_new(_key(job.id), job.model_dump_json().encode())
+    signed.put_new(store, _key(job.id), job.model_dump(mode="json"))
     if trigger:
-        store.put_new(f"jobs/{kind}/{job.id}.json", json.dumps(request).encode())
+        signed.put_new(store, f"jobs/{kind}/{job.id}.json", request)
     return job
 
 
@@ -95,8 +98,8 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
     try:
         if not is_id(job_id):
             raise ObjectNotFound(job_id)
-        job = Job.model_validate_json(store.get(_key(job_id))[0])
-    except ObjectNotFound as error:
+        job = signed.get(store, _key(job_id)).parsed(Job)
+    except (ObjectNotFound, NotSigned) as error:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.") from error
     if job.kind != kind:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.")
@@ -110,8 +113,8 @@ def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
     """
     since = f"{now - timedelta(days=1):%Y%m%dT%H%M%S}"
     keys = [item.key for item in store.list("jobs/2", after=f"jobs/{since}")]  # ids begin with the year
-    found = map(Job.model_validate_json, store.present(reversed(keys[-_LOOKED_AT:])))
-    return [job.seen(now) for job in found if job.kind is kind and job.state != "done"]
+    jobs = (job for found, job in signed.present(store, reversed(keys[-_LOOKED_AT:]), Job) if found.signed)
+    return [job.seen(now) for job in jobs if job.kind is kind and job.state != "done"]
 
 
 def wait(store: Store, job: Job, seconds: float) -> Job:
@@ -124,16 +127,28 @@ def wait(store: Store, job: Job, seconds: float) -> Job:
     return now
 
 
-def requested(store: Store, key: str) -> tuple[str, dict[str, Any]]:
-    """Id and request of the job whose trigger has this key."""
-    return key.rsplit("/", 1)[1].removesuffix(".json"), store.get_json(key)
+def requested(store: Store, key: str) -> tuple[Kind, str, dict[str, Any]]:
+    """Kind, id and request of the job whose trigger has this key; raises NotSigned and ObjectNotFound."""
+    _, kind, name = (*key.split("/", 2), "", "")[:3]
+    job_id = name.removesuffix(".json")
+    if kind not in set(Kind) or not is_id(job_id):
+        raise NotSigned(f"The object {key!r} is none that starts a job.")
+    return Kind(kind), job_id, signed.get(store, key).content
 
 
 def run(
-    store: Store, job_id: str, request: dict[str, Any], work: Work, problem: Callable[[BaseException], dict[str, Any]]
+    store: Store,
+    kind: Kind,
+    job_id: str,
+    request: dict[str, Any],
+    work: Work,
+    problem: Callable[[BaseException], dict[str, Any]],
 ) -> BaseException | None:
-    """Do a job, unless somebody does it or has done it; returns the error that it failed with, for the log."""
-    lease = _take(store, job_id)
+    """Do a job, unless somebody does it or has done it; returns the error that it failed with, for the log.
+
+    Raises NotSigned if the record was not written by :func:`create`.
+    """
+    lease = _take(store, kind, job_id)
     if lease is None:
         return None
     with lease.renewed():
@@ -188,21 +203,21 @@ class _Lease:
     def _write(self, update: dict[str, Any]) -> None:
         with self._lock:
             job = self._job.model_copy(update=update)
-            self._etag = self._store.replace(_key(job.id), job.model_dump_json().encode(), self._etag)
+            self._etag = signed.replace(self._store, _key(job.id), job.model_dump(mode="json"), self._etag)
             self._job = job
 
 
-def _take(store: Store, job_id: str) -> _Lease | None:
+def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
     now = datetime.now(UTC)
-    text, etag = store.get(_key(job_id))
-    job = Job.model_validate_json(text)
-    if job.over or (job.lease and job.lease > now):
+    found = signed.get(store, _key(job_id))
+    job = found.parsed(Job)
+    if job.kind != kind or job.over or (job.lease and job.lease > now) or job.created + _BEGUN_AT_MOST < now:
         return None
     if job.lease is None and job.seen(now).state == "dead":
         return None  # its caller was told so, and may have asked for another one since
     taken = job.model_copy(update={"state": "running", "lease": now + LEASE})
     try:
-        return _Lease(store, taken, store.replace(_key(job_id), taken.model_dump_json().encode(), etag))
+        return _Lease(store, taken, signed.replace(store, _key(job_id), taken.model_dump(mode="json"), found.etag))
     except PreconditionFailed:
         return None
 

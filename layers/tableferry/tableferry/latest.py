@@ -13,6 +13,7 @@ from itertools import islice
 from tableferry import manifest
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound, TableferryError
 from tableferry.manifest import Manifest
+from tableferry.signing import Keys
 from tableferry.store import Store
 
 _AT_ONCE = 16
@@ -28,7 +29,7 @@ PassedOver = Callable[[str, TableferryError], None]
 
 def latest(
     store: Store,
-    signing_key: bytes,
+    keys: Keys,
     database: str,
     tables: Collection[str] | None = None,
     passed_over: PassedOver = lambda backup_id, error: None,
@@ -48,7 +49,7 @@ def latest(
         bad.append(backup_id)
         passed_over(backup_id, error)
 
-    for found in signed(store, signing_key, manifest.ids(store), note):
+    for found in signed(store, keys, manifest.ids(store), note):
         if found.database != database:
             continue
         if tables is None and found.complete is not False:  # older ones do not say, and were taken for it
@@ -72,7 +73,7 @@ def latest(
 
 def signed(
     store: Store,
-    signing_key: bytes,
+    keys: Keys,
     ids: Iterable[str],
     passed_over: PassedOver = lambda backup_id, error: None,
 ) -> Iterator[Manifest]:
@@ -85,7 +86,7 @@ def signed(
         while batch := list(islice(waiting, count)):
             sizes = list(pool.map(lambda one: _size(store, one), batch))
             small = {
-                one: pool.submit(_read, store, one, signing_key)
+                one: pool.submit(_read, store, one, keys)
                 for one, size in zip(batch, sizes, strict=True)
                 if size is not None and size <= _SMALL_BYTES
             }
@@ -97,7 +98,7 @@ def signed(
                         f"The manifest of backup {one!r} has {size} bytes."
                     )
                 else:
-                    read = small[one].result() if one in small else _read(store, one, signing_key)
+                    read = small[one].result() if one in small else _read(store, one, keys)
                 if isinstance(read, Manifest):
                     yield read
                 else:
@@ -113,8 +114,8 @@ def _size(store: Store, backup_id: str) -> int | None:
         return None
 
 
-def _read(store: Store, backup_id: str, signing_key: bytes) -> Manifest | TableferryError:
+def _read(store: Store, backup_id: str, keys: Keys) -> Manifest | TableferryError:
     try:
-        return manifest.read(store, backup_id, signing_key)
+        return manifest.read(store, backup_id, keys)
     except (BackupNotFound, BackupDamaged, Conflict) as error:
         return error

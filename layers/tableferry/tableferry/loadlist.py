@@ -8,8 +8,8 @@ from itertools import islice
 
 from pydantic import BaseModel
 
-from tableferry import marks
-from tableferry.account import MARKED, Account, State
+from tableferry import marks, signed
+from tableferry.account import MARKED, Account, State, shown
 from tableferry.store import Store
 
 _READ_AT_MOST = 1000
@@ -56,12 +56,12 @@ def listed(
             return LoadList(loads=list(chosen.values()))
         read += len(part)
         now = datetime.now(UTC)
-        texts = store.present_of(f"loads/{load_id}.json" for _, load_id in part)
-        for (name, load_id), text in zip(part, texts, strict=True):
+        accounts = signed.present_of(store, [f"loads/{load_id}.json" for _, load_id in part], Account)
+        for (name, load_id), read_account in zip(part, accounts, strict=True):
             last = name
-            if text is None or load_id in chosen:
+            if read_account is None or load_id in chosen:
                 continue
-            account = Account.model_validate_json(text).seen(now)
+            account = shown(*read_account, now)
             if all((state in (None, account.state), table in (None, account.table), key in (None, account.key))):
                 chosen[load_id] = account
                 if len(chosen) == limit:

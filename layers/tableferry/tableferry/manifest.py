@@ -1,17 +1,15 @@
 """What a backup is: its manifest, the JSON of it, and its signature.
 
 The manifest is written last and never overwritten: a backup without one is none. It holds SQL that a restore runs, so
-it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, UTF-8).
+it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, UTF-8). Which key signed it is said beside.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +19,7 @@ from tableferry.documents import added
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.identity import is_id
 from tableferry.newest import newest
+from tableferry.signing import Keys
 from tableferry.store import Store
 from tableferry.sums import disagreements
 from tableferry.tables import ForeignKey, Trigger
@@ -122,20 +121,20 @@ class Manifest(Entry):
         return next((table for table in self.tables if table.name == name), None)
 
 
-def write(store: Store, manifest: Manifest, signing_key: bytes, lock_days: int = 0) -> None:
+def write(store: Store, manifest: Manifest, keys: Keys, lock_days: int = 0) -> None:
     """Sign the manifest and put it, locked for so many days, where no manifest is yet; raises PreconditionFailed."""
     content = manifest.model_dump(mode="json")
-    signed = {"manifest": content, "signature": _signature(content, signing_key)}
+    signed = {"manifest": content, **keys.sign(content)}
     body = json.dumps(signed, ensure_ascii=False, indent=1).encode()
     store.put_locked(key(manifest.id), body, lock_days, IfNoneMatch="*")
 
 
-def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
-    """The manifest of a backup; without a key the signature is not looked at.
+def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
+    """The manifest of a backup; without keys the signature is not looked at.
 
     Raises:
         BackupNotFound: there is no such backup.
-        BackupDamaged: the manifest cannot be read, or was not signed with this key.
+        BackupDamaged: the manifest cannot be read, or was not signed with one of the keys.
         Conflict: it was written by a later version.
     """
     try:
@@ -146,14 +145,14 @@ def read(store: Store, backup_id: str, signing_key: bytes | None) -> Manifest:
         raise BackupNotFound(f"There is no backup {backup_id!r}.") from error
     try:
         signed = json.loads(text)
-        content, signature = signed["manifest"], str(signed.get("signature"))
+        content, said = signed["manifest"], {"signature": signed.get("signature"), "key_id": signed.get("key_id")}
         version = content["version"]
-        good = signing_key is None or hmac.compare_digest(signature.encode(), _signature(content, signing_key).encode())
+        good = keys is None or keys.verify(content, said)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} cannot be read.") from error
-    if not good:
+    if keys is not None and not good:
         raise BackupDamaged(
-            f"The manifest of backup {backup_id!r} is not signed with this deployment's key, or was altered. "
+            f"The manifest of backup {backup_id!r} {keys.why_not(said)} "
             "A restore of it runs SQL that somebody else may have written."
         )
     if version != VERSION:
@@ -177,8 +176,3 @@ def ids(store: Store) -> Iterator[str]:
 
 def key(backup_id: str) -> str:
     return f"backups/{backup_id}/manifest.json"
-
-
-def _signature(content: Any, signing_key: bytes) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    return "hmac-sha256:" + hmac.new(signing_key, canonical, hashlib.sha256).hexdigest()

@@ -241,6 +241,12 @@ class DrillRequest(Request):
     backup: str = "latest"
 
 
+class SignRequest(Request):
+    """The restore whose record is to be signed anew."""
+
+    restore: str
+
+
 class RecoverRequest(Request):
     """Nothing to ask for: restores that died are finished."""
 
@@ -347,6 +353,7 @@ class RestoreView(BaseModel):
     started: datetime
     finished: datetime | None
     plan: PlanView | None = None
+    signed: bool = Field(default=True, description="False: not written by this deployment, and nothing is done by it.")
 
 
 class RestoreList(BaseModel):

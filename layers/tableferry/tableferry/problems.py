@@ -20,6 +20,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.TableNotServed: HTTPStatus.FORBIDDEN,
     errors.BackupNotFound: HTTPStatus.NOT_FOUND,
     errors.RecordNotFound: HTTPStatus.NOT_FOUND,
+    errors.NotSigned: HTTPStatus.CONFLICT,
     errors.UploadGone: HTTPStatus.CONFLICT,
     errors.TableNotInBackup: HTTPStatus.NOT_FOUND,
     errors.BackupDamaged: HTTPStatus.CONFLICT,

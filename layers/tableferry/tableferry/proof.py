@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tableferry import signed
 from tableferry.errors import BackupNotFound
 from tableferry.identity import is_id
-from tableferry.latest import latest, signed
+from tableferry.latest import latest
+from tableferry.latest import signed as signed_backups
 from tableferry.manifest import Manifest
+from tableferry.signing import Keys
 from tableferry.store import Store
+
+_MARKS_READ = 1000  # of which somebody may have forged most
 
 
 class Proof(BaseModel):
@@ -38,23 +43,20 @@ class Ages(BaseModel):
 
 
 def save(store: Store, proof: Proof) -> None:
-    store.put(_key(proof.backup), proof.model_dump_json().encode())
+    signed.put(store, _key(proof.backup), proof.model_dump(mode="json"))
 
 
-def ages(store: Store, signing_key: bytes, database: str, now: datetime) -> Ages:
+def ages(store: Store, keys: Keys, database: str, now: datetime) -> Ages:
     """How old the newest backup of the database is, and the newest proven one; None where there is none.
 
     They are what ``latest`` means, so that a backup of one table, or one that nobody signed, does not hide that there is
-    none of the others.
+    none of the others. The mark that one was proven is signed too, so that nobody can make one look proven.
     """
     try:
-        newest = latest(store, signing_key, database)
+        newest = latest(store, keys, database)
     except BackupNotFound:
         newest = None
-    proven = sorted((found.key for found in store.list("verifications/")), reverse=True)
-    ids = (key.rpartition("/")[2].removesuffix(".json") for key in proven)
-    now_id = f"{now:%Y%m%dT%H%M%SZ}-g"
-    verified = _newest_proven(store, signing_key, database, (one for one in ids if is_id(one) and one < now_id))
+    verified = _newest_proven(store, keys, database, _marked(store, now))
     return Ages(
         backup=newest.id if newest else None,
         hours_since_backup=_hours(newest, now),
@@ -63,9 +65,19 @@ def ages(store: Store, signing_key: bytes, database: str, now: datetime) -> Ages
     )
 
 
-def _newest_proven(store: Store, signing_key: bytes, database: str, ids: Iterable[str]) -> Manifest | None:
+def _marked(store: Store, now: datetime) -> Iterator[str]:
+    """The ids of the backups that have a signed mark, newest first."""
+    last = f"{now:%Y%m%dT%H%M%SZ}-g"
+    ids = [found.key.rpartition("/")[2].removesuffix(".json") for found in store.list("verifications/")]
+    marked = sorted((one for one in ids if is_id(one) and one < last), reverse=True)[:_MARKS_READ]
+    for found, proof in signed.present(store, map(_key, marked), Proof):
+        if found.signed:
+            yield proof.backup
+
+
+def _newest_proven(store: Store, keys: Keys, database: str, ids: Iterable[str]) -> Manifest | None:
     newest = None
-    for found in signed(store, signing_key, ids):
+    for found in signed_backups(store, keys, ids):
         if found.database == database and found.complete is not False:
             return found
         if found.database == database:

@@ -9,14 +9,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tableferry import signed
 from tableferry.changes import Columns
-from tableferry.errors import Finding, ObjectNotFound, RecordNotFound
+from tableferry.errors import Finding, NotSigned, ObjectNotFound, RecordNotFound
 from tableferry.identity import is_id
 from tableferry.newest import newest as newest_ids
 from tableferry.store import Store
 from tableferry.tables import ForeignKey, Trigger
 
 _PREFIX = "restores/"
+_LOOKED_AT = 100
+_READ_AT_MOST = 1000
 
 State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
 
@@ -88,6 +91,8 @@ class Restore(BaseModel):
     """Why a swap that died half-way could not be finished, and what to do."""
     plan: Plan | None = None
     """Of a dry run only."""
+    signed: bool = True
+    """Whether a key of this deployment signed the record; where not, nothing is done by it. Not written."""
 
     def public(self) -> dict[str, Any]:
         """The record as the API shows it: without SQL."""
@@ -107,24 +112,54 @@ def finished(store: Store, under_way: Restore, state: State, notes: Sequence[str
 
 
 def save(store: Store, restore: Restore) -> Restore:
-    store.put(key(restore.id), restore.model_dump_json(indent=1).encode())
+    """Write the record, signed: whoever saves one answers for it."""
+    signed.put(store, key(restore.id), restore.model_dump(mode="json", exclude={"signed"}))
     return restore
 
 
-def find(store: Store, restore_id: str) -> Restore:
-    """The record of a restore; raises RecordNotFound."""
+def find(store: Store, restore_id: str, *, unsigned: bool = False) -> Restore:
+    """The record of a restore, to act on; to be shown only, that may be ``unsigned``.
+
+    Raises:
+        RecordNotFound: there is none.
+        NotSigned: it is not signed with a key of this deployment.
+    """
     try:
         if not is_id(restore_id):
             raise ObjectNotFound(restore_id)
-        return Restore.model_validate_json(store.get(key(restore_id))[0])
+        found = signed.look(store, key(restore_id))
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no restore {restore_id!r}.") from error
+    if not found.signed and not unsigned:
+        raise NotSigned(
+            f"{found.why_not} Nothing is done by it. If an earlier version or key wrote it, it can be signed anew: see "
+            "docs/operations.md."
+        )
+    return found.parsed(Restore).model_copy(update={"id": restore_id, "signed": found.signed})
+
+
+def sign(store: Store, restore_id: str) -> Restore:
+    """Sign a record that no key of this deployment has signed, on the word of whoever asks; raises RecordNotFound."""
+    return save(store, find(store, restore_id, unsigned=True)).model_copy(update={"signed": True})
 
 
 def newest(store: Store, limit: int = 100) -> list[Restore]:
-    """The newest records, newest first, so many at most."""
-    found = islice(newest_ids(_listed(store), datetime.now(UTC)), limit)
-    return [Restore.model_validate_json(text) for text in store.present(map(key, found))]
+    """The newest records to be shown, newest first, so many at most; unsigned ones are among them."""
+    return list(islice(_present(store), limit))
+
+
+def to_finish(store: Store) -> list[str]:
+    """The ids, among the hundred newest restores, of those that somebody is working on, or that died."""
+    found = islice((restore for restore in _present(store) if restore.signed), _LOOKED_AT)
+    return [restore.id for restore in found if restore.state in UNDER_WAY]
+
+
+def _present(store: Store) -> Iterator[Restore]:
+    """Records, newest first; no more than a function has time for, however many somebody has forged."""
+    ids = islice(filter(is_id, newest_ids(_listed(store), datetime.now(UTC))), _READ_AT_MOST)
+    for found, restore in signed.present(store, map(key, ids), Restore):
+        restore_id = found.key.removeprefix(_PREFIX).removesuffix(".json")
+        yield restore.model_copy(update={"id": restore_id, "signed": found.signed})
 
 
 def _listed(store: Store) -> Callable[[str], Iterator[str]]:

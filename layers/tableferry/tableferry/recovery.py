@@ -16,7 +16,7 @@ from typing import Any
 
 import pymysql
 
-from tableferry import epoch, exchange, record
+from tableferry import catalog, epoch, exchange, record
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import (
     Conflict,
@@ -132,7 +132,7 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
         return _give_up(connection, store, found, error)
     if settled.state in ("failed", "accepted"):
         try:
-            drop(connection, Place.of(settled.database, settled.id))
+            drop(connection, _place(settled))
         except _Failure:
             if not connection.open:
                 raise
@@ -141,6 +141,12 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
 
 
 def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
+    if _is_of_before(connection, found):
+        note = (
+            f"Its record said {found.state!r}, and the tables that it replaced are in the schema it keeps: somebody put "
+            "an earlier record in the place of the one that was."
+        )
+        return record.finished(store, found.model_copy(update={"kept": _place(found).old}), "done", [note])
     forth = found.state == "swapping"
     if forth or found.state == "undoing":
         moves = moves_forth(found) if forth else moves_back(found)
@@ -150,7 +156,7 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
         own = {table.into: table.triggers_before if forth else table.triggers_after for table in found.tables}
         settle(connection, [move.reversed(own[move.name]) for move in moves], found.following)
         if not forth:
-            kept = Place.of(found.database, found.id).old
+            kept = _place(found).old
             done = {"state": "done", "kept": kept, "following": (), "stuck": None}
             return record.save(store, found.model_copy(update=done))
     if found.state not in ("running", "swapping"):
@@ -159,8 +165,23 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
     try:
         return record.save(store, found.model_copy(update=failed))
     except StoreUnavailable:
-        drop(connection, Place.of(found.database, found.id))
+        drop(connection, _place(found))
         raise
+
+
+def _is_of_before(connection: Connection, found: Restore) -> bool:
+    """Whether a record says that nothing was swapped, and the schemas say that it was.
+
+    Whoever has kept an earlier record can put it back, as it is signed. Believed, it would have the old tables dropped.
+    """
+    if found.state not in ("running", "failed"):
+        return False
+    kept = set(catalog.table_names(connection, _place(found).old))
+    return any(table.replaced and table.into in kept for table in found.tables)
+
+
+def _place(found: Restore) -> Place:
+    return Place.of(found.database, found.id)
 
 
 def _give_up(connection: Connection, store: Store, found: Restore, error: Exception) -> Restore:
@@ -201,7 +222,8 @@ def abandon(database: Database, store: Store, holder: Connection, begun: Restore
             return begun  # whoever has the lock by now has seen to it
         now = begun.model_copy(update={"state": "swapping"})
         if happened(connection, moves_forth(begun)):
-            now = record.find(store, begun.id)
+            with suppress(RecordNotFound):  # somebody may have written over it; ours is not wrong, only less
+                now = record.find(store, begun.id)
         return finish(connection, store, now)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from tableferry import options
 from tableferry.errors import InvalidRequest, Misconfigured
 from tableferry.served import EVERY_TABLE, Served
+from tableferry.signing import Keys
 
 _SYSTEM_SCHEMAS = {"mysql", "sys", "information_schema", "performance_schema"}
 _OF_EVERY_TABLE = "*"
@@ -87,7 +88,9 @@ class Settings:
 
     database: DatabaseAddress
     bucket: str
-    key: bytes | None = field(default=None, repr=False)
+    signing_keys: Keys = field(default_factory=Keys)
+    """What manifests, and objects that a function acts on, are signed with; the insert function has none."""
+
     inline_jobs: bool = False
     workers: int = 2
     chunk_bytes: int = 4 * 1024 * 1024
@@ -113,7 +116,7 @@ class Settings:
         return cls(
             database=database_address(env),
             bucket=_required(env, "BUCKET"),
-            key=env.get("SIGNING_KEY", "").encode() or None,
+            signing_keys=Keys.parse(env.get("SIGNING_KEY", "")),
             inline_jobs=env.get("JOBS", "event") == "inline",
             workers=_positive(env, "WORKERS", 2),
             chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
@@ -126,13 +129,6 @@ class Settings:
     def table_options(self, name: str) -> dict[str, Any]:
         """What the setting TABLE_SETTINGS says of a table, as ``options.chosen`` takes it."""
         return self.tables.of(name)
-
-    @property
-    def signing_key(self) -> bytes:
-        """What manifests are signed with; only the functions that write or read them have it. Raises Misconfigured."""
-        if self.key is None:
-            raise Misconfigured("The environment variable SIGNING_KEY is not set.")
-        return self.key
 
 
 def parse_database_url(url: str, ca_file: str | None = None) -> DatabaseAddress:

@@ -12,6 +12,7 @@ from tableferry.crew import Crew, crew
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.filling import Progress, fill
+from tableferry.identity import is_id
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
 from tableferry.swap import patiently
@@ -49,6 +50,9 @@ class Place:
 
     @classmethod
     def of(cls, live: str, restore_id: str) -> Place:
+        """Raises ValueError for what is no id: the schemas are dropped, and must not be somebody else's."""
+        if not is_id(restore_id):
+            raise ValueError(f"{restore_id!r} is no id of a restore")
         name = restore_id.lower().replace("-", "_")
         return cls(live, f"{OWN_PREFIX}{name}", f"{OWN_PREFIX}old_{name}")
 

@@ -24,6 +24,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tableferry.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from tableferry.signing import Keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -49,11 +50,17 @@ class Object:
 
 
 class Store:
-    """One bucket. Every method raises StoreUnavailable when S3 cannot be reached or refuses us."""
+    """One bucket. Every method raises StoreUnavailable when S3 cannot be reached or refuses us.
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    ``keys`` are for the module ``signed``.
+    """
+
+    keys = Keys()
+
+    def __init__(self, client: S3Client, bucket: str, keys: Keys) -> None:
         self._client = client
         self.bucket = bucket
+        self.keys = keys
 
     def put(
         self,
@@ -268,8 +275,8 @@ class _Pieces(io.RawIOBase):
         return whole[:size] if size >= 0 else whole
 
 
-def open_store(bucket: str) -> Store:
-    """The bucket, with the endpoint and keys that boto3 finds by itself."""
+def open_store(bucket: str, keys: Keys) -> Store:
+    """The bucket, with the endpoint and credentials that boto3 finds by itself, and the keys to sign with."""
     config = Config(
         connect_timeout=3,
         read_timeout=60,
@@ -278,7 +285,7 @@ def open_store(bucket: str) -> Store:
         max_pool_connections=_MOST_REQUESTS_AT_ONCE,
         signature_version="s3v4",
     )
-    return Store(boto3.client("s3", config=config), bucket)
+    return Store(boto3.client("s3", config=config), bucket, keys)
 
 
 def encode_name(name: str) -> str:

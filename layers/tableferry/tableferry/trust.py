@@ -9,13 +9,14 @@ from tableferry import ddl, manifest
 from tableferry.errors import BackupDamaged, DefinitionDiffers, TableferryError
 from tableferry.latest import PassedOver, latest
 from tableferry.manifest import Manifest
+from tableferry.signing import Keys
 from tableferry.store import Store
 
 
 def open_backup(
     store: Store,
     backup_id: str,
-    signing_key: bytes,
+    keys: Keys,
     trust: bool,
     database: str,
     tables: Collection[str] | None = None,
@@ -28,8 +29,8 @@ def open_backup(
     Raises BackupNotFound and BackupDamaged.
     """
     if backup_id == "latest":
-        return latest(store, signing_key, database, tables, passed_over)
-    found = manifest.read(store, backup_id, None if trust else signing_key)
+        return latest(store, keys, database, tables, passed_over)
+    found = manifest.read(store, backup_id, None if trust else keys)
     if not trust:
         return found
     for table in found.tables:

@@ -52,7 +52,7 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0,
     with database.connect() as connection:
         forgotten = ledger.expire(connection, ledger_days)
     # One that died early has no schema to be found by. Looked for before the lock is taken, which others wait for.
-    begun = [found.id for found in record.newest(store) if found.state in record.UNDER_WAY]
+    begun = record.to_finish(store)
     try:
         with alone(database, store) as turn:
             finished, stuck = list(turn.finished), list(turn.stuck)

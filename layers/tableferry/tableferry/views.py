@@ -22,6 +22,7 @@ from tableferry.models import (
     VerifiedTable,
 )
 from tableferry.record import Restore
+from tableferry.signing import Keys
 from tableferry.store import Store
 from tableferry.verify import Verified
 
@@ -59,12 +60,12 @@ def backup_detail(made: Manifest) -> BackupDetail:
     return BackupDetail(**dict(backup(made)), manifest=made.model_dump(mode="json"))
 
 
-def backups(store: Store, signing_key: bytes, limit: int, now: datetime) -> BackupList:
+def backups(store: Store, keys: Keys, limit: int, now: datetime) -> BackupList:
     """The newest, so many at most; one that has no manifest (yet) is none, but may be a job. Memory: a few manifests."""
 
     def view(backup_id: str) -> BackupView | str | None:
         try:
-            return backup(manifest.read(store, backup_id, signing_key))
+            return backup(manifest.read(store, backup_id, keys))
         except BackupNotFound:
             return None
         except (BackupDamaged, Conflict):
