@@ -91,9 +91,9 @@ def _refuse_others(state: State, env: Mapping[str, str], template: Path | None, 
     runtime = state.read_runtime()
     different = given.differences(given.in_force(runtime.get("settings", {}), env), given.said(wanted))
     if template and str(template.resolve()) != runtime.get("template"):
-        different.append(f"the template is {runtime.get('template')} there, and {template.resolve()} here")
+        different.append(f"the template is {runtime.get('template')}, and {template.resolve()} is asked for")
     if different:
-        message = f"it runs already, otherwise than is said now: {'; '.join(different)}. To change that: make down, then make up"
+        message = f"it runs already: {'; '.join(different)}. To change that: make down, then make up"
         raise StartError(message)
 
 

@@ -33,7 +33,7 @@ def in_force(settings: Mapping[str, str], env: Mapping[str, str]) -> dict[str, s
 def differences(runs: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
     """Each variable that is wanted otherwise than it runs, in words, without passwords. What is not said is not wanted."""
     return [
-        f"{name} is {shown(name, runs[name]) if name in runs else 'not set'} there, and {shown(name, value)} here"
+        f"{name} is {shown(name, runs[name]) if name in runs else 'not set'}, and {shown(name, value)} is asked for"
         for name, value in wanted.items()
         if runs.get(name) != value
     ]

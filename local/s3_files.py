@@ -80,7 +80,8 @@ class Files:
 
     def __init__(self, folder: Path) -> None:
         self._bodies = folder / "bodies"
-        self._bodies.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for one in (folder, self._bodies):
+            one.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._base = sqlite3.connect(folder / "objects.db", isolation_level=None, check_same_thread=False)
         for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
             self._base.execute(f"PRAGMA {pragma}")

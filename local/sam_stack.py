@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from local import sam_docker
+from local.given import differences
 from local.ports import lasting_port
 from local.process import Child, StartError, accepts, tail
 from local.s3 import REGION
@@ -67,8 +69,16 @@ class Stack:
         return env if isinstance(env, dict) and is_locked(self.state.lock) else None
 
     def up(self) -> dict[str, str]:
-        """Start all of it unless it runs; return `running()`. Raises StartError, and then nothing of it runs."""
+        """Start all of it unless it runs; return `running()`. Raises StartError, and then nothing of it runs.
+
+        One that runs at other ports than are asked for goes on, and that is an error too.
+        """
         if env := self.running():
+            addresses = {"MYSQL_PORT": "DATABASE_URL", "S3_PORT": "S3_URL", "API_PORT": "API_URL"}
+            runs = {name: str(urlsplit(env[address]).port) for name, address in addresses.items()}
+            if different := differences(runs, {name: str(port) for name, port in self.ports.items()}):
+                message = f"it runs already: {'; '.join(different)}. To change that: make sam-down, then make sam-up"
+                raise StartError(message)
             return env
         sam_docker.require()
         self.down()  # what one that died left

@@ -36,5 +36,5 @@ def test_a_file_is_the_same_by_whatever_path(tmp_path: Path, monkeypatch: pytest
 def test_a_difference_names_both_values_and_no_password() -> None:
     wanted = {"DATABASE_URL": "mysql://you:hidden@db.example:3306/orders", "TABLES": "orders"}
     database, tables = given.differences(given.in_force({}, ENV), wanted)
-    assert database == "DATABASE_URL is 127.0.0.1:20002/d there, and db.example:3306/orders here"
-    assert tables == "TABLES is not set there, and orders here"
+    assert database == "DATABASE_URL is 127.0.0.1:20002/d, and db.example:3306/orders is asked for"
+    assert tables == "TABLES is not set, and orders is asked for"

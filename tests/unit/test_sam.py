@@ -209,3 +209,16 @@ def test_a_port_that_is_taken_or_none_is_named_before_anything_is_started(
     assert "version" in asked
     assert "up" not in asked
     assert not is_locked(State(tmp_path / "state" / "sam").lock)
+
+
+def test_what_runs_at_other_ports_than_are_asked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = _addresses({"MYSQL_PORT": 1001, "S3_PORT": 1002, "API_PORT": 1003})
+    monkeypatch.setattr(Stack, "running", lambda _: env)
+
+    def stack(**ports: int) -> Stack:
+        return Stack(State(tmp_path), "tableferry-none", tmp_path / "build", ports)
+
+    assert stack().up() == env
+    assert stack(S3_PORT=1002, API_PORT=1003).up() == env
+    with pytest.raises(StartError, match=r"API_PORT is 1003, and 2003 is asked for.*make sam-down"):
+        stack(MYSQL_PORT=1001, API_PORT=2003).up()
