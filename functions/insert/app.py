@@ -72,7 +72,7 @@ def insert_rows(
     content, media_type = body.raw(app)
     if media_type not in _TYPES:
         raise UnsupportedMediaType("Send the rows as application/json or as text/csv, in UTF-8.")
-    wanted = name or api.path_name(app, "table", table)
+    wanted = api.one_name(api.path_name(app, "table", table), name)
     said = {"on_duplicate": on_duplicate, "binary": binary, "header": header}
     options = chosen(table_settings().of(wanted), given=said)
     batch = Batch(content, csv=_TYPES[media_type], said=said)

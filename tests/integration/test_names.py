@@ -2,8 +2,11 @@
 
 import pytest
 
+from functions.insert.app import handler as rows_handler
+from functions.load.app import handler as load_handler
 from tableferry.tables import quote
 from tests.integration import verbs
+from tests.integration.lambdas import request, segment
 from tests.integration.verbs import backup, post, restore, table
 from tests.support import Database
 
@@ -59,3 +62,45 @@ def test_a_table_comes_back_under_another_name_of_any_kind(named: tuple[Database
     other = f"{name[:62]}'2"
     restore(tables=[name], into={name: other})
     assert table(database, other).checksum == table(database, name).checksum
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "into"),
+    [
+        ("a", None, 201, "a"), ("a", "a", 201, "a"), ("a", "b", 400, None), ("b", "a", 400, None), ("a", "-", 400, None),
+        ("-", "b", 201, "b"), ("-", "-", 201, "-"), ("-", None, 201, "-"), ("a", "", 201, "a"), ("A", "a", 400, None),
+        ("a/b", "b", 400, None), ("-", "a/b", 201, "a/b"), ("a/b", None, 201, "a/b"), ("%2D", "b", 400, None),
+        ("A", None, 404, None), ("-", "A", 404, None), ("-", "a,b", 404, None), ("a ", "a", 400, None),
+    ],
+)  # fmt: skip
+def test_rows_go_into_the_table_that_the_path_names_and_another_in_the_query_is_refused(
+    database: Database, path: str, query: str | None, status: int, into: str | None
+) -> None:
+    """A policy on the path ``/tables/a/rows`` would be passed by if the query could name ``b``."""
+    tables = ("a", "b", "-", "a/b")
+    verbs.run(database, *(f"CREATE TABLE {quote(name)} (id INT PRIMARY KEY) ENGINE=InnoDB" for name in tables))
+    said = {} if query is None else {"table": query}
+    answer = request(rows_handler, "POST", f"/tables/{segment(path)}/rows", body=[[1]], query=said)
+    assert answer.status == status, answer.text
+    assert [name for name in tables if verbs.numbers(database, name)] == ([into] if into else [])
+    if status == 400:
+        assert f"{path!r}" in answer.problem(400)["detail"]
+        assert f"{query!r}" in answer.json["detail"]
+
+
+def test_no_route_takes_another_name_than_its_path_says(database: Database, bucket: str) -> None:
+    verbs.run(database, "CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)")
+    id_ = "20261122T071500Z-1a2b3c4d"
+    for method, path, query in (
+        ("GET", "/tables/a", {"table": "b"}),
+        ("GET", f"/loads/{'0' * 32}", {"key": "uploads/b/x.csv"}),
+        ("GET", f"/loads/{'0' * 32}/rejects", {"table": "b"}),
+        ("POST", f"/loads/{'0' * 32}/retry", {"table": "b"}),
+        ("POST", "/uploads", {"table": "b"}),
+    ):
+        handler = load_handler if "load" in path else rows_handler
+        request(handler, method, path, query=query, body={} if method == "POST" else None).problem(400)
+    for path in (f"/restores/{id_}", f"/restores/{id_}/undo", f"/backups/{id_}", f"/backups/{id_}/verify"):
+        method = "POST" if path.endswith(("undo", "verify")) else "GET"
+        handler = verbs.restore_handler if "restores" in path else verbs.backup_handler
+        request(handler, method, path, query={"id": id_}).problem(400)

@@ -204,6 +204,20 @@ def path_name(app: APIGatewayHttpResolver, parameter: str, segment: str) -> str:
     return given if given is not None else unquote(segment)
 
 
+def one_name(path: str, query: str | None) -> str:
+    """The name that a path says, or the query where the path says ``-``: of names that no path can carry.
+
+    Raises InvalidRequest where both say different ones: a policy on the path would be passed by.
+    """
+    if not query or query == path:
+        return path
+    if path != "-":
+        raise InvalidRequest(
+            f"The path names {path!r} and the query {query!r}. Name the table in the path; or in the query, with - in the path."
+        )
+    return query
+
+
 def responses(model: type[BaseModel], *statuses: int, job: bool = False) -> dict[int, Any]:
     """What an operation answers, for the OpenAPI document."""
     found: dict[int, Any] = {status: _response(model) for status in statuses}
