@@ -7,6 +7,7 @@ import pytest
 
 from tableferry import lanes
 from tableferry.database import Connection
+from tableferry.errors import TooManyConnections
 from tableferry.lanes import Lanes
 
 
@@ -56,3 +57,28 @@ def test_a_block_waits_for_the_one_before_it_beyond_its_patience(monkeypatch: py
             found.put(Block(number, seconds, seen))
         assert [found.first() for _ in range(4)] == [5, 6, 7, 8]
     assert seen == [(what, number) for number in (5, 6, 7, 8) for what in ("concluded", "committed")]
+
+
+def test_where_no_second_connection_is_to_be_had_blocks_go_one_after_the_other() -> None:
+    seen: list[tuple[str, int]] = []
+    opened: list[Nowhere] = []
+
+    def connect() -> Any:
+        if opened:
+            raise TooManyConnections
+        opened.append(Nowhere())
+        return opened[0]
+
+    with Lanes[int](connect, most=3, first=1) as found:
+        for number in range(1, 9):
+            found.put(Block(number, 0.02, seen))
+        assert [found.first() for _ in range(8)] == list(range(1, 9))
+    assert seen == [(what, number) for number in range(1, 9) for what in ("concluded", "committed")]
+
+
+def test_where_not_even_one_connection_is_to_be_had_it_is_said() -> None:
+    def connect() -> Any:
+        raise TooManyConnections
+
+    with Lanes[int](connect, most=3, first=1) as found, pytest.raises(TooManyConnections):
+        found.put(Block(1, 0, []))

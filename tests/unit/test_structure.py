@@ -51,7 +51,7 @@ LAYERS = [
     ["privileges", "ddl", "again"],
     ["marks"],
     ["database", "store", "tables"],
-    ["session"],
+    ["session", "pauses"],
     ["driver"],
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],

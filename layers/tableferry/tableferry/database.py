@@ -11,8 +11,9 @@ from typing import Any
 import pymysql
 
 from tableferry import driver, session
-from tableferry.errors import DatabaseUnavailable, MissingPrivilege, ReadOnlyServer, SessionDiffers
+from tableferry.errors import DatabaseUnavailable, MissingPrivilege, ReadOnlyServer, SessionDiffers, TooManyConnections
 from tableferry.login import login, refused
+from tableferry.pauses import growing
 from tableferry.served import Served
 from tableferry.session import NOTHING, Mode, Value
 from tableferry.settings import DatabaseAddress
@@ -24,10 +25,9 @@ WHOLE = f" LIMIT {2**64 - 1}"
 """What a SELECT ends with whose rows ``sql_select_limit`` must not cut, whatever the session is:
 https://dev.mysql.com/doc/refman/9.7/en/server-system-variables.html#sysvar_sql_select_limit."""
 
-# Refused logins, unknown databases, too many connections, shutdowns, servers that are offline and broken connections
+# Refused logins, unknown databases, shutdowns, servers that are offline and broken connections
 # (MySQL's error reference).
 _UNAVAILABLE = {
-    1040,
     1042,
     1043,
     1045,
@@ -35,8 +35,6 @@ _UNAVAILABLE = {
     1053,
     1129,
     1130,
-    1203,
-    1226,
     1698,
     2002,
     2003,
@@ -47,6 +45,9 @@ _UNAVAILABLE = {
     3032,
 }
 _READ_ONLY = {1036, 1792, 1836}  # a table, a transaction, a server that is
+_PATIENCE_SECONDS = 15.0  # a request is answered within 29
+_OVER = object()
+_FULL = {1040, 1203, 1226}  # no more connections: to all, to this user, and of this account
 _FAILED_AT_LOGIN = 1184
 _OPTION = 1290  # which prevents the statement; the message names it
 _NO_ROOM = {1021, 1114, 1878}
@@ -77,21 +78,35 @@ class Database:
         return self.address.served
 
     @contextmanager
-    def connect(self, mode: Mode = Mode.STRICT, also: Mapping[str, Value] = NOTHING) -> Iterator[Connection]:
+    def connect(
+        self, mode: Mode = Mode.STRICT, also: Mapping[str, Value] = NOTHING, patience: float = _PATIENCE_SECONDS
+    ) -> Iterator[Connection]:
         """A connection whose session is as :mod:`tableferry.session` says, with ``also``, that is closed on leaving.
 
+        A server that has none left is asked again with growing pauses, for so many seconds of ``patience``.
+
         Raises:
+            TooManyConnections: it has none left all the while.
             SessionDiffers: the server makes no such session.
             DatabaseUnavailable: it cannot be had, broke inside the block, or has no room left.
             MissingPrivilege: a statement inside the block was refused.
         """
         with translated(self.address):
-            connection = self._open(mode, also)
+            connection = self._opened(mode, also, patience)
             try:
                 yield connection
             finally:
                 if connection.open:
                     connection.close()
+
+    def _opened(self, mode: Mode, also: Mapping[str, Value], patience: float) -> Connection:
+        pauses = growing(patience)
+        while True:
+            try:
+                return self._open(mode, also)
+            except pymysql.err.OperationalError as error:
+                if error_code(error) not in _FULL or next(pauses, _OVER) is _OVER:
+                    raise
 
     def _open(self, mode: Mode, also: Mapping[str, Value]) -> Connection:
         def begin(connection: Connection) -> None:
@@ -123,6 +138,11 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
                 f"The database server {address.host}:{address.port} is read-only (error {code}): it is a replica, or was "
                 "the writer until it failed over. Give Tableferry the address of the writer (an RDS cluster's own, not "
                 "that of its readers), or try again when it takes writes."
+            ) from error
+        if code in _FULL:
+            raise TooManyConnections(
+                f"The database server {address.host}:{address.port} gives no more connections (error {code}): raise "
+                "max_connections or the user's limit, let fewer files be loaded at once (LoadConcurrency), or try again."
             ) from error
         if code == _FAILED_AT_LOGIN:
             raise SessionDiffers(

@@ -192,6 +192,10 @@ class DatabaseUnavailable(TableferryError):
     transient = True
 
 
+class TooManyConnections(DatabaseUnavailable):
+    """The server gives no more connections, to all or to this user, and gave none for as long as there was time."""
+
+
 class ReadOnlyServer(DatabaseUnavailable):
     """The server takes no writes: a replica, or a writer that has just failed over."""
 

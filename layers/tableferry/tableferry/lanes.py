@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Protocol, Self, TypeVar
@@ -19,6 +19,7 @@ import pymysql
 
 from tableferry.again import again_on_deadlock, was_rolled_back
 from tableferry.database import Connection
+from tableferry.errors import TooManyConnections
 
 T = TypeVar("T")
 
@@ -59,6 +60,7 @@ class Lanes(Generic[T]):
         self._connect = connect
         self._opened = 0
         self._most = most
+        self._fewer = False
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._turns = _Turns(first)
         self._trouble = False
@@ -83,9 +85,22 @@ class Lanes(Generic[T]):
     def put(self, task: Task[T]) -> None:
         """Have it written; what becomes of it is the last of ``pending``."""
         if self._opened <= len(self.pending) and self._opened < self._most:
-            self._idle.put(self._connect())
-            self._opened += 1
+            self._open()
+        if self._fewer and len(self.pending) >= self._opened:
+            # One that had a connection would wait for its turn, and one before it for the connection.
+            wait([self.pending[len(self.pending) - self._opened]])
         self.pending.append(self._pool.submit(self._write, task))
+
+    def _open(self) -> None:
+        """One connection more; where the server gives none, those that there are have to do."""
+        try:
+            self._idle.put(self._connect())
+        except TooManyConnections:
+            if not self._opened:
+                raise
+            self._most, self._fewer = self._opened, True
+        else:
+            self._opened += 1
 
     def first(self) -> T:
         """What became of the first of ``pending``; raises what stopped it, or another one for whose sake it was."""

@@ -28,10 +28,12 @@ from tableferry.errors import (
     LoadUnderWay,
     RecordNotFound,
     TableferryError,
+    TooManyConnections,
 )
 from tableferry.lanes import Lanes
 from tableferry.options import OnDuplicate
 from tableferry.parents import parents_of
+from tableferry.pauses import growing
 from tableferry.progress import Progress
 from tableferry.reading import Position
 from tableferry.reasons import sentence
@@ -43,6 +45,9 @@ from tableferry.writer import refuse_without_transactions
 
 _OBJECTS_BEFORE_COLLECTING = 500_000
 _LOCK_SECONDS = 10
+_FOR_ROOM_SECONDS = 600.0  # for connections to a server that has none left
+_PATIENCE_SECONDS = 1.0  # with one of them in hand
+_OVER = object()
 _SILENT_SECONDS = 30
 _BEATS_EVERY_SECONDS = 5
 # A connection whose function died unheard is given up by the server after so long, and with it what it holds.
@@ -88,7 +93,7 @@ def load(
     work = _Load(database, store, uploaded, table_options or {}, workers, ledger_days, deadline, begun)
     try:
         with _rarely_collecting():
-            return work.run(again)
+            return work.when_there_is_room(again)
     except LoadUnderWay:
         raise
     except TableferryError as error:
@@ -124,6 +129,16 @@ class _Load:
     ledger_days: int
     deadline: Deadline
     account: Account
+
+    def when_there_is_room(self, again: bool) -> Account:
+        """Load the file; where the server has no connection left, wait with none in hand, so that others come to an end."""
+        pauses = growing(_FOR_ROOM_SECONDS, first=1.0, longest=30.0)
+        while True:
+            try:
+                return self.run(again)
+            except TooManyConnections:
+                if next(pauses, _OVER) is _OVER:
+                    raise
 
     def run(self, again: bool) -> Account:
         """Load the file, or go on with it, as far as there is time."""
@@ -276,7 +291,7 @@ class _Load:
             progress.save()
 
     def _lane(self, stack: ExitStack) -> Connection:
-        return stack.enter_context(self.database.connect(also=_HOLDS_ROWS))
+        return stack.enter_context(self.database.connect(also=_HOLDS_ROWS, patience=_PATIENCE_SECONDS))
 
     def _finish(self, connection: Connection, entries: Entries, failure: InvalidRequest | None) -> Account:
         """Put the rejects together, and close the ledger's account and the bucket's."""

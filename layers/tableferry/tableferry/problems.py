@@ -35,6 +35,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ReadOnlyServer: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RowsMissing: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SessionDiffers: HTTPStatus.SERVICE_UNAVAILABLE,
