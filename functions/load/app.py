@@ -93,7 +93,7 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
     found = account.find(store, id)
-    if found.state == "done" and _is_in(settings, found):
+    if _is_in(settings, found):
         return api.answer(HTTPStatus.OK, found)
     uploaded = handover.uploaded(store, found)
     if settings.inline_jobs:
@@ -107,16 +107,19 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
 
 
-def _is_in(settings: Settings, done: Account) -> bool:
-    """Whether a load that is done is in the table as it is now; raises Conflict where nothing can be known of it."""
+def _is_in(settings: Settings, known: Account) -> bool:
+    """Whether a load is done, and in the table as it is now; raises Conflict where nothing can be known of it."""
     from tableferry.entries import Entries  # only for this request
-    from tableferry.standing import Standing, standing
+    from tableferry.standing import Standing, refuse_unknown, standing
 
     database = Database(settings.database)
     with database.connect() as connection:
         ledger.prepare(connection)
-        live = epoch.settled(connection, database.name, done.table).live
-        found = standing(connection, Entries(done.id, done.table, live), done, settings.ledger_days)
+        entries = Entries(known.id, known.table, epoch.settled(connection, database.name, known.table).live)
+        refuse_unknown(connection, entries, known)
+        if known.state != "done":
+            return False
+        found = standing(connection, entries, known, settings.ledger_days)
     if found is Standing.ELSEWHERE:
         raise Conflict(
             "This load is done in another database than the one of now, which knows nothing of it. To load the file here, "

@@ -3,20 +3,23 @@
 The table has no key, so that a row which came twice shows, and one that is missing, too.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler
+from tableferry import carried, epoch
 from tableferry.blockwriter import BlockWriter
 from tableferry.errors import DatabaseUnavailable
 from tests.integration.lambdas import Answer, Json, counts, invoke, request
 from tests.integration.uploads import Uploads, lines, names
 from tests.integration.verbs import backup, get, post, restore
-from tests.support import Database
+from tests.support import Database, Server
 
 KEYLESS = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)"
 ALL = [(n, f"name {n}") for n in range(1, 51)]
@@ -47,7 +50,7 @@ def dies(uploads: Uploads, event: Json, monkeypatch: pytest.MonkeyPatch, at: int
 
     with at_block(monkeypatch, at, die), pytest.raises(DatabaseUnavailable):
         invoke(handler, event)
-    (account,) = request(handler, "GET", "/loads").json["loads"]
+    (account,) = request(handler, "GET", "/loads", query={"state": "failed"}).json["loads"]
     return str(account["id"])
 
 
@@ -165,3 +168,145 @@ def test_a_keyed_request_sent_again_after_a_restore_to_before_it_puts_its_rows_i
     assert names(database) == [(1, "a")]
     assert insert("k", (1, "a")).headers["idempotent-replayed"] == "true"
     assert names(database) == [(1, "a")]
+
+
+def test_what_a_backup_has_is_not_put_in_again_after_its_restore_and_what_it_has_not_is(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(KEYLESS)
+    early = uploads.put(lines(9), name="early.csv")
+    first = uploads.deliver(early)
+    assert insert("early", (61, "early")).status == 201
+    event = uploads.put(lines(50, bad=7))
+    load_id = dies(uploads, event, monkeypatch)
+    had = names(database)
+    made = backup("t")
+    assert insert("late", (62, "late")).status == 201
+    late = uploads.load(b"63,late file\n", name="late.csv")
+    restored = restore(made["id"], tables=["t"])["id"]
+    assert names(database) == had
+
+    assert insert("early", (61, "early")).headers["idempotent-replayed"] == "true"
+    assert uploads.deliver(early)["state"] == "done"
+    assert retry(first["id"])["state"] == "done"
+    assert names(database) == had
+    assert "idempotent-replayed" not in insert("late", (62, "late")).headers
+    assert retry(late["id"])["restore"] == restored
+    assert names(database) == sorted([*had, (62, "late"), (63, "late file")])
+    done = retry(load_id)
+    assert (done["state"], counts(done)) == ("done", (50, 43, 0, 7, 0))
+    assert len(uploads.rejects(done)) == 7
+    rows = [*((n, f"name {n}") for n in range(1, 51) if n % 7), *((n, f"name {n}") for n in range(1, 10))]
+    assert names(database) == sorted([*rows, (61, "early"), (62, "late"), (63, "late file")])
+
+
+def test_a_backup_of_a_table_that_a_restore_brought_knows_its_entries_too(database: Database, uploads: Uploads) -> None:
+    database.run(KEYLESS)
+    empty = backup("t")
+    restore(empty["id"], tables=["t"])
+    event = uploads.put(lines(9))
+    account = uploads.deliver(event)
+    assert insert("k", (61, "keyed")).status == 201
+    made = backup("t")
+    restore(empty["id"], tables=["t"])
+    assert names(database) == []
+    restore(made["id"], tables=["t"])
+    had = names(database)
+    assert len(had) == 10
+    assert insert("k", (61, "keyed")).headers["idempotent-replayed"] == "true"
+    assert uploads.deliver(event)["state"] == "done"
+    assert retry(account["id"])["state"] == "done"
+    assert names(database) == had
+
+
+def test_a_backup_that_comes_to_another_server_says_there_what_it_has(
+    database: Database, uploads: Uploads, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(KEYLESS)
+    event = uploads.put(lines(9))
+    account = uploads.deliver(event)
+    assert insert("k", (61, "keyed")).status == 201
+    backup("t")
+    late = uploads.load(b"63,late file\n", name="late.csv")
+    with server.database() as other:
+        monkeypatch.setenv("DATABASE_URL", other.url)
+        restore(tables=["t"])
+        assert insert("k", (61, "keyed")).headers["idempotent-replayed"] == "true"
+        assert uploads.deliver(event)["state"] == "done"
+        assert retry(account["id"])["state"] == "done"
+        assert len(names(other)) == 10
+        assert retry(late["id"])["state"] == "done"
+        assert len(names(other)) == 11
+
+
+def without_ledger(monkeypatch: pytest.MonkeyPatch, *tables: str) -> Json:
+    """A backup as an earlier version made it, which says nothing of the ledger."""
+    with monkeypatch.context() as patch:
+        patch.setattr(carried, "keep", lambda *_: None)
+        return backup(*tables)
+
+
+def test_of_a_backup_that_does_not_say_what_it_has_a_retry_and_a_key_are_refused_and_not_guessed(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epoch, "_CLOCKS_DIFFER", timedelta(0))
+    database.run(KEYLESS)
+    account = uploads.load(lines(9))
+    assert insert("k", (61, "keyed")).status == 201
+    time.sleep(1.1)  # the ledger has whole seconds
+    made = without_ledger(monkeypatch, "t")
+    time.sleep(1.1)
+    late = uploads.load(b"63,late file\n", name="late.csv")
+    assert insert("late", (62, "late")).status == 201
+    restore(made["id"], tables=["t"])
+    had = names(database)
+    assert len(had) == 10
+    assert made["id"] in insert("k", (61, "keyed")).problem(409)["detail"]
+    answer = request(handler, "POST", f"/loads/{account['id']}/retry")
+    assert made["id"] in answer.problem(409)["detail"]
+    assert names(database) == had
+    assert insert("late", (62, "late")).status == 201  # what began after the backup is not in it
+    assert retry(late["id"])["state"] == "done"
+    assert insert("new", (64, "new")).status == 201
+    assert len(names(database)) == 13
+
+
+def test_entries_of_copies_that_are_dropped_are_dropped_too(database: Database, uploads: Uploads) -> None:
+    database.run(KEYLESS)
+    uploads.load(lines(9))
+    made = backup("t")
+
+    def entries() -> int:
+        return int(database.rows("SELECT COUNT(*) FROM tableferry_ledger")[0][0])
+
+    own = entries()
+    first = restore(made["id"], tables=["t"])["id"]
+    assert entries() == own + 1
+    second = restore(made["id"], tables=["t"])["id"]
+    assert entries() == own + 2
+    for restored in (second, first):
+        assert post(f"/restores/{restored}/accept").status == 200
+    assert entries() == own + 1  # those of the table as it is, and those of the first, which expire
+    third = restore(made["id"], tables=["t"])["id"]
+    assert post(f"/restores/{third}/undo").status == 200
+    assert post(f"/restores/{third}/accept").status == 200
+    assert entries() == own + 1
+
+
+def test_a_restore_and_its_plan_name_the_loads_that_have_not_ended(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.run(KEYLESS, "CREATE TABLE u (id INT)")
+    backup("t", "u")
+    load_id = dies(uploads, uploads.put(lines(50)), monkeypatch)
+    last = len(names(database))
+    failed = uploads.load(b"1,a\n2,\n", name="failed.csv", Metadata={"max-rejects": "0"})
+    uploads.load(b"9,done\n", name="done.csv")
+    planned = post("/restores", {"tables": ["t"], "dry_run": True}).json
+    done = restore(tables=["t"])
+    for notes in (planned["notes"], done["notes"]):
+        about = {note.split()[1]: note for note in notes if note.startswith("Load ")}
+        assert about.keys() == {load_id, failed["id"]}
+        assert f"lines 1 to {last} of it are in the table that is replaced" in about[load_id]
+        assert "has failed (too-many-rejects); no line of it is" in about[failed["id"]]
+    assert not [note for note in restore(tables=["u"])["notes"] if note.startswith("Load ")]

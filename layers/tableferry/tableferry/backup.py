@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pymysql
 
-from tableferry import __version__, catalog, chunks, ddl, documents, manifest, wire
+from tableferry import __version__, carried, catalog, chunks, ddl, documents, manifest, wire
 from tableferry.archive import Format, names
 from tableferry.columns import Codec, codecs, select
 from tableferry.crew import at_work
@@ -93,6 +93,9 @@ def backup(
                 for source in sources
                 for number, part in enumerate(source.ranges)
             ]
+            kept = carried.keep(
+                snapshot.connections[0], store, backup_id, attempt, [source.table.name for source in sources], lock_days
+            )
             with sending(store, form, lock_days, _SENT_AT_ONCE * len(snapshot.connections)) as sender:
                 entries = _run(snapshot.connections, sender, tasks, chunk_bytes, progress)
         _unchanged(connection, sources)
@@ -112,6 +115,7 @@ def backup(
         tables=tuple(_entry(source, tasks, entries) for source in sources),
         complete=set(served) <= {source.table.name for source in sources},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
+        ledger=kept,
     )
     manifest.write(store, done, keys, lock_days)
     return done

@@ -19,6 +19,15 @@ from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, po
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*$")
 
 
+def own_schemas(connection: Connection) -> set[str]:
+    """The schemas of Tableferry's own."""
+    pattern = OWN_PREFIX.replace("_", r"\_") + "%"
+    found = rows(
+        connection, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s", (pattern,)
+    )
+    return {str(name) for (name,) in found}
+
+
 def table_names(connection: Connection, schema: str) -> list[str]:
     """The base tables of a schema that are not Tableferry's own, by name.
 

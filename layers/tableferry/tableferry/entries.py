@@ -22,8 +22,6 @@ from tableferry.reading import Position
 from tableferry.reasons import Reasons
 from tableferry.rejects import Described
 
-_OWNER = -2
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -58,7 +56,7 @@ class Entries:
             LoadUnderWay: it does not let go of the block that it is committing.
         """
         try:
-            ledger.put(connection, self._load, _OWNER, {"owner": self._owner, "table": self.table})
+            ledger.put(connection, self._load, ledger.OWNER, {"owner": self._owner, "table": self.table})
         except pymysql.err.MySQLError as error:
             if not was_rolled_back(error):
                 raise
@@ -96,7 +94,7 @@ class Entries:
         epoch.check(connection, self.table, self.epoch)
         number = state.next.number - 1
         content = asdict(state) | {"table": self.table, "rejects": rejects}
-        if not self._is_own(ledger.held(connection, self._load, _OWNER)) or not ledger.write(
+        if not self._is_own(ledger.held(connection, self._load, ledger.OWNER)) or not ledger.write(
             connection, self._load, number, content
         ):
             raise LoadUnderWay(f"Another invocation has taken the load over; block {number} was rolled back.")
@@ -119,7 +117,7 @@ class Entries:
         with transaction(connection):
             epoch.check(connection, self.table, self.epoch)
             ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
-            ledger.delete(connection, self._load, [_OWNER])
+            ledger.delete(connection, self._load, [ledger.OWNER])
             if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
                 parts = [part for part in ledger.parts(connection, self._load) if part >= 0]
                 ledger.delete(connection, self._load, parts)

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import pymysql
@@ -36,7 +37,8 @@ _CHANGED_SINCE = (
     1020  # of MariaDB with innodb_snapshot_isolation, to a lock on what changed since the transaction began
 )
 _OLD_PREFIX = f"{OWN_PREFIX}old_"
-_PREFIX = "epoch/"
+_PREFIX, _SOURCE_PREFIX = "epoch/", "source/"
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _SUFFIX_DIGITS = 7
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SWAP_SECONDS = 20.0
@@ -93,6 +95,22 @@ class Epochs:
         return next((schema for schema, of in self.kept.items() if of == epoch), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The backup that a table comes from; ``silent`` if it does not tell which files and requests have their rows in it.
+
+    When it was ``finished`` tells at least that what began later has none.
+    """
+
+    backup: str
+    silent: bool
+    finished: str
+
+    def may_have(self, began: datetime) -> bool:
+        """Whether rows that came with what began then may be in the backup, and it does not say."""
+        return self.silent and began < datetime.fromisoformat(self.finished) + _CLOCKS_DIFFER
+
+
 def entry(name: str, table: str, epoch: str) -> str:
     """The id of what is called so in an epoch of a table."""
     if epoch == FIRST:
@@ -126,6 +144,23 @@ def swap_lock(database: str) -> str:
 def known(connection: Connection, table: str) -> Epochs:
     """The epochs of a table as they are written."""
     return _read(connection, table) or Epochs(table)
+
+
+def every(connection: Connection) -> dict[str, Epochs]:
+    """The epochs of every table that has a row, by its name."""
+    found = [_parsed(content) for content in facts.alike(connection, _PREFIX)]
+    return {epochs.table: epochs for epochs in found}
+
+
+def tell(connection: Connection, table: str, epoch: str, source: Source) -> None:
+    """Write down which backup the table of an epoch comes from."""
+    facts.put(connection, _source_id(table, epoch), {"table": table, "epoch": epoch, **asdict(source)})
+
+
+def source(connection: Connection, table: str, epoch: str) -> Source | None:
+    """The backup that the table of an epoch comes from; None for one that no restore brought."""
+    found = facts.read(connection, _source_id(table, epoch))
+    return Source(found["backup"], found["silent"], found["finished"]) if found else None
 
 
 def begin(connection: Connection, table: str) -> None:
@@ -261,9 +296,36 @@ def _nobody_swaps(connection: Connection, database: str) -> Iterator[bool]:
             rows(connection, "SELECT RELEASE_LOCK(%s)", (name,))
 
 
+def clean(connection: Connection) -> list[str]:
+    """Forget the epochs of copies that are kept no longer, and of tables that were built and never came.
+
+    Returns what the ids of entries end in that are left of them. Can be repeated. Needs the lock; not inside a transaction.
+    """
+    if not facts.is_there(connection):
+        return []
+    there = catalog.own_schemas(connection)
+    epochs = every(connection)
+    for found in epochs.values():
+        if not found.kept.keys() <= there and found.mark is None:
+            with transaction(connection):
+                now = _locked(connection, found.table)
+                _write(connection, replace(now, kept={name: of for name, of in now.kept.items() if name in there}))
+    gone = []
+    for told in facts.alike(connection, _SOURCE_PREFIX):
+        table, of = str(told["table"]), str(told["epoch"])
+        now = known(connection, table)
+        if now.mark is None and of not in there | {now.live} | set(now.kept.values()):
+            gone.append(entry("", table, of)[1:])
+            facts.delete(connection, _source_id(table, of))
+    return gone
+
+
 def _marked(connection: Connection) -> list[Epochs]:
-    found = [_parsed(content) for content in facts.alike(connection, _PREFIX)]
-    return [epochs for epochs in found if epochs.mark is not None]
+    return [epochs for epochs in every(connection).values() if epochs.mark is not None]
+
+
+def _source_id(table: str, epoch: str) -> str:
+    return _SOURCE_PREFIX + hashlib.sha256(f"{epoch}\0{table}".encode()).hexdigest()
 
 
 def _locked(connection: Connection, table: str) -> Epochs:

@@ -67,6 +67,11 @@ def begin(connection: Connection, name: str, content: Any) -> Any:
     return found
 
 
+def delete(connection: Connection, name: str) -> None:
+    """Forget a thing."""
+    execute(connection, f"DELETE FROM `{TABLE}` WHERE `id` = %s", (name,))
+
+
 def put(connection: Connection, name: str, content: Any) -> None:
     """Write down what is known from now on, in the transaction that is open."""
     execute(

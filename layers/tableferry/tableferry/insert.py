@@ -17,7 +17,7 @@ from tableferry.batch import Rows
 from tableferry.catalog import describe
 from tableferry.csvfile import is_blank, lines_of, records
 from tableferry.database import Connection, Database
-from tableferry.errors import IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
+from tableferry.errors import Conflict, IdempotencyMismatch, InvalidRequest, Problem, TooManyRows
 from tableferry.insertion import Counts
 from tableferry.options import Binary, OnDuplicate, Options
 from tableferry.reading import begin
@@ -92,9 +92,11 @@ def insert(
         fingerprint = batch.fingerprint(name)
 
         def once() -> Inserted:
-            entry = epoch.entry(known_as, table.name, epoch.hold(connection, table.name))
+            of = epoch.hold(connection, table.name)
+            entry = epoch.entry(known_as, table.name, of)
             if not ledger.write(connection, entry, 0, None):
                 return _replayed(ledger.read(connection, entry, 0), fingerprint)
+            _refuse_unknown(connection, table.name, of, known_as)
             done = _write(connection, rules, good, bad, options.on_duplicate)
             ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
             return done
@@ -102,6 +104,19 @@ def insert(
         done = epoch.unless_replaced(connection, database.name, table.name, lambda: again_on_deadlock(connection, once))
         ledger.expire(connection, ledger_days, _EXPIRED_AT_ONCE)
         return done
+
+
+def _refuse_unknown(connection: Connection, table: str, of: str, known_as: str) -> None:
+    """Raise Conflict if the request was answered before a restore, of a backup that does not say whether it has its rows."""
+    source = epoch.source(connection, table, of)
+    if source is None or not source.silent:
+        return
+    if any(source.may_have(written) for written in ledger.written_by_any(connection, known_as)):
+        raise Conflict(
+            f"A request with this Idempotency-Key was answered before backup {source.backup} was restored, and the backup does "
+            f"not say whether it has its rows: it was made by an earlier version. Nothing was written. Look into table "
+            f"{table!r}; to put them in, send them with another Idempotency-Key."
+        )
 
 
 def _checked(table: Table, batch: Batch, options: Options) -> tuple[Rules, list[Row], list[Problem]]:

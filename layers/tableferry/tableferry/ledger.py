@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +23,13 @@ TABLE = "tableferry_ledger"
 FINAL = -1
 """The part of a load that stands for the whole, when it has ended."""
 
+OWNER = -2
+"""The part of a load that says who works at it; there is none of one that has ended."""
+
 _IDENTITY = "database"
 _HORIZON = "expired"
+_PAGE = 1000
+_ADDED, _ADDED_BYTES = 500, 256 * 1024
 
 _NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1146, 1213, 1205
 _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
@@ -119,6 +125,84 @@ def delete(connection: Connection, entry: str, numbers: Sequence[int]) -> None:
     """Drop parts of an entry."""
     for number in numbers:
         execute(connection, f"DELETE FROM `{TABLE}` WHERE `id` = %s AND `part` = %s", (entry, number))
+
+
+def every(connection: Connection) -> Iterator[tuple[str, int, datetime, str]]:
+    """All entries with their parts, times and contents, in the order of their ids. Memory: a page of them."""
+    last, number = "", FINAL
+    while True:
+        page = rows(
+            connection,
+            f"SELECT `id`, `part`, `written`, `content` FROM `{TABLE}` WHERE `id` >= %s AND (`id` > %s OR `part` > %s)"
+            " ORDER BY `id`, `part` LIMIT %s",
+            (last, last, number, _PAGE),
+        )
+        yield from page
+        if len(page) < _PAGE:
+            return
+        last, number = page[-1][:2]
+
+
+def unended(connection: Connection) -> list[tuple[str, Any]]:
+    """The loads that have not come to the end of their file, by their ids: those that run or died, and that failed."""
+    found = rows(
+        connection,
+        f"SELECT `id`, `content` FROM `{TABLE}` WHERE `id` >= 'load/' AND `id` < 'load0'"
+        " AND (`part` = %s OR (`part` = %s AND `content` LIKE %s)) ORDER BY `id`",
+        (OWNER, FINAL, '%"state": "failed"%'),
+    )
+    return [(entry, json.loads(content)) for entry, content in found]
+
+
+Add = Callable[[str, int, datetime, str], None]
+"""Takes an entry with its part, time and content."""
+
+
+@contextmanager
+def adding(connection: Connection) -> Iterator[Add]:
+    """Write entries as they stood in a ledger, many at once; not inside a transaction."""
+    pending: list[tuple[str, int, datetime, str]] = []
+
+    def write_all() -> None:
+        if pending:
+            each = ", ".join(["(%s, %s, %s, %s)"] * len(pending))
+            execute(
+                connection,
+                f"INSERT INTO `{TABLE}` (`id`, `part`, `written`, `content`) VALUES {each}"
+                " ON DUPLICATE KEY UPDATE `content` = VALUES(`content`)",
+                [value for one in pending for value in one],
+            )
+            pending.clear()
+
+    def add(entry: str, part: int, written: datetime, content: str) -> None:
+        pending.append((entry, part, written.replace(tzinfo=None), content))
+        if sum(len(one[3]) for one in pending) > _ADDED_BYTES or len(pending) >= _ADDED:
+            write_all()
+
+    yield add
+    write_all()
+
+
+def written_by_any(connection: Connection, name: str) -> list[datetime]:
+    """When entries of this name were written, in whatever epoch."""
+    sql = f"SELECT `written` FROM `{TABLE}` WHERE `id` = %s OR `id` LIKE %s"
+    return [written.replace(tzinfo=UTC) for (written,) in rows(connection, sql, (name, f"{name}/%"))]
+
+
+def forget(connection: Connection, suffixes: Collection[str]) -> None:
+    """Drop the entries whose ids end so. Looked for first, without a lock; not inside a transaction."""
+    if not suffixes:
+        return
+    marks = ", ".join(["%s"] * len(suffixes))
+    sql = f"SELECT `id`, `part` FROM `{TABLE}` WHERE SUBSTRING_INDEX(`id`, '/', -1) IN ({marks})"
+    try:
+        found = rows(connection, sql, tuple(suffixes))
+    except pymysql.err.ProgrammingError as error:
+        if error_code(error) != _NO_SUCH_TABLE:
+            raise
+        return
+    for entry, part in found:
+        delete(connection, entry, [part])
 
 
 def expire(connection: Connection, days: int, limit: int = 1000) -> int:

@@ -39,7 +39,7 @@ from tableferry.reading import Position
 from tableferry.reasons import sentence
 from tableferry.source import Source
 from tableferry.spool import Spool, lines
-from tableferry.standing import Standing, fewer, put_back, replaced, standing
+from tableferry.standing import Standing, fewer, put_back, refuse_unknown, replaced, standing
 from tableferry.store import Object, Store
 from tableferry.writer import refuse_without_transactions
 
@@ -204,12 +204,12 @@ class _Load:
 
     def _ended(self, connection: Connection, entries: Entries, again: bool) -> Account | None:
         """The account of a load that has ended, unless it is to be tried again, or what it says of the table is not so."""
+        now = epoch.restore_of(entries.epoch)
         ended = entries.ended(connection)
         if ended is not None:
             if not again or ended.state == "done":
-                return accounts.save(self.store, ended)
+                return accounts.save(self.store, ended.model_copy(update={"restore": now}))
             entries.reopen(connection)
-        now = epoch.restore_of(entries.epoch)
         self.account = self.account.model_copy(update={"database": ledger.identity(connection), "restore": now})
         if (known := self._known()) is None:
             return None
@@ -223,6 +223,7 @@ class _Load:
                 before = replaced(connection, entries, known)
                 if not again:
                     return accounts.save(self.store, before)
+                refuse_unknown(connection, entries, known)
                 notes = (*notes, before.error["detail"] if before.error else "")
             elif fewer(begun := entries.state(connection), known):
                 notes = (*notes, put_back(known, begun))

@@ -21,10 +21,12 @@ from tableferry.identity import is_id
 from tableferry.newest import newest
 from tableferry.signing import Keys
 from tableferry.store import Store
-from tableferry.sums import disagreements
-from tableferry.tables import ForeignKey, Trigger
+from tableferry.sums import disagreements, folder
+from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
 
 VERSION = 1
+LEDGER = f"{OWN_PREFIX}ledger"
+"""What lies in the folder of this name are the ledger's entries: no table that is backed up is called so."""
 
 _MOST_SAID = 5
 
@@ -89,6 +91,13 @@ class TableEntry(Entry):
         return tuple(file for chunk in self.chunks for file in chunk.objects)
 
 
+class LedgerEntry(Entry):
+    """The ledger's entries of the tables of which they are known, in objects as the module ``carried`` writes them."""
+
+    tables: tuple[str, ...]
+    objects: tuple[ObjectEntry, ...]
+
+
 class Manifest(Entry):
     """One backup."""
 
@@ -105,6 +114,8 @@ class Manifest(Entry):
     tables: tuple[TableEntry, ...]
     notes: tuple[str, ...] = ()
     """What is not in the backup though all tables were asked for."""
+    ledger: LedgerEntry | None = None
+    """None in backups of versions that kept no entries."""
 
     complete: bool | None = None
     """Whether it holds all tables that the database had, of those that are served; earlier versions did not say."""
@@ -116,6 +127,10 @@ class Manifest(Entry):
     @property
     def bytes(self) -> int:
         return sum(table.bytes for table in self.tables)
+
+    @property
+    def ledger_objects(self) -> tuple[ObjectEntry, ...]:
+        return self.ledger.objects if self.ledger is not None else ()
 
     def table(self, name: str) -> TableEntry | None:
         return next((table for table in self.tables if table.name == name), None)
@@ -163,7 +178,14 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
     if manifest.id != backup_id:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
-    if wrong := disagreements(manifest.id, manifest.tables):
+    wrong = disagreements(manifest.id, manifest.tables)
+    home = folder(manifest.id, LEDGER)
+    wrong += [
+        f"The object {file.key!r} is not one of its own."
+        for file in manifest.ledger_objects
+        if not file.key.startswith(home)
+    ]
+    if wrong:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} contradicts itself. {' '.join(wrong[:_MOST_SAID])}")
     return manifest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from tableferry import catalog, crossing, ddl, privileges
+from tableferry import catalog, crossing, ddl, privileges, underway
 from tableferry.archive import Format
 from tableferry.database import Connection, rows, server_version
 from tableferry.errors import Conflict, Finding, MissingPrivilege
@@ -80,7 +80,8 @@ def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trig
 
 def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:
     """What will not be as it was, though nothing is lost, or though it was asked for."""
-    found = [note for item in items for note in _inexact(item)]
+    found = underway.notes(connection, [item.into for item in items])
+    found += [note for item in items for note in _inexact(item)]
     if target := crossing.target_of(source.server, connection):
         found += [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
     return found

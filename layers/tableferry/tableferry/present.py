@@ -20,7 +20,7 @@ from tableferry.store import Store
 from tableferry.sums import folder
 
 _AT_ONCE = 8
-_WRITTEN = re.compile(r"([0-9a-f]+)-\d{5,}-\d{5,}\.[a-z]+")  # an attempt, a chunk, a file of it
+_WRITTEN = re.compile(r"([0-9a-f]+)-\d{5,}-\d{5,}(?:\.[a-z]+)+")  # an attempt, a chunk, a file of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,15 @@ def present(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> P
                     if size is None
                     else f"The object {file.key!r} has {size} bytes, not {file.bytes}."
                 )
+    for file in manifest.ledger_objects:
+        size = listed.get(file.key)
+        if size != file.bytes:
+            absent.add(file.key)
+            problems[""].append(
+                f"The backup lacks the object {file.key!r}."
+                if size is None
+                else f"The object {file.key!r} has {size} bytes, not {file.bytes}."
+            )
     strays, leftovers = _others(manifest, listed)
     wanted = {"", *(table.name for table in tables)}
     for name, key in strays:
@@ -91,6 +100,7 @@ def _others(manifest: Manifest, listed: dict[str, int]) -> tuple[list[tuple[str,
     nothing else.
     """
     named = {file.key for table in manifest.tables for file in table.objects}
+    named |= {file.key for file in manifest.ledger_objects}
     homes = {folder(manifest.id, table.name): table.name for table in manifest.tables}
     attempts = {found[1] for key in named if (found := _WRITTEN.fullmatch(key.rpartition("/")[2]))}
     strays = []

@@ -16,7 +16,7 @@ from typing import Any
 
 import pymysql
 
-from tableferry import catalog, epoch, exchange, record
+from tableferry import catalog, epoch, exchange, ledger, record
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import (
     Conflict,
@@ -233,6 +233,7 @@ def drop(connection: Connection, place: Place) -> None:
     for schema in (place.shadow, place.old):
         patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
     execute(connection, "SET SESSION foreign_key_checks = 1")
+    ledger.forget(connection, epoch.clean(connection))
 
 
 def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:

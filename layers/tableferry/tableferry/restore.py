@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tableferry import catalog, exchange, preflight, record, recovery, rehearsal, shadow, standing_views
+from tableferry import carried, catalog, epoch, exchange, preflight, record, recovery, rehearsal, shadow, standing_views
 from tableferry.database import Connection, Database, execute
 from tableferry.errors import (
     Conflict,
@@ -127,6 +127,8 @@ def restore(
             execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
             begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": (*begun.notes, *notes)})
+            into = {item.entry.name: item.into for item in items}
+            carried.bring(connection, store, source, into, epoch.epoch_of(restore_id))
             views = standing_views.working(connection, place.live)
             done = exchange.forth(connection, store, begun, allow_orphans)
             if spoilt := standing_views.broken(connection, views):

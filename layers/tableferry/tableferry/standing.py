@@ -14,6 +14,7 @@ from tableferry import epoch, ledger
 from tableferry.account import Account
 from tableferry.database import Connection
 from tableferry.entries import Entries, State
+from tableferry.errors import Conflict
 from tableferry.insertion import Counts
 
 _CLOCKS_DIFFER = timedelta(hours=1)
@@ -64,6 +65,19 @@ def replaced(connection: Connection, entries: Entries, known: Account) -> Accoun
         + (f" (kept as {kept}.{known.table})" if kept else " (dropped since)")
         + f"{rest}. POST /loads/{known.id}/retry loads what is not in the table as it is now."
     )
+
+
+def refuse_unknown(connection: Connection, entries: Entries, known: Account) -> None:
+    """Raise Conflict if the load began before a backup that was restored since and does not say which of its rows it has."""
+    source = epoch.source(connection, known.table, entries.epoch)
+    if source is None or not source.may_have(known.started) or known.restore == epoch.restore_of(entries.epoch):
+        return
+    if entries.ended(connection) is None and entries.state(connection) is None:
+        raise Conflict(
+            f"The table {known.table!r} was restored from backup {source.backup}, which does not say whether it has rows of "
+            "this load: it was made by an earlier version. Nothing was written. Look into the table; to load the file, "
+            "upload it again."
+        )
 
 
 def fewer(state: State | None, known: Account) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry import ledger, record, recovery
+from tableferry import epoch, ledger, record, recovery
 from tableferry.database import Database
 from tableferry.errors import RestoreUnderWay
 from tableferry.record import Restore
@@ -56,6 +56,7 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0,
     try:
         with alone(database, store) as turn:
             finished, stuck = list(turn.finished), list(turn.stuck)
+            ledger.forget(turn.connection, epoch.clean(turn.connection))
             known = {found.id for found in (*finished, *stuck)}
             for restore_id in begun:
                 found = record.find(store, restore_id)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tableferry import archive
+from tableferry import archive, carried
 from tableferry.columns import Kind
 from tableferry.digest import Digest, digest
 from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
-from tableferry.manifest import Manifest, ObjectEntry, TableEntry
+from tableferry.manifest import LEDGER, Manifest, ObjectEntry, TableEntry
 from tableferry.present import altered, present
 from tableferry.store import Store
 
@@ -57,6 +57,11 @@ def verify(
         if not problems and (seen.rows, seen.hex) != (table.rows, table.digest):
             problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
         found.append(_finding(table, problems, seen, size))
+    try:
+        for _ in carried.lines(store, manifest):
+            pass
+    except BackupDamaged as error:
+        there.problems[""].append(str(error))
     _refuse(manifest, found, there.problems)
     return Verified(tuple(found), there.leftovers)
 
@@ -71,11 +76,13 @@ def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) ->
     """
     there = present(store, manifest, tables)
     files = [file for table in tables for file in table.objects if file.key not in there.absent]
+    files += [file for file in manifest.ledger_objects if file.key not in there.absent]
     wrong = {file.key for file in altered(store, files)}
+    there.problems[""] += [_altered(file, LEDGER) for file in manifest.ledger_objects if file.key in wrong]
     found = []
     for table in tables:
         problems = there.problems.get(table.name, [])
-        problems += [_altered(file, table) for file in table.objects if file.key in wrong]
+        problems += [_altered(file, table.name) for file in table.objects if file.key in wrong]
         found.append(_finding(table, problems, Digest(), 0))
     _refuse(manifest, found, there.problems)
 
@@ -87,7 +94,7 @@ def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry
     except ObjectNotFound as error:
         raise BackupDamaged(f"The backup lacks the object {file.key!r} (table {table.name!r}).") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
-        raise BackupDamaged(_altered(file, table))
+        raise BackupDamaged(_altered(file, table.name))
     try:
         frame = archive.read(data, table.codecs, manifest.format)
     except _UNREADABLE as error:
@@ -102,8 +109,8 @@ def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry
     return frame
 
 
-def _altered(file: ObjectEntry, table: TableEntry) -> str:
-    return f"The object {file.key!r} (table {table.name!r}) was altered: its SHA-256 differs."
+def _altered(file: ObjectEntry, table: str) -> str:
+    return f"The object {file.key!r} (table {table!r}) was altered: its SHA-256 differs."
 
 
 def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int) -> TableFinding:
