@@ -42,6 +42,22 @@ def at_block(monkeypatch: pytest.MonkeyPatch, number: int, act: Any) -> Iterator
         yield
 
 
+@contextmanager
+def after_block(monkeypatch: pytest.MonkeyPatch, number: int, act: Any) -> Iterator[None]:
+    """Between a block and the next of a load, when no transaction is open, something happens."""
+    real = BlockWriter.committed
+
+    def committed(self: BlockWriter, done: Any) -> None:
+        real(self, done)
+        if self.number == number:
+            act()
+
+    with monkeypatch.context() as patch:
+        patch.setenv("WORKERS", "1")
+        patch.setattr(BlockWriter, "committed", committed)
+        yield
+
+
 def dies(uploads: Uploads, event: Json, monkeypatch: pytest.MonkeyPatch, at: int = 4) -> str:
     """The id of a load that died at a block."""
 
@@ -71,16 +87,7 @@ def test_a_load_whose_table_is_replaced_meanwhile_ends_so_and_a_retry_loads_all_
     database.run(KEYLESS, "INSERT INTO t VALUES (0, 'before')")
     backup("t")
     event = uploads.put(lines(50))
-    real = BlockWriter.committed
-
-    def committed(self: BlockWriter, done: Any) -> None:
-        real(self, done)
-        if self.number == 2:
-            restore(tables=["t"])
-
-    with monkeypatch.context() as patch:
-        patch.setenv("WORKERS", "1")
-        patch.setattr(BlockWriter, "committed", committed)
+    with after_block(monkeypatch, 2, lambda: restore(tables=["t"])):
         account = uploads.deliver(event)
     assert (account["state"], account["error"]["type"]) == ("replaced", "table-replaced")
     (restored,) = get("/restores").json["restores"]
@@ -226,11 +233,11 @@ def test_a_backup_that_comes_to_another_server_says_there_what_it_has(
     event = uploads.put(lines(9))
     account = uploads.deliver(event)
     assert insert("k", (61, "keyed")).status == 201
-    backup("t")
+    made = backup("t")
     late = uploads.load(b"63,late file\n", name="late.csv")
     with server.database() as other:
         monkeypatch.setenv("DATABASE_URL", other.url)
-        restore(tables=["t"])
+        restore(made["id"], tables=["t"])
         assert insert("k", (61, "keyed")).headers["idempotent-replayed"] == "true"
         assert uploads.deliver(event)["state"] == "done"
         assert retry(account["id"])["state"] == "done"

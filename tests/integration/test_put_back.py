@@ -11,8 +11,9 @@ from functions.load.app import handler
 from tableferry import account as accounts
 from tableferry.account import Account
 from tableferry.store import Store
+from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
-from tests.integration.test_ledger_epoch import ALL, KEYLESS, at_block, dies, retry
+from tests.integration.test_ledger_epoch import ALL, KEYLESS, after_block, dies, retry
 from tests.integration.uploads import Uploads, lines, names
 from tests.support import Database, Server
 
@@ -64,8 +65,7 @@ def test_a_load_that_was_partly_in_goes_on_from_there(
     used: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = uploads.put(lines(50, bad=7))
-    monkeypatch.setenv("WORKERS", "1")
-    with at_block(monkeypatch, 4, lambda: snapshot(used)):
+    with after_block(monkeypatch, 2, lambda: snapshot(used)):
         first = uploads.deliver(event)
     put_back(used)
     had = len(names(used))
@@ -104,7 +104,7 @@ def test_a_load_that_went_into_another_database_is_not_loaded_by_an_event_and_a_
 
 def finished_long_ago(uploads: Uploads, account: Json, days: int) -> None:
     """The account says that the load ended so many days ago."""
-    store = Store(uploads.client, uploads.bucket)
+    store = Store(uploads.client, uploads.bucket, KEYS)
     then = datetime.now(UTC) - timedelta(days=days)
     accounts.save(store, Account(**account | {"started": then, "finished": then}))
 
