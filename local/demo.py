@@ -184,9 +184,9 @@ class Demo:
 
     def _accept(self, *restores: Json) -> None:
         with self._steps("Accept, both times") as step:
-            for restore in restores:
+            for restore, state in zip(restores, ("accepted", "undone"), strict=True):
                 answer = self._client.post(f"/restores/{restore['id']}/accept", expect={200})
-                check("the restore's state", answer["state"], "accepted")
+                check("the restore's state, and what is kept", (answer["state"], answer["kept"]), (state, None))
             step.says("the damaged tables and those of the undone restore are dropped")
 
     def _verify(self, backup: Json) -> None:

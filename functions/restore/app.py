@@ -77,9 +77,9 @@ def undo_restore(id: str) -> RestoreView:  # noqa: A002
     return views.restore(undo(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 
 
-@app.post("/restores/<id>/accept", summary="Drop the tables that were replaced", tags=["restores"])
+@app.post("/restores/<id>/accept", summary="Drop the tables that were kept", tags=["restores"])
 def accept_restore(id: str) -> RestoreView:  # noqa: A002
-    """After this there is no undo."""
+    """After this there is no undo. A restore that was undone stays so, and what it had brought is dropped."""
     settings = Settings.from_env()
     return views.restore(accept(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 

@@ -61,11 +61,11 @@ def test_from_the_first_row_to_the_accepted_restore(api: Api, mysql: Connection)
     assert state(mysql) == (EMPLOYEES, 0)
     kept = [name for _, name in leftovers(mysql) - before]
     assert kept == ["hired_employees"], "what the undone restore had brought is kept, too"
-    assert api.send("accept", path={"id": restore["id"]}).json()["state"] == "accepted"
+    assert api.send("accept", path={"id": restore["id"]}).json()["state"] == "undone"
     assert leftovers(mysql) == before
 
     states = {item["id"]: item["state"] for item in api.send("restores").json()["restores"]}
-    assert (states[restore["id"]], states[once_more["id"]]) == ("accepted", "accepted")
+    assert (states[restore["id"]], states[once_more["id"]]) == ("undone", "accepted")
     assert api.send("describe-restore", path={"id": once_more["id"]}).json()["state"] == "accepted"
     for verb in ("undo", "accept"):
         is_problem(api.send(verb, path={"id": once_more["id"]}), 409)

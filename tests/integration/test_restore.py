@@ -92,7 +92,10 @@ def test_tables_come_back_with_their_foreign_keys_in_force(loaded: Database, tab
     assert picture(loaded).tables == damaged.tables
     enforced(loaded)
     post(f"/restores/{done['id']}/undo").problem(409)
-    assert post(f"/restores/{done['id']}/accept").json["state"] == "accepted"
+    accepted = post(f"/restores/{done['id']}/accept")
+    assert (accepted.status, accepted.json["state"], accepted.json["kept"]) == (200, "undone", None)
+    assert not any(found["replaced"] for found in accepted.json["tables"])
+    assert accepted.json["notes"] == []
     assert picture(loaded) == damaged
 
 

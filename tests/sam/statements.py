@@ -158,11 +158,11 @@ def restores(body: Any, seen: Seen) -> None:
     assert body["restores"][0]["id"] == seen.ids["restore"]
 
 
-def ended(state: str) -> Check:
+def ended(state: str, kept: bool = True) -> Check:
     def right(body: Any, seen: Seen) -> None:
         assert (body["id"], body["state"]) == (seen.ids["restore"], state)
         assert seen.count("hired_employees") == EMPLOYEES
-        assert (body["kept"] is None) == (state == "accepted")
+        assert (body["kept"] is not None) == kept
 
     return right
 
@@ -218,7 +218,7 @@ STATEMENTS = {
     "restores": Statement(RESTORE, restores, 200),
     "describe-restore": Statement(RESTORE, ended("done"), 200, named="restore"),
     "undo": Statement(RESTORE, ended("undone"), 200, named="restore"),
-    "accept": Statement(RESTORE, ended("accepted"), 200, named="restore"),
+    "accept": Statement(RESTORE, ended("undone", kept=False), 200, named="restore"),
     "restore-into": Statement(RESTORE, restore_into, 201),
     "restore-s3": Statement(RESTORE, restore_s3, queued="restore"),
     "restore-direct": Statement(RESTORE, restored("done", *TABLES)),

@@ -119,8 +119,9 @@ def test_what_was_damaged_comes_back_and_the_restore_can_be_undone_and_accepted(
     assert demo_sample.rows_and_damaged(mysql) == damaged
     assert digests(api.end(api.send("backup"))) == digests_then
     second = api.end(api.send("restore", body={"backup": backup["id"]}))
-    for one in (second, restore):
-        assert api.send("accept", path={"id": one["id"]}).json()["state"] == "accepted"
+    for one, state in ((second, "accepted"), (restore, "undone")):
+        ended = api.send("accept", path={"id": one["id"]}).json()
+        assert (ended["state"], ended["kept"]) == (state, None)
     assert digests(api.end(api.send("backup"))) == digests(backup)
     is_problem(api.send("undo", path={"id": second["id"]}), 409)
     with mysql.cursor() as cursor:

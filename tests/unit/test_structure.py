@@ -19,6 +19,7 @@ LAYERS = [
     ["rehearsal", "latest"],
     ["recovery", "preflight", "standing_views"],
     ["exchange"],
+    ["current"],
     ["handover", "loadlist", "rejectpage", "blockwriter", "progress", "source", "standing", "lanes", "sending"],
     ["underway"],
     ["entries", "spool"],

@@ -11,7 +11,14 @@ from typing import Any
 import pymysql
 
 from tableferry import driver, session
-from tableferry.errors import DatabaseUnavailable, MissingPrivilege, ReadOnlyServer, SessionDiffers, TooManyConnections
+from tableferry.errors import (
+    DatabaseUnavailable,
+    InUse,
+    MissingPrivilege,
+    ReadOnlyServer,
+    SessionDiffers,
+    TooManyConnections,
+)
 from tableferry.login import login, refused
 from tableferry.pauses import growing
 from tableferry.served import Served
@@ -52,6 +59,7 @@ _FAILED_AT_LOGIN = 1184
 _OPTION = 1290  # which prevents the statement; the message names it
 _NO_ROOM = {1021, 1114, 1878}
 _TOO_MANY_STATEMENTS = 1461
+_LOCKED = {1205, 1213}
 _ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _LOGIN_REFUSED = {1045, 1698}
@@ -90,6 +98,7 @@ class Database:
             SessionDiffers: the server makes no such session.
             DatabaseUnavailable: it cannot be had, broke inside the block, or has no room left.
             MissingPrivilege: a statement inside the block was refused.
+            InUse: a lock was not to be had.
         """
         with translated(self.address):
             connection = self._opened(mode, also, patience)
@@ -164,6 +173,8 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
                 f"The database server {address.host}:{address.port} prepares no more statements (error {code}): raise "
                 "max_prepared_stmt_count, or look for who leaves theirs open (the status Prepared_stmt_count)."
             ) from error
+        if code in _LOCKED:
+            raise InUse("What this needs stayed in use by other sessions. Try again when they are done.") from error
         if code in _ENDED:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} ended a statement (error {code}): somebody killed it, or "

@@ -178,6 +178,14 @@ class TableReplaced(Conflict):
         super().__init__(detail or f"A restore has put another table in the place of {table!r}; nothing was written.")
 
 
+class ChangedMeanwhile(Conflict):
+    """Others made, altered, dropped or renamed the tables at the very moment; nothing was changed."""
+
+
+class StillReferenced(Conflict):
+    """The server does not drop a table, since a foreign key of another one points at it."""
+
+
 class RestoreUnderWay(Conflict):
     """Another restore, undo or accept of the database is going on."""
 

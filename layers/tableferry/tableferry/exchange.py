@@ -2,33 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from tableferry import fits, orphans, privileges, record
+from tableferry import current, fits, orphans, privileges, record
 from tableferry.database import Connection, is_mariadb
-from tableferry.errors import Conflict
+from tableferry.errors import ChangedMeanwhile, Conflict
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, backwards, followers, happened, is_there, refuse_taken_triggers, swap
+from tableferry.swap import Move, as_if_swapped, followers, happened, is_there, patiently, put_back, settle, trade
+from tableferry.tables import ForeignKey, quote
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One of the two ways of an exchange: the states of its record, what is there before it, and what it moves."""
+
+    during: record.State
+    after: record.State
+    look: Callable[[Connection, Restore], Restore]
+    moves: Callable[[Restore], list[Move]]
+    kept: Callable[[Restore], str | None]
+    seen: Callable[[Restore, Sequence[Move]], Restore]
+    """The record with what the tables that leave turned out to have."""
 
 
 def moves_forth(found: Restore) -> list[Move]:
     """What the restore exchanges."""
     place = Place.of(found.database, found.id)
     return [
-        Move(table.into, place.live, place.old, place.shadow, leaves=table.replaced, triggers=table.triggers_after)
+        Move(
+            table.into,
+            place.live,
+            place.old,
+            place.shadow,
+            leaves=table.replaced,
+            triggers=table.triggers_after,
+            leaving_triggers=table.triggers_before,
+            leaving_keys=table.keys_before,
+        )
         for table in found.tables
     ]
 
 
 def moves_back(found: Restore) -> list[Move]:
-    """What its undoing exchanges."""
+    """What its undoing exchanges: nothing where no table was replaced and the restored one is gone."""
+    place = Place.of(found.database, found.id)
     return [
-        move.reversed(table.triggers_before, table.keys_before)
-        for move, table in zip(moves_forth(found), found.tables, strict=True)
+        Move(
+            table.into,
+            place.live,
+            place.shadow,
+            place.old,
+            leaves=not table.gone,
+            comes=table.replaced,
+            triggers=table.triggers_before,
+            keys=table.keys_before,
+            leaving_triggers=table.triggers_back,
+            leaving_keys=table.keys_back,
+        )
+        for table in found.tables
+        if table.replaced or not table.gone
     ]
+
+
+def _kept_forth(found: Restore) -> str | None:
+    return Place.of(found.database, found.id).old if any(table.replaced for table in found.tables) else None
+
+
+def _kept_back(found: Restore) -> str | None:
+    return Place.of(found.database, found.id).shadow if any(not table.gone for table in found.tables) else None
+
+
+FORTH = Way("swapping", "done", current.before_restore, moves_forth, _kept_forth, current.left_by_restore)
+BACK = Way("undoing", "undone", current.before_undo, moves_back, _kept_back, current.left_by_undo)
 
 
 def forth(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
@@ -37,55 +87,107 @@ def forth(connection: Connection, store: Store, found: Restore, allow_orphans: b
     Raises:
         Conflict: rows would lose their parent, a name is taken, or the tables stayed in use; nothing was changed.
     """
-    return _exchange(connection, store, found, moves_forth(found), "swapping", "done", allow_orphans)
+    return _exchange(connection, store, found, FORTH, allow_orphans)
 
 
 def back(connection: Connection, store: Store, found: Restore, *notes: str) -> Restore:
-    """Put the old tables back; what was restored, and written since, is kept. Raises as ``forth`` does."""
-    place = Place.of(found.database, found.id)
-    note = f"What was restored, and written since, is in the schema {place.shadow} until accept."
-    kept = found.model_copy(update={"kept": place.shadow, "notes": tuple(dict.fromkeys((*found.notes, *notes, note)))})
-    moves = moves_back(found)
-    for key in followers(connection, moves):
-        if not any(move.comes for move in moves if move.name == key.parent_table):
-            raise Conflict(
-                f"Table {key.parent_table!r} was not there before the restore, and table {key.table!r} points at it by "
-                f"now (foreign key {key.name!r})."
-            )
-    return _exchange(connection, store, kept, moves, "undoing", "undone")
+    """Put the old tables back; what was restored, and written since, is kept. Raises as ``forth`` does.
+
+    A restored table that somebody dropped or renamed keeps no old one from coming back.
+    """
+    return _exchange(connection, store, found.model_copy(update={"pending": notes}), BACK)
 
 
-def _exchange(
-    connection: Connection,
-    store: Store,
-    found: Restore,
-    moves: Sequence[Move],
-    during: record.State,
-    after: record.State,
-    allow_orphans: bool = False,
-) -> Restore:
-    """Swap, with the record written before and after, so that whoever finds it half done can finish it."""
-    refuse_taken_triggers(connection, moves)
+def done_already(connection: Connection, store: Store, found: Restore, way: Way) -> Restore:
+    """Finish an exchange whose rename is done: what a rename leaves behind is put right, and the record says so."""
+    found, notes = _catch_up(connection, store, found, way, allow_orphans=True)
+    notes += settle(connection, way.moves(found), found.following)
+    return record.finished(store, found, way.after, way.kept(found), notes)
+
+
+def _exchange(connection: Connection, store: Store, found: Restore, way: Way, allow_orphans: bool = False) -> Restore:
+    """Swap, with the record written before and after, so that whoever finds it half done can finish it.
+
+    What the tables that leave have at that moment is what an undo brings back, so it is read right before, and again
+    under the swap's locks or, where there are none, behind the rename. After any error the record is what it was.
+    """
+    for attempt in range(1, _TRIES + 1):
+        try:
+            return _try(connection, store, found, way, allow_orphans)
+        except ChangedMeanwhile:
+            if attempt == _TRIES:
+                raise
+    raise AssertionError
+
+
+def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_orphans: bool) -> Restore:
+    under_way = way.look(connection, found)
+    moves = way.moves(under_way)
+    current.refuse_taken_names(connection, moves)
     pointing = followers(connection, moves)
+    _refuse_without_parent(moves, pointing)
     # Of a swap that died, some keys may point at the old table still, or be dropped and not yet added again.
     known = {(key.schema, key.table, key.name) for key in pointing}
     lost = [key for key in found.following if (key.schema, key.table, key.name) not in known]
     following = [*pointing, *(key for key in lost if is_there(connection, key))]
     pointed = as_if_swapped(following, moves)
-    if misfits := fits.look(connection, moves[0].aside, pointed):  # keys that were made since the last look
+    if misfits := fits.look(
+        connection, Place.of(found.database, found.id).shadow, pointed
+    ):  # keys that were made since the last look
         raise Conflict.of(*misfits)
     notes = orphans.refuse(connection, pointed, allow_orphans)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     orphans.refuse(connection, own)
-    if not is_mariadb(connection):  # which does not ask for it
-        for key in [*following, *own]:  # a key that is dropped and may not be added again would be lost
-            privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
-    noted = {"notes": (*found.notes, *notes), "state": during, "following": tuple(following)}
-    under_way = record.save(store, found.model_copy(update=noted))
+    _need_references(connection, [*following, *own])
+    pending = (*under_way.pending, *notes)
+    under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following), "pending": pending})
     try:
-        notes = swap(connection, moves, backwards(connection, moves), following)
+        record.save(store, under_way)
+        for schema in {move.aside for move in moves}:
+            patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
+        notes = trade(connection, moves, following)
+        under_way, late = _catch_up(connection, store, under_way, way, allow_orphans)
+        notes += late + settle(connection, way.moves(under_way), under_way.following)
     except BaseException:
-        if connection.open and not happened(connection, moves):
-            record.save(store, found)
+        if connection.open:
+            put_back(connection, way.moves(under_way), under_way.following)
+            record.save(store, found.model_copy(update={"pending": ()}))
         raise
-    return record.finished(store, under_way, after, notes)
+    return record.finished(store, under_way, way.after, way.kept(under_way), notes)
+
+
+def _catch_up(
+    connection: Connection, store: Store, under_way: Restore, way: Way, allow_orphans: bool
+) -> tuple[Restore, list[str]]:
+    """The record with the foreign keys that were made between the look and the rename, and notes of orphans."""
+    moves = current.with_late_keys(connection, way.moves(under_way))
+    seen = way.seen(under_way, moves)
+    late = current.late_followers(connection, moves, under_way.following)
+    notes = orphans.refuse(connection, late, allow_orphans)
+    _need_references(connection, late)
+    seen = seen.model_copy(update={"following": (*under_way.following, *late)})
+    return (record.save(store, seen) if seen != under_way else under_way), notes
+
+
+def _refuse_without_parent(moves: Sequence[Move], pointing: Sequence[ForeignKey]) -> None:
+    """Raise Conflict if a table goes, none comes, and another points at it."""
+    going = {move.name for move in moves if not move.comes}
+    for key in pointing:
+        if key.parent_table in going:
+            raise Conflict(
+                f"Table {key.parent_table!r} was not there before the restore, and table {key.table!r} points at it by "
+                f"now (foreign key {key.name!r})."
+            )
+
+
+def _need_references(connection: Connection, keys: Sequence[ForeignKey]) -> None:
+    """Raise MissingPrivilege where a foreign key that is dropped might not be added again, and so be lost."""
+    if is_mariadb(connection):  # which does not ask for it
+        return
+    for key in keys:
+        privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)
+
+
+def was_done(connection: Connection, found: Restore, way: Way) -> bool:
+    """Whether the rename of an exchange that died is done."""
+    return happened(connection, way.moves(found))

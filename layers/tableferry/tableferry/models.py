@@ -281,7 +281,7 @@ class RestoreRequest(Request):
 
 
 class RestoredTableView(BaseModel):
-    """A table of a restore; ``replaced`` if there was one of that name, which is kept until accept."""
+    """A table of a restore; ``replaced`` if it stands in the place of one that was there."""
 
     name: str
     into: str
@@ -341,7 +341,10 @@ class PlanView(BaseModel):
 
 
 class RestoreView(BaseModel):
-    """A restore: planned (a dry run, which has a ``plan``), done, undone, accepted or failed."""
+    """A restore: planned (a dry run, which has a ``plan``), done, accepted (it stays), undone (it was) or failed.
+
+    ``kept``: the schema that still has the replaced tables or, after an undo, the restored ones; null once none are kept.
+    """
 
     id: str
     backup: str

@@ -31,6 +31,8 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.InUse: HTTPStatus.CONFLICT,
     errors.BeingReplaced: HTTPStatus.CONFLICT,
     errors.TableReplaced: HTTPStatus.CONFLICT,
+    errors.ChangedMeanwhile: HTTPStatus.CONFLICT,
+    errors.StillReferenced: HTTPStatus.CONFLICT,
     errors.RestoreUnderWay: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,

@@ -39,6 +39,12 @@ class RestoredTable(BaseModel):
     triggers_after: tuple[Trigger, ...] = ()
     keys_before: tuple[ForeignKey, ...] = ()
     """Foreign keys to tables outside the restore, which the table that was replaced gets back when it is put back."""
+    gone: bool = False
+    """Of an undo: the restored table was no longer there by its name."""
+    triggers_back: tuple[Trigger, ...] = ()
+    """Of an undo: the triggers that the table had which it put aside."""
+    keys_back: tuple[ForeignKey, ...] = ()
+    """Of an undo: the foreign keys of that table to tables outside the restore."""
 
 
 class PlannedTable(BaseModel):
@@ -72,7 +78,11 @@ class Plan(BaseModel):
 
 
 class Restore(BaseModel):
-    """One restore. ``kept`` is the schema that holds the tables which were replaced, or put back again."""
+    """One restore. ``kept`` is the schema that holds tables still: the replaced ones, or after an undo the restored ones.
+
+    ``accepted``: the restored tables stay. ``undone``: the old ones are back; ``kept`` is null once the restored ones are
+    dropped.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -85,6 +95,10 @@ class Restore(BaseModel):
     notes: tuple[str, ...] = ()
     following: tuple[ForeignKey, ...] = ()
     """Foreign keys of other tables that a swap under way has to point at the table that came."""
+    pending: tuple[str, ...] = ()
+    """Notes of a swap under way, which are true once it is done."""
+    dropping: bool = False
+    """What is kept is to be dropped, and there is no way back: written before anything is."""
     started: datetime
     finished: datetime | None = None
     stuck: str | None = None
@@ -95,20 +109,66 @@ class Restore(BaseModel):
     """Whether a key of this deployment signed the record; where not, nothing is done by it. Not written."""
 
     def public(self) -> dict[str, Any]:
-        """The record as the API shows it: without SQL."""
-        hidden = {"triggers_before", "triggers_after", "keys_before"}
-        shown = self.model_dump(mode="json", exclude={"tables": {"__all__": hidden}, "following": True, "stuck": True})
-        return shown | {"notes": [*self.notes, *([self.stuck] if self.stuck else [])]}
+        """The record as the API shows it: without SQL, and with notes of what is so now."""
+        shown = self.model_dump(mode="json", exclude=_HIDDEN)
+        swapped = self.state in _SWAPPED
+        tables = [{**table, "replaced": swapped and table["replaced"]} for table in shown["tables"]]
+        return shown | {"tables": tables, "notes": [*self.notes, *self._now()]}
 
+    def _now(self) -> list[str]:
+        """What is so as long as this state lasts."""
+        if self.stuck:
+            return [self.stuck]
+        if self.dropping and self.kept:
+            why = "Somebody reads tables in the schema {}, or a foreign key of another table points at one, so they are not"
+            what = "dropped yet. The next restore, undo, accept or recovery drops them."
+            return [f"{why.format(self.kept)} {what}"]
+        if self.state == "undone" and self.kept:
+            return [f"What was restored, and written since, is in the schema {self.kept} until accept."]
+        return []
+
+
+_HIDDEN_OF_TABLES = {"triggers_before", "triggers_after", "keys_before", "gone", "triggers_back", "keys_back"}
+_HIDDEN: Any = {
+    "tables": {"__all__": _HIDDEN_OF_TABLES},
+    **dict.fromkeys(("following", "pending", "dropping", "stuck"), True),
+}
+_SWAPPED = {"planned", "done", "undoing", "accepted"}
+"""States in which restored tables stand, or are to stand, in the place of those that they replaced."""
 
 UNDER_WAY = {"running", "swapping", "undoing"}
 """States of a restore that somebody is working on, or that died."""
 
 
-def finished(store: Store, under_way: Restore, state: State, notes: Sequence[str]) -> Restore:
+def unfinished(found: Restore) -> bool:
+    """Whether somebody is working on a restore, or on dropping what it kept, or died at it."""
+    return found.state in UNDER_WAY or found.dropping
+
+
+def finished(store: Store, under_way: Restore, state: State, kept: str | None, notes: Sequence[str]) -> Restore:
     """Write down that a swap has come to its end."""
-    done = {"state": state, "following": (), "finished": datetime.now(UTC), "stuck": None}
-    return save(store, under_way.model_copy(update={**done, "notes": (*under_way.notes, *notes)}))
+    done = {"state": state, "kept": kept, "finished": datetime.now(UTC), **_AT_REST}
+    told = (*under_way.notes, *under_way.pending, *notes)
+    return save(store, under_way.model_copy(update={**done, "notes": told}))
+
+
+def taken_back(under_way: Restore) -> Restore:
+    """The record as it was before an undo that was not done."""
+    tables = tuple(table.model_copy(update=_NOT_UNDONE) for table in under_way.tables)
+    return under_way.model_copy(update={"state": "done", "tables": tables, **_AT_REST})
+
+
+def failed(under_way: Restore) -> Restore:
+    """The record of a restore of which nothing is left."""
+    ended = {"state": "failed", "kept": None, "finished": datetime.now(UTC), **_AT_REST}
+    return under_way.model_copy(update=ended)
+
+
+DROPPED: dict[str, Any] = {"dropping": False, "kept": None}
+"""What changes in a record once all that was kept is dropped."""
+
+_AT_REST: dict[str, Any] = {"following": (), "pending": (), "stuck": None}
+_NOT_UNDONE: dict[str, Any] = {"gone": False, "triggers_back": (), "keys_back": ()}
 
 
 def save(store: Store, restore: Restore) -> Restore:
@@ -151,7 +211,7 @@ def newest(store: Store, limit: int = 100) -> list[Restore]:
 def to_finish(store: Store) -> list[str]:
     """The ids, among the hundred newest restores, of those that somebody is working on, or that died."""
     found = islice((restore for restore in _present(store) if restore.signed), _LOOKED_AT)
-    return [restore.id for restore in found if restore.state in UNDER_WAY]
+    return [restore.id for restore in found if unfinished(restore)]
 
 
 def _present(store: Store) -> Iterator[Restore]:

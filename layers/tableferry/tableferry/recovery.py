@@ -8,16 +8,16 @@ its record says why, and only its own tables wait for that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pymysql
 
-from tableferry import catalog, epoch, exchange, ledger, record
-from tableferry.database import Connection, Database, error_code, execute, rows
+from tableferry import catalog, ddl, epoch, exchange, ledger, record
+from tableferry.database import Connection, Database, error_code, execute, is_mariadb, rows
 from tableferry.errors import (
     Conflict,
     Finding,
@@ -25,19 +25,24 @@ from tableferry.errors import (
     MissingPrivilege,
     RecordNotFound,
     RestoreUnderWay,
+    StillReferenced,
     StoreUnavailable,
     TableferryError,
 )
-from tableferry.exchange import moves_back, moves_forth
+from tableferry.exchange import BACK, FORTH, was_done
 from tableferry.identity import is_id
 from tableferry.record import Restore
 from tableferry.session import Mode
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import happened, patiently, settle
-from tableferry.tables import OWN_PREFIX, quote
+from tableferry.swap import patiently, put_right
+from tableferry.tables import OWN_PREFIX, qualified, quote
 
 _OLD_PREFIX = f"{OWN_PREFIX}old_"
+_REFERENCED = {1217, 1451, 3730}
+_CHILD = re.compile(
+    "drop table '(?P<table>.+)' referenced by a foreign key constraint '(?P<key>.+)' on table '(?P<child>.+)'"
+)
 _Failure = (Conflict, MissingPrivilege, pymysql.err.MySQLError)
 
 
@@ -82,7 +87,7 @@ def alone(database: Database, store: Store) -> Iterator[Turn]:
             if found.database != database.name:
                 continue
             now = finish(connection, store, found)
-            if now.state in ("done", "undone") or now.stuck:
+            if (now.state in ("done", "undone") and not now.dropping) or now.stuck:
                 kept.append(now)
             if now.state != found.state:
                 finished.append(now)
@@ -130,13 +135,15 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
         if not connection.open or found.state not in ("swapping", "undoing"):
             raise
         return _give_up(connection, store, found, error)
-    if settled.state in ("failed", "accepted"):
+    if settled.state in ("failed", "accepted") or settled.dropping or (settled.state == "undone" and not settled.kept):
         try:
             drop(connection, _place(settled))
         except _Failure:
             if not connection.open:
                 raise
-            # Somebody reads there, say; whoever comes next drops them.
+            return settled  # somebody reads there, say; whoever comes next drops them
+        if settled.dropping:
+            return record.save(store, settled.model_copy(update=record.DROPPED))
     return settled
 
 
@@ -146,24 +153,18 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
             f"Its record said {found.state!r}, and the tables that it replaced are in the schema it keeps: somebody put "
             "an earlier record in the place of the one that was."
         )
-        return record.finished(store, found.model_copy(update={"kept": _place(found).old}), "done", [note])
-    forth = found.state == "swapping"
-    if forth or found.state == "undoing":
-        moves = moves_forth(found) if forth else moves_back(found)
-        if happened(connection, moves):
-            notes = settle(connection, moves, found.following)
-            return record.finished(store, found, "done" if forth else "undone", notes)
-        own = {table.into: table.triggers_before if forth else table.triggers_after for table in found.tables}
-        settle(connection, [move.reversed(own[move.name]) for move in moves], found.following)
-        if not forth:
-            kept = _place(found).old
-            done = {"state": "done", "kept": kept, "following": (), "stuck": None}
-            return record.save(store, found.model_copy(update=done))
+        return record.finished(store, found, "done", _place(found).old, [note])
+    way = {FORTH.during: FORTH, BACK.during: BACK}.get(found.state)
+    if way and was_done(connection, found, way):
+        return exchange.done_already(connection, store, found, way)
+    if way:
+        put_right(connection, way.moves(found), found.following)
+    if way is BACK:
+        return record.save(store, record.taken_back(found))
     if found.state not in ("running", "swapping"):
         return found
-    failed = {"state": "failed", "kept": None, "following": (), "stuck": None, "finished": datetime.now(UTC)}
     try:
-        return record.save(store, found.model_copy(update=failed))
+        return record.save(store, record.failed(found))
     except StoreUnavailable:
         drop(connection, _place(found))
         raise
@@ -187,11 +188,8 @@ def _place(found: Restore) -> Place:
 def _give_up(connection: Connection, store: Store, found: Restore, error: Exception) -> Restore:
     """Take back a swap that cannot be finished; where that cannot be, write down why."""
     why = _reason(error)
-    forth = found.state == "swapping"
-    if (
-        not isinstance(error, InUse)
-        and happened(connection, moves_forth(found) if forth else moves_back(found)) == forth
-    ):
+    forth = found.state == FORTH.during
+    if not isinstance(error, InUse) and was_done(connection, found, FORTH if forth else BACK) == forth:
         try:
             note = f"It died in its swap and could not be finished, so the old tables were put back. {why}"
             return exchange.back(connection, store, found.model_copy(update={"stuck": None}), note)
@@ -215,25 +213,94 @@ def _reason(error: Exception) -> str:
 
 
 def abandon(database: Database, store: Store, holder: Connection, begun: Restore) -> Restore:
-    """Finish a restore that met an error, on a new connection, for its own, the ``holder`` of the lock, may be broken."""
+    """Finish a restore that met an error, on a new connection, for its own, the ``holder`` of the lock, may be broken.
+
+    What its record says counts; where that cannot be read, ``begun``, unless tables may be exchanged already.
+    """
     raw: Any = holder  # the stubs have only a method without types
     with database.connect(Mode.FAITHFUL) as connection:
         if not _locked(connection, database.name, raw.thread_id()):
             return begun  # whoever has the lock by now has seen to it
-        now = begun.model_copy(update={"state": "swapping"})
-        if happened(connection, moves_forth(begun)):
-            with suppress(RecordNotFound):  # somebody may have written over it; ours is not wrong, only less
-                now = record.find(store, begun.id)
-        return finish(connection, store, now)
+        try:
+            known = record.find(store, begun.id)
+        except RecordNotFound:  # somebody may have written over it; ours is not wrong, only less
+            state = "swapping" if _exchanged(connection, begun) else begun.state
+            known = begun.model_copy(update={"state": state})
+        except StoreUnavailable:
+            if _exchanged(connection, begun):
+                raise
+            known = begun
+        return finish(connection, store, known)
+
+
+def _exchanged(connection: Connection, begun: Restore) -> bool:
+    """Whether a table that was built is no longer where it was, or another is put aside."""
+    place = _place(begun)
+    built = catalog.table_names(connection, place.shadow)
+    return bool(catalog.table_names(connection, place.old)) or not {table.into for table in begun.tables} <= {*built}
 
 
 def drop(connection: Connection, place: Place) -> None:
-    """Drop the schemas of a restore, with all that is in them; raises InUse if somebody reads there."""
-    execute(connection, "SET SESSION foreign_key_checks = 0")
-    for schema in (place.shadow, place.old):
-        patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
+    """Drop the schemas of a restore, with all that is in them.
+
+    Raises:
+        InUse: somebody reads there.
+        StillReferenced: a foreign key of another table points at one there; the server says so of those, too, that the
+            database user may not see.
+    """
     execute(connection, "SET SESSION foreign_key_checks = 1")
+    for schema in (place.shadow, place.old):
+        if is_mariadb(connection):
+            _drop_tables(connection, schema)
+        try:
+            patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
+        except pymysql.err.MySQLError as error:
+            if error_code(error) not in _REFERENCED:
+                raise
+            raise StillReferenced(_still_referenced(schema, _CHILD.search(str(error.args[-1])))) from error
     ledger.forget(connection, epoch.clean(connection))
+
+
+def _drop_tables(connection: Connection, schema: str) -> None:
+    """Drop what can be dropped of the tables of a schema: in one statement MariaDB would drop some, and then refuse one.
+
+    Those that nothing points at go first; of those that point at each other in a ring, the foreign keys.
+    """
+    names = catalog.table_names(connection, schema)
+    refused: pymysql.err.MySQLError | None = None
+    while names:
+        left = []
+        for name in names:
+            try:
+                patiently(connection, f"DROP TABLE IF EXISTS {qualified(schema, name)}")
+            except pymysql.err.MySQLError as error:
+                if error_code(error) not in _REFERENCED:
+                    raise
+                refused = error
+                left.append(name)
+        if left == names:
+            inside = [key for name in names for key in catalog.foreign_keys_of(connection, schema, name)]
+            ring = [key for key in inside if key.parent_schema == schema and key.parent_table != key.table]
+            if not ring:
+                raise StillReferenced(_still_referenced(schema, None, names)) from refused
+            for key in ring:
+                patiently(connection, ddl.drop_foreign_key(key))
+        names = left
+
+
+def _still_referenced(schema: str, child: re.Match[str] | None, names: Sequence[str] = ()) -> str:
+    if child:
+        names = [child["table"]]
+    who = (
+        f"foreign key {child['key']!r} of table {child['child']!r}, which is in another schema,"
+        if child
+        else "a foreign key of a table in another schema"
+    )
+    return (
+        f"Table {', '.join(map(repr, names))} in the schema {schema} is not dropped: {who} points at it, and would dangle. "
+        "It followed the table when that was replaced, because the database user cannot see it. Give the user SELECT, "
+        "ALTER and REFERENCES on that table, undo the restore and do it again; or drop that foreign key, and accept."
+    )
 
 
 def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from tableferry import carried, catalog, epoch, exchange, preflight, record, recovery, rehearsal, shadow, standing_views
-from tableferry.database import Connection, Database, execute
+from tableferry import (
+    carried,
+    catalog,
+    current,
+    epoch,
+    exchange,
+    preflight,
+    record,
+    recovery,
+    rehearsal,
+    shadow,
+    standing_views,
+)
+from tableferry.database import Connection, Database
 from tableferry.errors import (
     Conflict,
     InUse,
     InvalidRequest,
     RecordNotFound,
+    StillReferenced,
     TableNotInBackup,
     TableNotServed,
 )
@@ -22,8 +35,7 @@ from tableferry.recovery import abandon, alone
 from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place
 from tableferry.store import Store
-from tableferry.swap import outward
-from tableferry.tables import OWN_PREFIX, quote
+from tableferry.tables import OWN_PREFIX
 from tableferry.verify import all_there
 
 _LONGEST_NAME = 64
@@ -106,8 +118,8 @@ def restore(
             return before
         turn.refuse_stuck(item.into for item in items)
         begun = _begin(connection, store, restore_id, source, items, place)
-        record.save(store, begun)
         try:
+            record.save(store, begun)
             notes = shadow.build(
                 database,
                 connection,
@@ -124,9 +136,8 @@ def restore(
                 ),
                 allow_orphans=allow_orphans,
             )
-            execute(connection, f"CREATE DATABASE {quote(place.old)}")
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
-            begun = begun.model_copy(update={"tables": verified, "kept": place.old, "notes": (*begun.notes, *notes)})
+            begun = begun.model_copy(update={"tables": verified, "notes": (*begun.notes, *notes)})
             into = {item.entry.name: item.into for item in items}
             carried.bring(connection, store, source, into, epoch.epoch_of(restore_id))
             views = standing_views.working(connection, place.live)
@@ -157,20 +168,49 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
 
 
 def accept(database: Database, store: Store, restore_id: str) -> Restore:
-    """Drop what a restore (or its undoing) kept. Raises RecordNotFound, and Conflict where there is nothing to accept."""
+    """Drop what a restore (or its undoing, which then stays ``undone``) kept.
+
+    Raises:
+        RecordNotFound: there is no such restore.
+        StillReferenced: a foreign key of a table that the database user cannot see points at one that was kept.
+        Conflict: there is nothing to accept.
+    """
     with alone(database, store) as turn:
-        return end(turn.connection, store, _settled(turn.connection, store, restore_id, {"done", "undone"}, "accepted"))
+        ended_before = record.find(store, restore_id).dropping
+        found = _settled(turn.connection, store, restore_id, {"done", "undone", "accepted"}, "accepted")
+        if ended_before or found.dropping:
+            return found
+        if found.state == "accepted" or (found.state == "undone" and not found.kept):
+            raise Conflict(f"Restore {restore_id} is {found.state}, and nothing of it is kept.")
+        return end(turn.connection, store, found)
 
 
 def end(connection: Connection, store: Store, found: Restore) -> Restore:
-    """Accept a restore that is done or undone. Needs the lock."""
-    accepted = record.save(store, found.model_copy(update={"state": "accepted", "kept": None}))
+    """Accept a restore that is done, or its undoing. Needs the lock.
+
+    That tables are to be dropped is written first, for there may be no way back after one is; if none is, it is taken
+    back. Where only some can be, the record goes on to say so, and whoever comes next drops the rest.
+    """
+    place = Place.of(found.database, found.id)
+    there = _kept(connection, place)
+    state = "undone" if found.state == "undone" else "accepted"
+    ending = found.model_copy(update={"state": state, "dropping": True})
     try:
-        recovery.drop(connection, Place.of(found.database, found.id))
+        record.save(store, ending)
+        recovery.drop(connection, place)
     except InUse:
-        note = "Somebody reads the tables that were kept; the next restore, undo, accept or recovery drops them."
-        return record.save(store, accepted.model_copy(update={"notes": (*accepted.notes, note)}))
-    return accepted
+        return ending
+    except BaseException as error:
+        if connection.open and _kept(connection, place) == there:
+            record.save(store, found)
+        elif isinstance(error, StillReferenced):
+            return ending
+        raise
+    return record.save(store, ending.model_copy(update=record.DROPPED))
+
+
+def _kept(connection: Connection, place: Place) -> list[list[str]]:
+    return [catalog.table_names(connection, schema) for schema in (place.shadow, place.old)]
 
 
 def _refuse_unserved(served: Served, *names: str) -> None:
@@ -185,8 +225,7 @@ def _begin(
     """Preflight, and the record of what is about to happen."""
     live = set(catalog.table_names(connection, place.live))
     preflight.refuse(connection, source, items, place, live)
-    going = {(place.live, item.into) for item in items}
-    return Restore(
+    begun = Restore(
         id=restore_id,
         backup=source.id,
         database=place.live,
@@ -198,8 +237,6 @@ def _begin(
                 rows=item.entry.rows,
                 digest=item.entry.digest,
                 replaced=item.into in live,
-                triggers_before=tuple(catalog.triggers(connection, place.live, item.into)),
-                keys_before=outward(connection, place.live, item.into, going),
                 triggers_after=preflight.triggers(connection, source, item),
             )
             for item in items
@@ -207,6 +244,7 @@ def _begin(
         notes=tuple(preflight.notes(connection, source, items)),
         started=datetime.now(UTC),
     )
+    return current.before_restore(connection, begun)  # which is looked at again at the swap
 
 
 def _settled(connection: Connection, store: Store, restore_id: str, states: set[str], wanted: str) -> Restore:

@@ -15,7 +15,7 @@ import pymysql
 
 from tableferry import catalog, ddl, epoch
 from tableferry.database import Connection, error_code, execute, is_mariadb
-from tableferry.errors import Conflict, InUse
+from tableferry.errors import ChangedMeanwhile, Conflict, InUse
 from tableferry.session import Mode
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
@@ -25,6 +25,22 @@ _TRIES = 5
 _TRIGGER_EXISTS = 1359
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
 _MAY_NOT_LOCK = {1044, 1142}
+_NOT_LOCKED = 1100
+_NOT_THERE = {1049, 1146}
+_NOT_AS_IT_WAS = {
+    1005,
+    1017,
+    1025,
+    1049,
+    1050,
+    1146,
+    1435,
+    1826,
+}  # of a rename: a table is there, or not, has a trigger, or a foreign key with the name of one that comes
+_CHANGED = (
+    "Others made, altered, dropped or renamed these tables, or things of their names, at the very moment of the exchange. "
+    "Nothing was changed. Try again."
+)
 _MAY_NOT_SET_DEFINER = {1227, 4254}
 
 
@@ -47,7 +63,13 @@ class Move:
     keys: tuple[ForeignKey, ...] = ()
     """Its foreign keys to tables outside the swap, if it was put aside without them."""
 
-    def reversed(self, triggers: Sequence[Trigger], keys: Sequence[ForeignKey] = ()) -> Move:
+    leaving_triggers: tuple[Trigger, ...] = ()
+    """The triggers of the table that leaves, which cannot go along."""
+
+    leaving_keys: tuple[ForeignKey, ...] = ()
+    """Its foreign keys to tables outside the swap, which it loses."""
+
+    def reversed(self) -> Move:
         """The move that undoes this one."""
         return replace(
             self,
@@ -55,20 +77,11 @@ class Move:
             coming=self.aside,
             leaves=self.comes,
             comes=self.leaves,
-            triggers=tuple(triggers),
-            keys=tuple(keys),
+            triggers=self.leaving_triggers,
+            keys=self.leaving_keys,
+            leaving_triggers=self.triggers,
+            leaving_keys=self.keys,
         )
-
-
-def backwards(connection: Connection, moves: Sequence[Move]) -> list[Move]:
-    """The moves that undo these, before these are made: with what the tables have that will go."""
-    going = {(move.live, move.name) for move in moves if move.leaves}
-    return [
-        move.reversed(
-            catalog.triggers(connection, move.live, move.name), outward(connection, move.live, move.name, going)
-        )
-        for move in moves
-    ]
 
 
 def outward(
@@ -118,55 +131,100 @@ def _trigger_is_taken(name: str, table: str, by: str) -> Conflict:
     )
 
 
-def swap(
-    connection: Connection, moves: Sequence[Move], back: Sequence[Move], following: Sequence[ForeignKey]
-) -> list[str]:
-    """Exchange the tables; returns what could not be had exactly as it was.
+def trade(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
+    """Exchange the tables and, where writers could be made to wait, make the triggers of those that come.
 
-    Whatever fails, the tables are put ``back``.
+    Returns what could not be had exactly as it was. ``settle`` has to come after it, and ``put_back`` after any error.
 
     Raises:
         InUse: the tables stayed in use; nothing has changed.
+        ChangedMeanwhile: tables or triggers are not what the moves say any more; no table was exchanged.
         Conflict: a name that a table's trigger or check needs is another table's.
     """
-    try:
-        notes = _trade(connection, moves, {trigger.name for move in back for trigger in move.triggers})
-        return [*notes, *settle(connection, moves, following)]
-    except BaseException:
-        if happened(connection, moves):
-            came = [trigger.name for move in moves for trigger in catalog.triggers(connection, move.live, move.name)]
-            _trade(connection, back, set(came))
-        settle(connection, back, following)
-        raise
-
-
-def _trade(connection: Connection, moves: Sequence[Move], triggers: Collection[str]) -> list[str]:
-    """Drop the triggers of the tables that go, rename, and, if writers could be made to wait, create those that come."""
+    if not moves:
+        return []
     epoch.announce(connection, moves)
-    waiting = bool(triggers or any(move.triggers for move in moves)) and _lock(connection, moves)
+    waiting = _lock(connection, moves, following)
     try:
-        for name in sorted(triggers):
-            patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
-        _rename(connection, moves)
+        for move in moves:
+            if move.leaves and tuple(catalog.triggers(connection, move.live, move.name)) != move.leaving_triggers:
+                raise ChangedMeanwhile(_CHANGED)
+        try:
+            _drop_triggers(connection, moves)
+            waiting = _rename_locked(connection, moves, waiting)
+        except BaseException:
+            if connection.open and not happened(connection, moves):
+                for move in moves:
+                    _create_triggers(connection, move.reversed())
+            raise
         return [note for move in moves for note in _create_triggers(connection, move)] if waiting else []
     finally:
         if waiting and connection.open:
             execute(connection, "UNLOCK TABLES")
 
 
-def _lock(connection: Connection, moves: Sequence[Move]) -> bool:
-    """Make whoever writes to the tables wait, so that no row goes in without a trigger; returns whether that could be had.
+def put_back(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
+    """Have all as it was before a trade that met an error, or before what followed it did."""
+    if moves and happened(connection, moves):
+        put_right(connection, moves, following)
+    else:
+        epoch.settle(connection, [move.reversed() for move in moves])
+
+
+def put_right(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
+    """Have all as it was before a trade and what followed it, wherever that stopped; whoever did it may have died."""
+    back = [move.reversed() for move in moves]
+    if moves and happened(connection, moves):
+        came = [
+            replace(move, leaving_triggers=tuple(catalog.triggers(connection, move.live, move.name))) for move in back
+        ]
+        trade(connection, came, following)
+        _cut_off(connection, back)
+    epoch.settle(connection, back)
+    _repoint(connection, [*following, *(key for move in back for key in move.keys)])
+    for move in back:
+        _create_triggers(connection, move)
+
+
+def _rename_locked(connection: Connection, moves: Sequence[Move], locked: bool) -> bool:
+    """Rename, with the locks or, where they are in the way, without; returns whether they are still had."""
+    try:
+        _rename(connection, moves)
+    except pymysql.err.MySQLError as error:
+        if not locked or error_code(error) != _NOT_LOCKED:
+            raise
+        execute(connection, "UNLOCK TABLES")  # a table that nobody told us of has a foreign key to one of these
+        _rename(connection, moves)
+        return False
+    return locked
+
+
+def _drop_triggers(connection: Connection, moves: Sequence[Move]) -> None:
+    for name in sorted(trigger.name for move in moves for trigger in move.leaving_triggers):
+        patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
+
+
+def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> bool:
+    """Make whoever uses the tables wait, so that they stay what they are and no row goes in without a trigger; returns
+    whether that could be had.
 
     MySQL renames tables that are locked, the locks going with them, since 8.0.13
-    (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html); MariaDB refuses it. The privilege may be lacking.
+    (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html); MariaDB refuses it. The privilege may be lacking. MySQL
+    locks the children of a locked table by itself, but not those of a table that is not there yet.
     """
     if is_mariadb(connection):
         return False
-    going = [qualified(move.live, move.name) for move in moves if move.leaves]
-    coming = [qualified(move.coming, move.name) for move in moves if move.comes]
+    missing = {(move.live, move.name) for move in moves if not move.leaves}
+    tables = [qualified(move.live, move.name) for move in moves if move.leaves]
+    tables += [qualified(move.coming, move.name) for move in moves if move.comes]
+    tables += [
+        qualified(key.schema, key.table) for key in following if (key.parent_schema, key.parent_table) in missing
+    ]
     try:
-        patiently(connection, "LOCK TABLES " + ", ".join(f"{table} WRITE" for table in going + coming))
+        patiently(connection, "LOCK TABLES " + ", ".join(f"{table} WRITE" for table in dict.fromkeys(tables)))
     except pymysql.err.MySQLError as error:
+        if error_code(error) in _NOT_THERE:
+            raise ChangedMeanwhile(_CHANGED) from error
         if error_code(error) not in _MAY_NOT_LOCK:
             raise
         return False
@@ -175,7 +233,9 @@ def _lock(connection: Connection, moves: Sequence[Move]) -> bool:
 
 def happened(connection: Connection, moves: Sequence[Move]) -> bool:
     """Whether the rename of these moves is done, which is all of them or none."""
-    move = moves[0]
+    if not moves:
+        return True
+    move = next((move for move in moves if move.leaves), moves[0])
     if move.leaves:
         return move.name in catalog.table_names(connection, move.aside)
     live, coming = (catalog.table_names(connection, schema) for schema in (move.live, move.coming))
@@ -220,6 +280,8 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     try:
         patiently(connection, "RENAME TABLE " + ", ".join(out + into))
     except pymysql.err.MySQLError as error:
+        if error_code(error) in _NOT_AS_IT_WAS:
+            raise ChangedMeanwhile(_CHANGED) from error
         if error_code(error) != _CHECK_EXISTS:
             raise
         raise Conflict(

@@ -60,9 +60,10 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0,
             known = {found.id for found in (*finished, *stuck)}
             for restore_id in begun:
                 found = record.find(store, restore_id)
-                if found.database == database.name and found.state in record.UNDER_WAY and found.id not in known:
+                if found.database == database.name and record.unfinished(found) and found.id not in known:
                     after = recovery.finish(turn.connection, store, found)
-                    (stuck if after.stuck else finished).append(after)
+                    if after.stuck or not record.unfinished(after):
+                        (stuck if after.stuck else finished).append(after)
             old = [found for found in turn.kept if not found.stuck and _is_old(found, now, keep_days)]
             expired = [end(turn.connection, store, found) for found in old]
     except RestoreUnderWay:
