@@ -65,7 +65,7 @@ def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # t
         found = record.find(store, id, unsigned=job.over)
     except RecordNotFound:  # it has not come so far
         return api.answer(HTTPStatus.OK, views.job(job))
-    ended = not found.signed or found.stuck or found.state not in record.UNDER_WAY
+    ended = not found.signed or found.stuck or job.state == "done" or found.state not in record.UNDER_WAY
     says_why = job.state == "failed" and found.state == "failed"
     return api.answer(HTTPStatus.OK, views.restore(found) if ended and not says_why else views.job(job))
 

@@ -123,6 +123,8 @@ def _exchange(connection: Connection, store: Store, found: Restore, way: Way, al
 def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_orphans: bool) -> Restore:
     under_way = way.look(connection, found)
     moves = way.moves(under_way)
+    for schema in {move.aside for move in moves}:
+        patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
     current.refuse_taken_names(connection, moves)
     pointing = followers(connection, moves)
     _refuse_without_parent(moves, pointing)
@@ -143,8 +145,6 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following), "pending": pending})
     try:
         record.save(store, under_way)
-        for schema in {move.aside for move in moves}:
-            patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
         notes = trade(connection, moves, following)
         under_way, late = _catch_up(connection, store, under_way, way, allow_orphans)
         notes += late + settle(connection, way.moves(under_way), under_way.following)
