@@ -1,0 +1,195 @@
+"""What a user does to the tables while a restore builds, and before it is undone: what is there at the swap comes back."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tableferry import exchange, record
+from tests.integration import verbs
+from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, run, table
+from tests.support import Database
+
+TRIGGER = "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW SET @a = 1"
+
+
+@pytest.fixture
+def loaded(database: Database, bucket: str) -> Database:
+    """A backup of the jobs, and other rows in them since."""
+    load_sample(database)
+    backup("jobs", "hired_employees")
+    run(database, "UPDATE jobs SET job = 'spoilt'")
+    return database
+
+
+@pytest.fixture
+def meanwhile(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Have statements run once before, or right after, the function of a module is called."""
+
+    def at(module: Any, name: str, *statements: str, after: bool = False) -> None:
+        real, left = getattr(module, name), [statements]
+
+        def called(*given: Any, **more: Any) -> Any:
+            if left and not after:
+                run(loaded, *left.pop())
+            result = real(*given, **more)
+            if left and after:
+                run(loaded, *left.pop())
+            return result
+
+        monkeypatch.setattr(module, name, called)
+
+    return at
+
+
+KEY = "ALTER TABLE jobs ADD COLUMN d INT, ADD CONSTRAINT late FOREIGN KEY (d) REFERENCES departments (id)"
+CHILD = "CREATE TABLE child (j INT, CONSTRAINT to_jobs FOREIGN KEY (j) REFERENCES jobs (id))"
+MEANWHILE = {
+    "trigger": TRIGGER.format("late", "jobs"),
+    "foreign key": KEY,
+    "column": "ALTER TABLE jobs ADD COLUMN more INT DEFAULT 7",
+    "child": CHILD,
+}
+
+
+@pytest.mark.parametrize("what", MEANWHILE)
+@pytest.mark.parametrize("when", ["while it builds", "after the last look"])
+def test_what_is_made_on_the_live_table_meanwhile_comes_back_with_undo(
+    loaded: Database, meanwhile: Callable[..., None], what: str, when: str
+) -> None:
+    new = {"jobs", "child"} if what == "child" else {"jobs"}
+    meanwhile(exchange, "forth" if when == "while it builds" else "trade", MEANWHILE[what])
+    done = restore(tables=["jobs"])
+    assert done["state"] == "done"
+    assert verbs.rows(loaded, "SELECT DISTINCT job = 'spoilt' FROM jobs") == [(0,)]
+    if what == "child":
+        run(loaded, "INSERT INTO child VALUES (1)")
+        with pytest.raises(Exception, match="foreign key"):
+            run(loaded, "INSERT INTO child VALUES (99)")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    after = picture(loaded)
+    assert new <= set(after.tables)
+    found = after.tables["jobs"]
+    assert verbs.rows(loaded, "SELECT DISTINCT job FROM jobs") == [("spoilt",)]
+    assert [row[0] for row in found.triggers] == (["late"] if what == "trigger" else [])
+    assert ("REFERENCES `departments`" in found.definition) == (what == "foreign key")
+    assert ("`more`" in found.definition) == (what == "column")
+    if what == "child":
+        with pytest.raises(Exception, match="foreign key"):
+            run(loaded, "INSERT INTO child VALUES (99)")
+    assert post(f"/restores/{done['id']}/accept").status == 200
+
+
+@pytest.mark.parametrize("how", ["DROP TABLE hired_employees", "RENAME TABLE hired_employees TO moved"])
+@pytest.mark.parametrize("when", ["forth", "trade"])
+def test_a_live_table_that_is_dropped_or_renamed_meanwhile_is_no_error_of_ours(
+    loaded: Database, meanwhile: Callable[..., None], how: str, when: str
+) -> None:
+    meanwhile(exchange, when, how)
+    answer = post("/restores", {"tables": ["hired_employees"]})
+    if "RENAME" in how:  # its foreign keys have the names of those that would come
+        assert "'hired_employees_department'" in answer.problem(409)["detail"]
+        assert "hired_employees" not in picture(loaded).tables
+        return
+    assert (answer.status, answer.json["tables"][0]["replaced"], answer.json["kept"]) == (201, False, None)
+    assert len(numbers(loaded, "hired_employees")) == 40
+    assert post(f"/restores/{answer.json['id']}/undo").status == 200
+    assert "hired_employees" not in picture(loaded).tables
+
+
+@pytest.mark.parametrize("when", ["forth", "trade"])
+def test_a_live_table_that_is_made_meanwhile_is_kept(
+    loaded: Database, meanwhile: Callable[..., None], when: str
+) -> None:
+    run(loaded, "DROP TABLE hired_employees")
+    meanwhile(
+        exchange, when, "CREATE TABLE hired_employees (id INT PRIMARY KEY)", "INSERT INTO hired_employees VALUES (5)"
+    )
+    done = restore(tables=["hired_employees"])
+    assert done["tables"][0]["replaced"]
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert numbers(loaded, "hired_employees") == [5]
+
+
+def test_a_view_that_is_made_meanwhile_in_the_place_of_a_table_is_named(
+    loaded: Database, meanwhile: Callable[..., None]
+) -> None:
+    run(loaded, "DROP TABLE hired_employees")
+    admin = Database(loaded.name, loaded.admin_url, loaded.admin_url)
+    real = exchange.forth
+
+    def forth(*given: Any) -> Any:
+        run(admin, "CREATE VIEW hired_employees AS SELECT 1 AS id")
+        return real(*given)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(exchange, "forth", forth)
+        assert (
+            "view named 'hired_employees'" in post("/restores", {"tables": ["hired_employees"]}).problem(409)["detail"]
+        )
+    assert record.newest(verbs.store())[0].state == "failed"
+    run(admin, "DROP VIEW hired_employees")
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("DROP TABLE hired_employees",),
+        ("DROP TABLE hired_employees", "CREATE TABLE hired_employees (id INT PRIMARY KEY)"),
+        ("ALTER TABLE hired_employees DROP FOREIGN KEY hired_employees_department, DROP FOREIGN KEY hired_employees_job",
+         "RENAME TABLE hired_employees TO moved"),
+        ("ALTER TABLE hired_employees ADD COLUMN later INT", TRIGGER.format("later", "hired_employees")),
+    ],
+)  # fmt: skip
+def test_undo_brings_the_old_table_back_whatever_was_done_to_the_restored_one(
+    loaded: Database, statements: tuple[str, ...]
+) -> None:
+    run(loaded, "UPDATE hired_employees SET name = 'spoilt'", TRIGGER.format("old", "hired_employees"))
+    before = table(loaded, "hired_employees")
+    done = restore(tables=["hired_employees", "jobs"])
+    run(loaded, *statements)
+    undone = post(f"/restores/{done['id']}/undo")
+    assert (undone.status, undone.json["state"]) == (200, "undone")
+    assert table(loaded, "hired_employees") == before
+    gone = len(statements) == 1 or "RENAME" in statements[1]
+    assert any("no table 'hired_employees' any more" in note for note in undone.json["notes"]) == gone
+    if "later" in statements[0]:
+        assert any("'later'" in note and f"restores/{done['id']}.json" in note for note in undone.json["notes"])
+        kept = record.find(verbs.store(), done["id"]).tables
+        assert [one.name for found in kept for one in found.triggers_back] == ["later"]
+    assert post(f"/restores/{done['id']}/accept").status == 200
+    assert get(f"/restores/{done['id']}").json["kept"] is None
+
+
+def test_a_restored_table_that_was_renamed_with_its_foreign_keys_is_named_and_undo_works_without_them(
+    loaded: Database,
+) -> None:
+    before = table(loaded, "hired_employees")
+    done = restore(tables=["hired_employees"])
+    run(loaded, "RENAME TABLE hired_employees TO moved")
+    detail = post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    assert "'moved'" in detail
+    assert get(f"/restores/{done['id']}").json == done
+    run(loaded, "DROP TABLE moved")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert table(loaded, "hired_employees") == before
+
+
+def test_a_kept_table_that_is_gone_is_said_and_nothing_is_changed(loaded: Database) -> None:
+    done = restore(tables=["hired_employees", "jobs"])
+    run(loaded, "SET foreign_key_checks = 0", f"DROP TABLE `{done['kept']}`.jobs")
+    with verbs.unchanged(loaded):
+        detail = post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    assert "Table 'jobs'" in detail
+    assert "'hired_employees' can be moved back" in detail
+    assert get(f"/restores/{done['id']}").json == done
+    assert post(f"/restores/{done['id']}/accept").json["state"] == "accepted"
+
+
+def test_the_empty_schema_of_a_restore_may_be_gone_when_it_is_undone(loaded: Database) -> None:
+    before = table(loaded, "jobs")
+    run(loaded, "UPDATE jobs SET job = 'spoilt'")
+    done = restore(tables=["jobs"])
+    run(loaded, f"DROP DATABASE `{done['kept'].replace('_old_', '_')}`")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert table(loaded, "jobs") == before
