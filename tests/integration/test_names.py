@@ -2,8 +2,10 @@
 
 import pytest
 
+from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as load_handler
+from functions.restore.app import handler as restore_handler
 from tableferry.tables import quote
 from tests.integration import verbs
 from tests.integration.lambdas import request, segment
@@ -102,5 +104,5 @@ def test_no_route_takes_another_name_than_its_path_says(database: Database, buck
         request(handler, method, path, query=query, body={} if method == "POST" else None).problem(400)
     for path in (f"/restores/{id_}", f"/restores/{id_}/undo", f"/backups/{id_}", f"/backups/{id_}/verify"):
         method = "POST" if path.endswith(("undo", "verify")) else "GET"
-        handler = verbs.restore_handler if "restores" in path else verbs.backup_handler
+        handler = restore_handler if "restores" in path else backup_handler
         request(handler, method, path, query={"id": id_}).problem(400)
