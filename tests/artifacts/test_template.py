@@ -347,6 +347,19 @@ def test_the_signing_key_outlives_the_stack_as_the_backups_do(synthesised: Json)
     assert "SigningKey" not in Stack(synthesised, **DEPLOYMENTS["least"], SigningKeyArn="arn:other").resources
 
 
+def test_a_changed_signing_key_is_read_again_when_its_parameter_is_another(synthesised: Json) -> None:
+    """CloudFormation reads a secret again only for a function that something else changes."""
+    for deployment in DEPLOYMENTS.values():
+        made = Stack(synthesised, **deployment | {"SigningKeyRotation": "2026-12-01"})
+        for found in made.of("AWS::Lambda::Function").values():
+            variables = found["Environment"]["Variables"]
+            assert variables.get("SIGNING_KEY_ROTATION") == ("2026-12-01" if "SIGNING_KEY" in variables else None)
+        for name, secret in made.of("AWS::SecretsManager::Secret").items():
+            # Another value of this generates a new secret in place of the keys that are there.
+            expected = {"PasswordLength": 64, "ExcludePunctuation": True}
+            assert secret["GenerateSecretString"] == expected, name
+
+
 def test_a_new_database_is_encrypted_private_kept_and_its_secret_is_rotated_by_rds(synthesised: Json) -> None:
     stack = Stack(synthesised, **DEPLOYMENTS["new"])
     [database] = stack.of("AWS::RDS::DBInstance").values()

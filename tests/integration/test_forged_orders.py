@@ -23,7 +23,7 @@ from tableferry.shadow import Place
 from tableferry.signing import Keys
 from tableferry.store import Store
 from tests.integration import verbs
-from tests.integration.conftest import KEYS
+from tests.integration.conftest import KEYS, SIGNING_KEY
 from tests.integration.lambdas import Json, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.integration.verbs import backup, get, load_sample, post, restore, run, table
@@ -400,3 +400,52 @@ def test_a_function_without_a_key_acts_on_nothing(
         invoke(restores, {"action": "recover"})
     with pytest.raises(Exception, match="SIGNING_KEY"):
         signed.look(Store(boto3.client("s3"), bucket, Keys()), f"restores/{done['id']}.json")
+
+
+# Keys that change
+
+
+def test_a_new_key_signs_and_what_an_old_one_signed_is_restored_and_undone_until_it_is_taken_away(
+    loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = backup("jobs")
+    run(loaded, "UPDATE jobs SET job = 'of today'")
+    done = restore(made["id"])
+    old, both, new = (Keys.parse(text) for text in (SIGNING_KEY, f'["new", "{SIGNING_KEY}"]', "new"))
+
+    monkeypatch.setenv("SIGNING_KEY", f'["new", "{SIGNING_KEY}"]')
+    assert post(f"/backups/{made['id']}/verify").status == 201
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
+    assert forger.read(f"restores/{done['id']}.json")["key_id"] == both.ids[0] == new.ids[0]
+    assert restore(made["id"])["state"] == "done"
+    later = backup("jobs")
+    assert forger.read(manifest.key(later["id"]))["key_id"] == new.ids[0]
+
+    monkeypatch.setenv("SIGNING_KEY", "new")
+    with verbs.unchanged(loaded):
+        detail = post("/restores", {"backup": made["id"]}).problem(409)["detail"]
+    assert f"signed with the key {old.ids[0]}, which this deployment does not have (it has {new.ids[0]})" in detail
+    assert made["id"] in get("/backups").json["damaged"]
+    assert restore()["backup"] == later["id"]
+    assert post(f"/restores/{done['id']}/accept").status == 200  # signed anew when it was undone
+
+    monkeypatch.setenv("SIGNING_KEY", SIGNING_KEY)
+    assert f"signed with the key {new.ids[0]}" in post("/restores", {"backup": later["id"]}).problem(409)["detail"]
+    assert restore(made["id"])["state"] == "done"
+
+
+def test_a_load_whose_account_an_old_key_signed_goes_on_and_one_whose_key_is_gone_is_begun_by_its_event(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JOBS", "event")
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(3) NOT NULL)")
+    event = uploads.put(lines(3), Metadata={"max-rejects": "0"})
+    failed = uploads.deliver(event)
+    database.run("ALTER TABLE t MODIFY name VARCHAR(40)")
+    monkeypatch.setenv("SIGNING_KEY", "new")
+    assert "signed with the key" in request(loads, "POST", f"/loads/{failed['id']}/retry").problem(409)["detail"]
+    monkeypatch.setenv("SIGNING_KEY", f'["new", "{SIGNING_KEY}"]')
+    assert request(loads, "POST", f"/loads/{failed['id']}/retry").status == 202
+    monkeypatch.setenv("SIGNING_KEY", "new")
+    (done,) = invoke(loads, created(uploads.bucket, f"resume/{failed['id']}.json"))
+    assert (done["state"], done["inserted"]) == ("done", 3)
