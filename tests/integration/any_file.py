@@ -26,7 +26,9 @@ class Kind:
 
 def around(least: int, greatest: int) -> Texts:
     edges = [least - 1, least, least + 1, -1, 0, 1, greatest - 1, greatest, greatest + 1]
-    return st.sampled_from([*map(str, edges), "+5", "-0", "007"]) | st.integers(least, greatest).map(str)
+    return st.sampled_from([*map(str, edges), "+5", "-0", "007", "1.0", "-3.00", "1.5", "true", "F"]) | st.integers(
+        least, greatest
+    ).map(str)
 
 
 def whole(name: str, bits: int) -> list[Kind]:
@@ -66,9 +68,14 @@ dates = st.dates().map(str) | st.sampled_from(
         "2021-7-1",
         "20210701",
         "2021-01-01T00:00:00",
+        "2021-01-01 00:00",
+        "2021-01-01T00:00:00.000Z",
+        "2021-01-01 00:00:00 UTC",
+        "2021-01-01T00:00:00+02:00",
+        "2021-01-01T00:00:01",
     ]
 )
-zones = st.sampled_from(["", "Z", "+00:00", "+05:30", "-0800", "+14:00"])
+zones = st.sampled_from(["", "Z", " UTC", " Z", " +02:00", "+00:00", "+05:30", "-0800", "+14:00"])
 moments = st.tuples(st.datetimes().map(lambda moment: moment.isoformat()), zones).map("".join) | st.sampled_from(
     ["2021-07-27", "2021-07-27 16:02", "2021-07-27T16:02:08Z", "2021-07-27T16:02:08.500Z", "2021-07-27T16:02:60Z",
      "2021-07-27T24:00:00Z", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "9999-12-31T23:59:59.999999Z",

@@ -109,9 +109,13 @@ def integer(bits: int, unsigned: bool = False) -> Stored:
     least, greatest = (0, 2**bits - 1) if unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def stored(text: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]+", text) or not least <= int(text) <= greatest:
+        if bits == 1 and text.lower() in ("true", "false", "t", "f"):
+            return int(text.lower() in ("true", "t"))
+        whole = text.partition(".")[0]
+        thousands = re.fullmatch(r"[+-]?[1-9][0-9]{0,2}\.000", text)
+        if thousands or not re.fullmatch(r"[+-]?[0-9]+(\.0+)?", text) or not least <= int(whole) <= greatest:
             raise Refused
-        return int(text)
+        return int(whole)
 
     return stored
 
@@ -153,7 +157,8 @@ def single(text: str) -> float | Either:
 
 
 def day(text: str) -> str:
-    found = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", text)
+    midnight = r"[T ]00:00(?::00(?:\.0{1,9})?)?(?: ?(?:Z|UTC|[+-]00(?::?00)?))?"
+    found = re.fullmatch(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}})(?:{midnight})?", text)
     try:
         return str(date(*map(int, found.groups()))) if found else _refuse()
     except ValueError:
@@ -174,7 +179,8 @@ def _places(digits: str | None, places: int) -> str:
 
 def moment(places: int, stamp: bool = False) -> Stored:
     shape = re.compile(
-        r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?:Z|([+-])(\d\d):?(\d\d))?)?", re.ASCII
+        r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?(?:Z|UTC|([+-])(\d\d):?(\d\d)))?)?",
+        re.ASCII,
     )
 
     def stored(text: str) -> str:

@@ -23,8 +23,8 @@ def number(text: str) -> Any:
 
 # The column's type, how it is read, the good values with what is read, the bad ones with their codes.
 CASES: dict[str, tuple[str, str, dict[Any, Any], dict[Any, str]]] = {
-    "tinyint": ("TINYINT", "c", {-128: -128, "+127": 127, True: 1, number("1.0"): 1, number("1e2"): 100}, {
-        128: "out_of_range", "-129": "out_of_range", number("1.5"): "invalid", "1.0": "invalid", " 1": "invalid", "": "invalid",
+    "tinyint": ("TINYINT", "c", {-128: -128, "+127": 127, True: 1, number("1.0"): 1, number("1e2"): 100, "-1.00": -1}, {
+        128: "out_of_range", "-129": "out_of_range", number("1.5"): "invalid", "1.5": "invalid", "1.000": "invalid", "true": "invalid", " 1": "invalid", "": "invalid",
         "٣": "invalid", "0x10": "invalid", "1e2": "invalid"}),
     "bigint": ("BIGINT UNSIGNED", "c", {2**64 - 1: 2**64 - 1, str(2**64 - 1): 2**64 - 1, 0: 0, "-0": 0}, {
         2**64: "out_of_range", -1: "out_of_range"}),
@@ -39,8 +39,9 @@ CASES: dict[str, tuple[str, str, dict[Any, Any], dict[Any, str]]] = {
     "double": ("DOUBLE", "c", {number("0.1"): 0.1, number("1.7976931348623157e308"): 1.7976931348623157e308,
         "5e-324": 5e-324, 3: 3.0}, {number("1e309"): "out_of_range", "NaN": "invalid", "inf": "invalid"}),
     "float": ("FLOAT", "c * 1e0", {number("0.5"): 0.5, number("16777216"): 16777216.0}, {number("3.5e38"): "out_of_range"}),
-    "date": ("DATE", "CAST(c AS CHAR)", {"2024-02-29": "2024-02-29", "0001-01-01": "0001-01-01", "9999-12-31": "9999-12-31"}, {
-        "2023-02-29": "invalid", "0000-00-00": "invalid", "2024-2-1": "invalid", "2024-02-29T00:00:00Z": "invalid", 20240229: "invalid"}),
+    "date": ("DATE", "CAST(c AS CHAR)", {"2024-02-29": "2024-02-29", "0001-01-01": "0001-01-01", "9999-12-31": "9999-12-31",
+        "2024-02-29T00:00:00Z": "2024-02-29"}, {
+        "2023-02-29": "invalid", "0000-00-00": "invalid", "2024-2-1": "invalid", "2024-02-29T00:00:01Z": "invalid", 20240229: "invalid"}),
     "datetime": ("DATETIME(6)", "CAST(c AS CHAR)", {
         "2021-07-27T16:02:08.123456Z": "2021-07-27 16:02:08.123456", "2021-07-27 16:02": "2021-07-27 16:02:00.000000",
         "2021-07-27T16:02:08.5+05:30": "2021-07-27 10:32:08.500000", "2021-07-27": "2021-07-27 00:00:00.000000",
@@ -151,7 +152,17 @@ def test_a_row_that_no_partition_takes_is_rejected(database: Database) -> None:
 
 # The value as a CSV field, and what is read, or the code of its reject. Each is tried by itself: nothing may warn.
 FIELDS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
-    "zeros": ("INT", "c", {"00123": 123, "-007": -7}, {"1,5": "invalid", "1.234,56": "invalid", "1 234": "invalid", "1.0": "invalid"}),
+    "zeros": ("INT", "c", {"00123": 123, "-007": -7, "1.0": 1}, {"1,5": "invalid", "1.234,56": "invalid", "1 234": "invalid", "1e3": "invalid"}),
+    "truths": ("TINYINT(1)", "c", {"true": 1, "FALSE": 0, "t": 1, "F": 0, "2": 2}, {"yes": "invalid", "y": "invalid", "truth": "invalid"}),
+    "a bit of truth": ("BIT(1)", "c + 0", {"True": 1, "f": 0, "1.0": 1}, {"yes": "invalid", "2": "out_of_range"}),
+    "a wider bit": ("BIT(2)", "c + 0", {"3.0": 3}, {"true": "invalid", "4": "out_of_range"}),
+    "midnights": ("DATE", "CAST(c AS CHAR)", {"2024-03-01T00:00:00.000Z": "2024-03-01", "2024-03-01 00:00:00": "2024-03-01",
+        "2024-03-01 00:00:00 +00:00": "2024-03-01"}, {"2024-03-01T00:00:00+02:00": "invalid", "2024-03-01T00:00:01Z": "invalid",
+        "2024-03-01T00:00:00.001": "invalid", "2024-03-01T24:00:00Z": "invalid", "2024-02-30T00:00:00Z": "invalid"}),
+    "zones": ("DATETIME", "CAST(c AS CHAR)", {"2024-03-01 01:02:03 UTC": "2024-03-01 01:02:03",
+        "2024-03-01 01:02:03 +00:00": "2024-03-01 01:02:03", "2024-03-01T01:02:03 +0200": "2024-02-29 23:02:03",
+        "2024-03-01 01:02:03 Z": "2024-03-01 01:02:03", "2024-03-01T01:02:03UTC": "2024-03-01 01:02:03"},
+        {"2024-03-01 01:02:03 CET": "invalid", "2024-03-01 01:02:03  UTC": "invalid", "2024-03-01 UTC": "invalid"}),
     "kept zeros": ("VARCHAR(9)", "c", {"00123": "00123", " 1": " 1"}, {}),
     "small": ("SMALLINT UNSIGNED", "c", {"65535": 65535}, {"65536": "out_of_range", "-1": "out_of_range"}),
     "medium": ("MEDIUMINT", "c", {"-8388608": -8388608, "8388607": 8388607}, {"8388608": "out_of_range"}),

@@ -146,14 +146,14 @@ def _csv_rows(table: Table, body: bytes, options: Options) -> tuple[Rules, list[
 
 
 def _json_rows(table: Table, body: bytes, binary: Binary) -> tuple[Rules, list[Row], list[Problem]]:
-    rules = Rules(table, binary=binary)
+    rules = Rules(table, table.stored, binary)
     good: list[Row] = []
     bad: list[Problem] = []
     for number, given in enumerate(_rows_in(body), 1):
         if isinstance(given, Mapping):
             row, problems = rules.of_object(number, given)
         elif isinstance(given, list):
-            row, problems = rules.of_fields(number, given)
+            row, problems = rules.of_array(number, given)
         else:
             raise InvalidRequest(f"Row {number} is neither an object nor an array.")
         good += [row] if row else []

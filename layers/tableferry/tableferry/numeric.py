@@ -10,7 +10,9 @@ from decimal import Decimal
 from tableferry.checks import Bad, Check, shown
 from tableferry.tables import Column
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
+_INTEGER = re.compile(r"([+-]?[0-9]{1,40})(?:\.0{1,40})?")
+_EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}\.000")  # with decimal places, or with a separator between thousands
+_TRUTHS = {"true": 1, "t": 1, "false": 0, "f": 0}
 _MOST_DIGITS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
@@ -25,24 +27,39 @@ _SMALLEST_NORMAL = 1.1754943508222875e-38  # of a FLOAT; those below have fewer 
 
 def integer(column: Column) -> Check:
     bits = INTEGER_BITS[column.data_type]
+    truth = column.column_type.startswith("tinyint(1)")
     least, greatest = (0, 2**bits - 1) if column.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
     def check(value: object) -> int:
-        if isinstance(value, str):
-            if not (value.isdecimal() and value.isascii() and len(value) < 20) and not _INTEGER.fullmatch(value):
-                raise Bad("invalid", _misspelled(value) or f"expected a whole number, not {shown(value)}")
-            number = int(value)
-        elif isinstance(value, int) or (
-            isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
-        ):
+        if isinstance(value, str) and value.isdecimal() and value.isascii() and len(value) < 20:
             number = int(value)
         else:
-            raise Bad("invalid", f"expected a whole number, not {shown(value)}")
+            number = _whole(value, truth)
         if least <= number <= greatest:
             return number
         raise Bad("out_of_range", f"{shown(value)} is not between {least} and {greatest}")
 
     return check
+
+
+def _whole(value: object, truth: bool) -> int:
+    """A whole number, be it written with zeros for decimal places; with ``truth``, true and false are 1 and 0."""
+    if isinstance(value, str):
+        if _EITHER.fullmatch(value):
+            whole = value.partition(".")[0]
+            raise Bad(
+                "invalid", f"{shown(value)} can be read in two ways: write {whole}, or {whole}000, whichever is meant"
+            )
+        if found := _INTEGER.fullmatch(value):
+            return int(found[1])
+        if truth and (known := _TRUTHS.get(value.lower())) is not None:
+            return known
+        raise Bad("invalid", _misspelled(value) or f"expected a whole number, not {shown(value)}")
+    if isinstance(value, int) or (
+        isinstance(value, Decimal) and value.adjusted() < _MOST_DIGITS and value == value.to_integral_value()
+    ):
+        return int(value)
+    raise Bad("invalid", f"expected a whole number, not {shown(value)}")
 
 
 def exact(column: Column) -> Check:
@@ -127,10 +144,9 @@ def bit(column: Column) -> Check:
     bits = column.precision or 1
 
     def check(value: object) -> int:
-        if not isinstance(value, int) and not (isinstance(value, str) and _INTEGER.fullmatch(value)):
-            raise Bad("invalid", f"expected a whole number, not {shown(value)}")
-        if 0 <= int(value) < 1 << bits:
-            return int(value)
+        number = _whole(value, bits == 1)
+        if 0 <= number < 1 << bits:
+            return number
         raise Bad("out_of_range", f"{shown(value)} does not fit {bits} bits")
 
     return check

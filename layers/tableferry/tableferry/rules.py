@@ -33,7 +33,7 @@ class Row(NamedTuple):
 
 
 class Rules:
-    """The check of rows that give these columns, all that can be given unless ``columns`` names fewer.
+    """The check of rows that give these columns, all visible ones that can be given unless ``columns`` names others.
 
     ``binary`` is how bytes are written in them.
     """
@@ -41,15 +41,18 @@ class Rules:
     def __init__(self, table: Table, columns: Sequence[Column] | None = None, binary: Binary = Binary.HEX) -> None:
         self.table = table
         self.binary = binary
-        self.columns: tuple[Column, ...] = table.stored if columns is None else tuple(columns)
+        self.columns: tuple[Column, ...] = table.visible if columns is None else tuple(columns)
         given = {column.name for column in self.columns}
         self.absent = tuple(column.name for column in table.stored if column.required and column.name not in given)
         self._checks: tuple[Check, ...] = tuple(check_for(column, binary) for column in self.columns)
 
     def of_fields(self, number: int, fields: Sequence[object]) -> tuple[Row | None, list[Problem]]:
         """A row given as one value a column, in order."""
-        if len(fields) != len(self.columns):
-            message = f"{len(fields)} fields, and the table has {len(self.columns)}"
+        return self._counted(number, fields, len(self.columns))
+
+    def _counted(self, number: int, fields: Sequence[object], count: int) -> tuple[Row | None, list[Problem]]:
+        if len(fields) != count:
+            message = f"{len(fields)} fields, and the table has {count}"
             return None, [Problem(number, "", "fields", message)]
         if None not in fields and not self.absent:
             try:
@@ -76,6 +79,14 @@ class Rules:
             except Bad as bad:
                 problems.append(Problem(number, column.name, bad.code, bad.message))
         return (None, problems) if problems else (Row(number, tuple(cells)), [])
+
+    def of_array(self, number: int, given: Sequence[object]) -> tuple[Row | None, list[Problem]]:
+        """A row given as one value for each visible column, in order; others get their defaults."""
+        visible = [column for column in self.columns if not column.invisible]
+        if len(given) != len(visible) or len(visible) == len(self.columns):
+            return self._counted(number, given, len(visible))
+        values = iter(given)
+        return self.of_fields(number, [_left_out(one) if one.invisible else next(values) for one in self.columns])
 
     def of_object(self, number: int, given: Mapping[str, Any]) -> tuple[Row | None, list[Problem]]:
         """A row given as values by column name; what is left out gets the column's default."""

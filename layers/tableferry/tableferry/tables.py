@@ -47,6 +47,11 @@ class Column:
         return "GENERATED" in self.extra.replace("DEFAULT_GENERATED", "")
 
     @property
+    def invisible(self) -> bool:
+        """Whether a statement that names no columns passes it over, as MySQL's generated primary key."""
+        return "INVISIBLE" in self.extra
+
+    @property
     def auto_increment(self) -> bool:
         return "AUTO_INCREMENT" in self.extra
 
@@ -107,6 +112,11 @@ class Table:
     def stored(self) -> tuple[Column, ...]:
         """The columns that hold data of their own: all but generated ones."""
         return tuple(column for column in self.columns if not column.generated)
+
+    @property
+    def visible(self) -> tuple[Column, ...]:
+        """The columns that hold data, and that a row gives which names none: as INSERT and LOAD DATA have it."""
+        return tuple(column for column in self.stored if not column.invisible)
 
     @property
     def sql(self) -> str:

@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 from tableferry.checks import Bad, Check, shown, string
 from tableferry.tables import Column
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# A date, perhaps with its midnight in UTC; of that of another zone it would have to be guessed which day is meant.
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0{1,9})?)?(?: ?(?:Z|UTC|[+-]00(?::?00)?))?)?")
 _MOMENT = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?"
-    r"(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?)?)?"
+    r"(?: ?(Z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?"
 )
 _TIME = re.compile(r"(-?)([0-9]{1,3}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?")
 _MIDNIGHT = "24"  # of the next day: some versions of Python take it for a time, MySQL never
@@ -21,8 +22,8 @@ _TIMESTAMPS = (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(2038, 1, 19, 
 def day(value: object) -> str:
     text = string(value)
     try:
-        if _DATE.fullmatch(text):
-            return date.fromisoformat(text).isoformat()
+        if found := _DATE.fullmatch(text):
+            return date.fromisoformat(found[1]).isoformat()
     except ValueError:
         pass
     raise Bad("invalid", f"expected a date such as 2021-07-27, not {shown(value)}")
@@ -44,7 +45,7 @@ def instant(column: Column) -> Check:
         try:
             if (minute or "") >= _MIDNIGHT:
                 raise ValueError
-            moment = datetime.fromisoformat(whole + (zone or "Z")).astimezone(UTC)
+            moment = datetime.fromisoformat(whole + (zone or "Z").replace("UTC", "Z")).astimezone(UTC)
         except (ValueError, OverflowError):
             raise Bad("invalid", f"no calendar has {shown(value)}") from None
         if stamp and not _TIMESTAMPS[0] <= moment < _TIMESTAMPS[1]:
