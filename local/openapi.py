@@ -50,6 +50,8 @@ _BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in pla
 _NEEDED_STATE = {  # operations that may find the database, the backup or the file in another state than they need
     ("get", "/loads/{id}/rejects"),
     ("post", "/loads/{id}/retry"),
+    ("post", "/loads/retry"),
+    ("post", "/loads/{id}/cancel"),
     ("post", "/backups"),
     ("get", "/backups/{id}"),
     ("post", "/backups/{id}/verify"),

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import account, api, catalog, curl, deadline, epoch, handover, ledger, loadlist, rejectpage
+from tableferry import (
+    account,
+    api,
+    cancel,
+    catalog,
+    curl,
+    deadline,
+    epoch,
+    handover,
+    later,
+    ledger,
+    loadlist,
+    placing,
+    rejectpage,
+)
 from tableferry.account import Account, State
 from tableferry.database import Database
-from tableferry.errors import Conflict, InvalidRequest, UploadGone
+from tableferry.errors import Conflict, InvalidRequest, ObjectNotFound, RecordNotFound, UploadGone
 from tableferry.loadlist import LoadList
-from tableferry.models import LoadRequest, UploadRequest, UploadTarget
+from tableferry.models import LoadRequest, Nothing, Retried, RetryRequest, UploadRequest, UploadTarget
 from tableferry.options import as_metadata
 from tableferry.settings import Settings
 from tableferry.store import Object, Store, encode_name, open_store
@@ -24,6 +39,8 @@ app = api.resolver()
 
 _LARGEST_UPLOAD_BYTES = 5 * 1024**3  # what one POST to S3 can carry
 _UPLOAD_SECONDS = 600
+_RETRY_SECONDS = 15.0
+_RETRIED_AT_ONCE = 16
 _NDJSON: dict[int, Any] = {
     200: {
         "description": "Rejects, a line of JSON each.",
@@ -97,13 +114,62 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
         return api.answer(HTTPStatus.OK, found)
     uploaded = handover.uploaded(store, found)
     if settings.inline_jobs:
+        if cancel.ordered(store, found.id):
+            cancel.order(store, found.id, cancel=False)
         return api.answer(HTTPStatus.OK, _load(settings, store, uploaded, found.table, found.given, again=True))
+    found = _handed_over_again(store, found)
+    return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
+
+
+@app.post("/loads/retry", summary="Try loads again", tags=["loads"], responses=api.responses(Retried, 202))
+def retry_loads(request: RetryRequest | None = None) -> Response[Retried]:
+    """All that failed, stalled or wait, or those of a table and a state; nothing is loaded twice."""
+    wanted = request or RetryRequest()
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
+    states: tuple[State, ...] = (wanted.state,) if wanted.state else ("failed", "stalled", "waiting")
+    found, more = loadlist.gathered(store, wanted.table, states, _RETRY_SECONDS)
+
+    def again(load: Account) -> None:
+        if settings.inline_jobs:
+            _load(settings, store, handover.uploaded(store, load), load.table, load.given, again=True)
+        else:
+            _handed_over_again(store, load)
+
+    with ThreadPoolExecutor(1 if settings.inline_jobs else _RETRIED_AT_ONCE) as pool:
+        list(pool.map(again, found))
+    return api.answer(HTTPStatus.ACCEPTED, Retried(loads=[load.id for load in found], more=more))
+
+
+def _handed_over_again(store: Store, found: Account) -> Account:
+    """Have the load function try a load again; its account says so at once."""
+    if cancel.ordered(store, found.id):
+        cancel.order(store, found.id, cancel=False)
     if found.state != "running":
         # So that whoever asks how it goes does not hear of the last time. Before the event, whose load writes it too.
-        found = account.save(
-            store, found.model_copy(update={"state": "running", "finished": None, "error": None, "reason": None})
-        )
+        begun: dict[str, Any] = {"state": "running", "finished": None, "error": None, "reason": None}
+        begun |= {"next_try": None, "tries": 0, "failing_since": None}
+        found = account.save(store, found.model_copy(update=begun))
     handover.hand_over(store, found.id, retry=True)
+    return found
+
+
+@app.post("/loads/<id>/cancel", summary="Stop a load", tags=["loads"], responses=api.responses(Account, 200, 202))
+def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
+    """Have a load that runs, waits or stalled stop at its next block; what is in the table stays.
+
+    202, and the account tells when it is `cancelled`. One that has ended is answered with 200, and stays as it is.
+    """
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
+    found = account.find(store, id)
+    if found.state in account.OVER:
+        return api.answer(HTTPStatus.OK, found)
+    cancel.order(store, found.id, cancel=True)
+    if settings.inline_jobs:
+        uploaded = handover.uploaded(store, found)
+        return api.answer(HTTPStatus.OK, _load(settings, store, uploaded, found.table, found.given))
+    handover.hand_over(store, found.id, retry=False)  # nobody may be at it who would see the order
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
 
 
@@ -134,7 +200,7 @@ def load_object(key: str, version: str) -> dict[str, Any]:
     store = open_store(settings.bucket, settings.signing_keys)
     if key.startswith(handover.PREFIX):
         return _go_on(settings, store, key)
-    return _load_key(settings, store, key, version, {})
+    return _load_arrived(settings, store, key, version)
 
 
 def _go_on(settings: Settings, store: Store, key: str) -> dict[str, Any]:
@@ -155,17 +221,55 @@ def load_named(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_key(settings: Settings, store: Store, key: str, version: str, given: Mapping[str, str]) -> dict[str, Any]:
-    prefix, _, rest = key.partition("/")
-    table, _, filename = rest.partition("/")
-    if prefix != "uploads" or not table or not filename:
+    table = placing.table_of(key)
+    if table is None:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
-    return _load(settings, store, store.head(key, version), unquote(table), given)
+    return _load(settings, store, store.head(key, version), table, given)
+
+
+def _load_arrived(settings: Settings, store: Store, key: str, version: str) -> dict[str, Any]:
+    """Load an object that has arrived, unless it is none to be loaded."""
+    if placing.is_beside(key):
+        return _ignored(key, "what a tool puts beside uploads")
+    try:
+        uploaded = store.head(key, version)
+    except ObjectNotFound:
+        return _ignored(key, "taken away before it was loaded")
+    if key.endswith("/") and not uploaded.size:
+        return _ignored(key, "a folder")
+    return _load(settings, store, uploaded, placing.table_of(key) or "", {})
+
+
+def _ignored(key: str, why: str) -> dict[str, Any]:
+    api.logger.info("no upload", extra={"key": key, "why": why})
+    return {"ignored": key, "why": why}
+
+
+def _misplaced(store: Store, uploaded: Object) -> dict[str, Any]:
+    """The account of a file that is in no table's folder: whoever looks for it is told where it belongs."""
+    load_id = account.load_id(store.bucket, uploaded)
+    try:
+        found = account.find(store, load_id)
+    except RecordNotFound:
+        found = Account(
+            id=load_id,
+            table="",
+            key=uploaded.key,
+            version=uploaded.version,
+            size=uploaded.size,
+            started=datetime.now(UTC),
+        )
+    if found.state != "failed":
+        found = account.save(store, found.failed("wrong-place", placing.advice(uploaded.key)))
+    return _told(found, uploaded.size)
 
 
 def _load(
     settings: Settings, store: Store, uploaded: Object, table: str, given: Mapping[str, str], *, again: bool = False
 ) -> dict[str, Any]:
     """Load a file with the options that a request has given, and those of its metadata for the others."""
+    if not table:
+        return _misplaced(store, uploaded)
     from tableferry.load import load  # brings polars, which takes a while and no request needs
 
     done = load(
@@ -179,6 +283,7 @@ def _load(
         workers=settings.workers,
         ledger_days=settings.ledger_days,
         deadline=deadline.current(),
+        retry_hours=0 if settings.inline_jobs else settings.retry_hours,
     )
     return _told(done, uploaded.size)
 
@@ -187,7 +292,7 @@ def _told(done: Account, size: int) -> dict[str, Any]:
     """Log and count what became of a load."""
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
-    if done.state == "running":  # handed over, or somebody else's: it is counted when it ends
+    if done.state in ("running", "waiting"):  # handed over, or somebody else's: it is counted when it ends
         return done.model_dump(mode="json")
     api.count(
         rows_in=done.inserted + done.updated,
@@ -198,4 +303,13 @@ def _told(done: Account, size: int) -> dict[str, Any]:
     return done.model_dump(mode="json")
 
 
-handler = api.handler(app, objects=load_object, direct=api.actions(load=load_named))
+def retry_waiting(event: dict[str, Any]) -> dict[str, Any]:
+    """What a schedule asks for every minute: loads whose next try is due go on."""
+    api.parsed(Nothing, event)
+    settings = Settings.from_env()
+    done = later.go_on(open_store(settings.bucket, settings.signing_keys), datetime.now(UTC))
+    api.count(loads_retried=len(done))
+    return {"loads": done}
+
+
+handler = api.handler(app, objects=load_object, direct=api.actions(load=load_named, retry=retry_waiting))

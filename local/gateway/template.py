@@ -1,5 +1,6 @@
 """What the template says, read by SAM CLI's own parser: functions with their environment, routes, buckets and triggers."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
 from local.gateway.function import Function
 
+_KEPT = {"ScheduledRetry"}
+_RATE = re.compile(r"rate\((\d+) (second|minute|hour)s?\)")  # AWS knows no seconds; tests do
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _RETRIES = 2  # Lambda's own number, where a function says nothing
 
 
@@ -40,12 +44,23 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """An event of a function's that comes every so many seconds."""
+
+    name: str
+    function: str
+    seconds: float
+    event: bytes
+
+
+@dataclass(frozen=True)
 class Project:
     """All that the runtime takes from a template. ``api`` is SAM CLI's, ``runner`` too: they go to its services."""
 
     functions: Mapping[str, Function]
     buckets: tuple[Bucket, ...]
     triggers: tuple[Trigger, ...]
+    schedules: tuple[Schedule, ...]
     api: Any
     runner: Any
 
@@ -77,7 +92,7 @@ def read(template: Path, parameters: Mapping[str, str], variables: Mapping[str, 
     }
     triggers = tuple(_triggers(resources, buckets))
     api = ApiProvider(stacks, cwd=folder, disable_authorizer=False).api
-    return Project(functions, tuple(buckets.values()), triggers, api, runner)
+    return Project(functions, tuple(buckets.values()), triggers, tuple(_schedules(resources)), api, runner)
 
 
 def _function(config: Any) -> Function:
@@ -115,6 +130,20 @@ def _triggers(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> li
                     dead_letters=_queue(resources, invoked.get("DestinationConfig", {}).get("OnFailure", {})),
                 )
             )
+    return found
+
+
+def _schedules(resources: Mapping[str, Any]) -> list[Schedule]:
+    """The schedules that are kept here. The others are for a deployment: nobody's laptop is to take backups at night."""
+    found = []
+    for name in _KEPT & resources.keys():
+        properties = resources[name]["Properties"]
+        rate = _RATE.fullmatch(properties["ScheduleExpression"])
+        if rate is not None:
+            target = properties["Target"]
+            function = target["Arn"].rsplit(":", 1)[-1]  # with which SAM CLI's parser ends an ARN
+            seconds = int(rate[1]) * _SECONDS[rate[2]]
+            found.append(Schedule(name, function, seconds, target["Input"].encode()))
     return found
 
 

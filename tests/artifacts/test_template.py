@@ -323,7 +323,7 @@ def test_old_tables_are_kept_until_accept_unless_it_is_said_how_long_and_recover
     synthesised: Json,
 ) -> None:
     for days, schedule in ((0, "rate(15 minutes)"), (14, "")):
-        stack = Stack(synthesised, **DEPLOYMENTS["least"], KeepOldDays=days, RecoverSchedule=schedule)
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], KeepOldDays=days, RecoverSchedule=schedule, RetryHours=0)
         variables = stack.resources["RestoreFunction"]["Properties"]["Environment"]["Variables"]
         assert variables["KEEP_OLD_DAYS"] == days
         assert ("ScheduledRecovery" in stack.resources) is ("SchedulerRole" in stack.resources) is bool(schedule)
@@ -439,9 +439,19 @@ def test_without_a_check_the_alarm_on_age_sounds(synthesised: Json) -> None:
         assert stack.resources[name]["Properties"]["TreatMissingData"] == "breaching"
 
 
-def test_nothing_but_recovery_happens_by_itself_unless_it_is_asked_for(stack: Stack) -> None:
+def test_loads_are_retried_by_themselves_for_so_many_hours_or_not_at_all(synthesised: Json) -> None:
+    for hours in (12, 0):
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], RetryHours=hours)
+        assert stack.resources["LoadFunction"]["Properties"]["Environment"]["Variables"]["RETRY_HOURS"] == hours
+        assert ("ScheduledRetry" in stack.resources) is bool(hours)
+
+
+def test_nothing_but_recovery_and_retries_happen_by_themselves_unless_it_is_asked_for(stack: Stack) -> None:
     schedules = stack.of("AWS::Scheduler::Schedule")
-    expected = {"ScheduledRecovery": ("recover", "rate(15 minutes)", "RestoreFunction")}
+    expected = {
+        "ScheduledRecovery": ("recover", "rate(15 minutes)", "RestoreFunction"),
+        "ScheduledRetry": ("retry", "rate(1 minute)", "LoadFunction"),
+    }
     if stack.condition("HasBackupSchedule"):
         expected["ScheduledBackup"] = ("backup", "cron(0 3 * * ? *)", "BackupFunction")
     if stack.condition("HasDrillSchedule"):

@@ -24,6 +24,7 @@ _IDS = {
     "/verifications/{id}": ["@verification"],
     "/loads/{id}": ["@load"],
     "/loads/{id}/rejects": ["@load"],
+    "/loads/{id}/cancel": ["@load"],
     "/loads/{id}/retry": ["@load"],
     "/restores/{id}": ["@restore"],
     "/restores/{id}/undo": ["@done", "@undone"],

@@ -132,3 +132,8 @@ def test_a_function_is_tried_as_often_as_the_template_says_and_without_a_destina
     assert until(lambda: "OnceMoreFunction: given up for once-more/fails" in log.read_text())
     assert len(seen("once-more/fails")) == 2
     assert not letters()
+
+
+def test_a_schedule_of_retries_comes_at_its_rate_and_no_other(seen: Callable[[str], list[str]]) -> None:
+    assert until(lambda: len(seen("scheduled")) >= 2)
+    assert seen("scheduled-otherwise") == []

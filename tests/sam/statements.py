@@ -101,6 +101,14 @@ def rejects(body: str, seen: Seen) -> None:
     assert body.count("\n") == READ - GOOD
 
 
+def retried(body: Any, seen: Seen) -> None:
+    assert body == {"loads": [], "more": False}
+
+
+def waiting(answer: Any, seen: Seen) -> None:
+    assert answer == {"loads": []}
+
+
 def backup(body: Any, seen: Seen) -> None:
     assert (body["state"], body["rows"], body["format"]) == ("done", ROWS, "parquet")
     assert {table["name"]: table["rows"] for table in body["tables"]} == {
@@ -204,6 +212,9 @@ STATEMENTS = {
     "load": Statement(LOAD, account, 200, named="load"),
     "load-rejects": Statement(LOAD, rejects, 200, named="load"),
     "retry-load": Statement(LOAD, account, 200, named="load"),
+    "retry-loads": Statement(LOAD, retried, 202),
+    "retry-waiting": Statement(LOAD, waiting),
+    "cancel-load": Statement(LOAD, account, 200, named="load"),
     "resume-s3": Statement(LOAD, resume_s3, named="load"),
     "backup": Statement(BACKUP, backup, 201, leaves="backup"),
     "backups": Statement(BACKUP, backups, 200),

@@ -20,6 +20,7 @@ LAYERS = [
     ["recovery", "preflight", "standing_views"],
     ["exchange"],
     ["current"],
+    ["later", "cancel"],
     ["handover", "loadlist", "rejectpage", "blockwriter", "progress", "source", "standing", "lanes", "sending"],
     ["underway"],
     ["entries", "spool"],
@@ -58,7 +59,7 @@ LAYERS = [
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],
     ["dialect"],
-    ["served", "options", "deadline", "curl", "signing"],
+    ["served", "options", "deadline", "curl", "placing", "signing"],
     ["errors"],
 ]
 

@@ -15,11 +15,16 @@ from tableferry.store import Object, Store, encode_name
 
 _BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alone, in a busy database
 _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
+_DUE_AT_MOST = timedelta(hours=1)  # many may be due at once, and few be loaded at a time
 _ID = re.compile(r"[0-9a-f]{32}")
 
-State = Literal["running", "done", "rejected", "failed", "stalled", "replaced"]
-MARKED = ("done", "rejected", "failed", "replaced")
+State = Literal["running", "done", "rejected", "failed", "stalled", "replaced", "cancelled", "waiting"]
+MARKED = ("done", "rejected", "failed", "replaced", "cancelled", "waiting")
+OVER = ("done", "rejected", "cancelled")
+"""States in which nobody goes on with a load by himself, and there is nothing to stop."""
 """States by which loads are listed: those that last."""
+
+_NO_MORE: dict[str, object] = {"next_try": None, "tries": 0, "failing_since": None}
 
 
 class Account(BaseModel):
@@ -29,8 +34,9 @@ class Account(BaseModel):
     when this was so. It is ``rejected`` if no row was good, and ``reason`` then says why. A load is ``stalled`` if
     nobody has gone on with it for 15 minutes: its function died, and a retry lets it go on. It is ``replaced`` if a
     restore put another table in the place of the one that its rows went into: a retry loads into the table as it is now
-    what that does not have. ``restore`` is the one that had brought the table of which the counts tell, ``database`` the id
-    by which the ledger knows its own, ``notes`` what happened on the way.
+    what that does not have. It is ``cancelled`` if it was to stop; what is in stays. ``restore`` is the one that had brought the table of which the counts tell, ``database`` the id
+    by which the ledger knows its own, ``notes`` what happened on the way. It is ``waiting`` for its ``next_try`` while the
+    database or S3 is away: ``failing_since`` then, ``tries`` have failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,13 +64,17 @@ class Account(BaseModel):
     database: str | None = None
     restore: str | None = None
     notes: tuple[str, ...] = ()
+    tries: int = 0
+    failing_since: datetime | None = None
+    next_try: datetime | None = None
     signed: bool = True
     """Whether a key of this deployment signed the account; where not, nothing is done by it. Not written."""
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
-        dead = self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
-        return self.model_copy(update={"state": "stalled"}) if self.state == "running" and dead else self
+        dead = self.state == "running" and self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
+        missed = self.state == "waiting" and (self.next_try is None or now > self.next_try + _DUE_AT_MOST)
+        return self.model_copy(update={"state": "stalled"}) if dead or missed else self
 
     def silent(self, now: datetime) -> timedelta:
         """For how long nobody has written it."""
@@ -73,14 +83,21 @@ class Account(BaseModel):
     def ended(self, state: State, reason: str | None = None) -> Account:
         """The account of a load that has come to the end of its file now."""
         end = {"state": state, "reason": reason, "finished": datetime.now(UTC), "bytes": self.size, "error": None}
-        return self.model_copy(update=end)
+        return self.model_copy(update=end | _NO_MORE)
 
     def failed(self, kind: str, detail: str) -> Account:
         """The account of a load that has ended now, and why."""
         error = {"type": kind, "detail": detail}
         return self.model_copy(
-            update={"state": "failed", "finished": datetime.now(UTC), "error": error, "reason": None}
+            update={"state": "failed", "finished": datetime.now(UTC), "error": error, "reason": None, **_NO_MORE}
         )
+
+    def cancelled(self) -> Account:
+        """The account of a load that has stopped by request."""
+        went = self.inserted + self.updated
+        reason = f"It was cancelled: of the first {self.read} rows {went} are in the table, and none after them."
+        end = {"state": "cancelled", "reason": reason, "finished": datetime.now(UTC), "error": None}
+        return self.model_copy(update=end | _NO_MORE)
 
     def replaced(self, detail: str) -> Account:
         """The account of a load whose table is another by now."""

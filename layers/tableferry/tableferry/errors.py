@@ -242,5 +242,9 @@ class TooLarge(InvalidRequest):
     """A compressed file becomes more times its size than it may."""
 
 
+class LoadCancelled(TableferryError):
+    """The load was to stop, by request."""
+
+
 class LoadUnderWay(Conflict):
     """Another invocation has the load, and does not seem to be alive: its account is not this one's to write."""

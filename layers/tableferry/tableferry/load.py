@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import pymysql
 
 from tableferry import account as accounts
-from tableferry import epoch, handover, ledger, options
+from tableferry import cancel, epoch, handover, later, ledger, options
 from tableferry.account import Account
 from tableferry.blocks import blocks
 from tableferry.blockwriter import BlockWriter, Target, Written
@@ -25,6 +25,7 @@ from tableferry.errors import (
     BeingReplaced,
     Conflict,
     InvalidRequest,
+    LoadCancelled,
     LoadUnderWay,
     RecordNotFound,
     TableferryError,
@@ -69,6 +70,7 @@ def load(
     workers: int = 2,
     ledger_days: int = 0,
     deadline: Deadline = NEVER,
+    retry_hours: float = 0,
 ) -> Account:
     """Put a file's good rows into a table; the others go to the rejects, and the account says how many of each.
 
@@ -76,10 +78,12 @@ def load(
     handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never be
     loaded ends in an account that is failed, and a load whose table a restore exchanges in one that is replaced; ``again``
     tries those once more, with what the ledger says of the table as it is now. The options are the table's, those of the
-    object's metadata, and those ``given`` by a request. Memory: 40 MiB for each of the ``workers``' blocks and the next.
+    object's metadata, and those ``given`` by a request. With ``retry_hours``, a load that the database or S3 stopped waits
+    for its next try, for so long. Memory: 40 MiB for each of the ``workers``' blocks and the next.
 
     Raises:
-        DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the account says failed until then.
+        DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the account says failed until then. With
+            ``retry_hours`` only if not even the account can be written.
     """
     begun = Account(
         id=accounts.load_id(store.bucket, uploaded),
@@ -97,6 +101,8 @@ def load(
     except LoadUnderWay:
         raise
     except TableferryError as error:
+        if retry_hours and (error.transient or isinstance(error, Conflict)):
+            return work.put_off(error, retry_hours)
         failed = work.failed(error.name, str(error))
         if error.transient or isinstance(error, Conflict):
             raise
@@ -166,11 +172,21 @@ class _Load:
     def failed(self, kind: str, detail: str) -> Account:
         """Save why it went no further, unless somebody else has done the load meanwhile."""
         known = self._known()
-        if known and known.state in ("done", "rejected"):
+        if known and known.state in ("done", "rejected", "cancelled"):
             return known
         # An invocation that did not come to read the ledger knows nothing of the blocks that are in.
         account = self.account if known is None or self.account.saved else known
         return accounts.save(self.store, account.failed(kind, detail))
+
+    def put_off(self, error: TableferryError, hours: float) -> Account:
+        """Save that the load waits for its next try, or that it has failed for so many hours."""
+        known = self._known()
+        if known and known.state in ("done", "rejected", "cancelled"):
+            return known
+        account = self.account if known is None or self.account.saved else known
+        return later.put_off(self.store, account, error, hours, datetime.now(UTC)) or accounts.save(
+            self.store, account.failed(error.name, str(error))
+        )
 
     def _left_to_the_other(self) -> Account:
         """The account as somebody else writes it.
@@ -227,7 +243,8 @@ class _Load:
                 notes = (*notes, before.error["detail"] if before.error else "")
             elif fewer(begun := entries.state(connection), known):
                 notes = (*notes, put_back(known, begun))
-        self.account = self.account.model_copy(update={"started": known.started, "notes": notes})
+        tried = {"tries": known.tries, "failing_since": known.failing_since}
+        self.account = self.account.model_copy(update={"started": known.started, "notes": notes, **tried})
         return None
 
     def _blocks(self, connection: Connection, entries: Entries) -> bool:
@@ -240,8 +257,9 @@ class _Load:
         state = entries.state(connection)
         progress = Progress(self.store, self.account, state or State(Position()))
         self.account = progress.save()
-        failure: InvalidRequest | None = None
+        failure: InvalidRequest | LoadCancelled | None = None
         try:
+            self._stop_if_cancelled()
             source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
             given = source.reading.rules.columns
             parents = parents_of(connection, table, given) if chosen.on_duplicate is OnDuplicate.REJECT else None
@@ -252,7 +270,9 @@ class _Load:
                 finally:
                     progress.reached(target.state)
                     self.account = progress.account
-        except InvalidRequest as error:
+                    if target.state.next != (state.next if state else source.start):  # it got further
+                        self.account = self.account.model_copy(update={"tries": 0, "failing_since": None})
+        except (InvalidRequest, LoadCancelled) as error:
             failure, ended = error, True
         self.account = self._finish(connection, entries, failure) if ended else progress.save()
         return ended
@@ -284,24 +304,34 @@ class _Load:
             wait_until(under_way=0)
         return True
 
-    @staticmethod
-    def _beat(connection: Connection, progress: Progress) -> None:
-        """Show now and then that the load is alive: else the server would give the connection up, and with it the lock."""
+    def _beat(self, connection: Connection, progress: Progress) -> None:
+        """Show now and then that the load is alive: else the server would give the connection up, and with it the lock.
+
+        Raises:
+            LoadCancelled: it is to stop.
+        """
         if progress.is_due:
             execute(connection, "DO 0")
             progress.save()
+            self._stop_if_cancelled()
+
+    def _stop_if_cancelled(self) -> None:
+        if cancel.ordered(self.store, self.account.id):
+            raise LoadCancelled("The load was cancelled.")
 
     def _lane(self, stack: ExitStack) -> Connection:
         return stack.enter_context(self.database.connect(also=_HOLDS_ROWS, patience=_PATIENCE_SECONDS))
 
-    def _finish(self, connection: Connection, entries: Entries, failure: InvalidRequest | None) -> Account:
+    def _finish(self, connection: Connection, entries: Entries, failure: TableferryError | None) -> Account:
         """Put the rejects together, and close the ledger's account and the bucket's."""
         key = None
         if self.account.rejected:
             key = accounts.rejects_key(self.account)
             self.store.put_pieces(key, lines(self.store, entries.rejects(connection)), "application/x-ndjson")
         account = self.account.model_copy(update={"rejects": key})
-        if failure is not None:
+        if isinstance(failure, LoadCancelled):
+            ended = account.cancelled()
+        elif failure is not None:
             ended = account.failed(failure.name, str(failure))
         elif account.read and account.rejected == account.read:
             state = entries.state(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -67,3 +68,17 @@ def listed(
                 if len(chosen) == limit:
                     return LoadList(loads=list(chosen.values()), next=last)
     return LoadList(loads=list(chosen.values()), next=last)
+
+
+def gathered(store: Store, table: str | None, states: Sequence[State], seconds: float) -> tuple[list[Account], bool]:
+    """The loads in one of these states, as far as they are signed, and whether there are more than could be read in so many seconds."""
+    until = time.monotonic() + seconds
+    found: dict[str, Account] = {}
+    for state in states:
+        page = LoadList(loads=[], next="")
+        while page.next is not None:
+            if time.monotonic() > until:
+                return list(found.values()), True
+            page = listed(store, None, table, state, _READ_AT_MOST, page.next or None)
+            found |= {load.id: load for load in page.loads if load.signed}
+    return list(found.values()), False

@@ -158,6 +158,20 @@ class LoadRequest(LoadOptions):
     key: str
 
 
+class RetryRequest(Request):
+    """Which loads to try again: of one table, in one state; else all that failed, stalled or wait."""
+
+    table: TableName | None = None
+    state: Literal["failed", "stalled", "waiting", "rejected", "replaced", "cancelled"] | None = None
+
+
+class Retried(BaseModel):
+    """The loads that are tried again; ``more`` if there was no time for all: send the request again."""
+
+    loads: list[str]
+    more: bool
+
+
 class BackupRequest(Request):
     """All tables where none are named."""
 
@@ -245,6 +259,10 @@ class SignRequest(Request):
     """The restore whose record is to be signed anew."""
 
     restore: str
+
+
+class Nothing(Request):
+    """Nothing to ask for: an action of a schedule's, without fields."""
 
 
 class RecoverRequest(Request):

@@ -12,6 +12,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.InvalidRequest: HTTPStatus.BAD_REQUEST,
     errors.TooManyRejects: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooLarge: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.LoadCancelled: HTTPStatus.CONFLICT,
     errors.LoadUnderWay: HTTPStatus.CONFLICT,
     errors.TooManyRows: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -103,6 +103,9 @@ class Settings:
     ledger_days: int = 30
     """What the ledger has of loads and requests is forgotten after so many days; 0 keeps it."""
 
+    retry_hours: int = 0
+    """A load that the database or S3 stopped is tried again for so many hours; 0 leaves it to whoever called."""
+
     tables: TableSettings = field(default_factory=lambda: TableSettings({}))
 
     @classmethod
@@ -123,6 +126,7 @@ class Settings:
             lock_days=_number(env, "OBJECT_LOCK_DAYS", 0),
             keep_old_days=_number(env, "KEEP_OLD_DAYS", 0),
             ledger_days=ledger_days(env),
+            retry_hours=_number(env, "RETRY_HOURS", 0),
             tables=table_settings(env),
         )
 
