@@ -24,7 +24,7 @@ from local.state import ROOT, State
 
 FUNCTIONS = {  # each with an event that it answers without much work, and the seconds in which it should be there
     "InsertFunction": ("insert-json", 0.4),
-    "LoadFunction": ("loads", 0.9),
+    "UploadsFunction": ("loads", 0.9),
     "BackupFunction": ("backups", 0.9),
     "RestoreFunction": ("restores", 0.9),
 }

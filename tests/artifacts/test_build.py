@@ -23,7 +23,7 @@ from tests.artifacts import elf
 from tests.effort import thorough
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
-FUNCTIONS = ("InsertFunction", "LoadFunction", "BackupFunction", "RestoreFunction")
+FUNCTIONS = ("InsertFunction", "LoadFunction", "UploadsFunction", "BackupFunction", "RestoreFunction")
 MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}  # Lambda's word for it, and Linux's
 OLDEST_GLIBC = (2, 28)  # what the wheels in the layer run on: manylinux_2_28
 LIMIT = 250_000_000  # bytes that a function and its layers may unzip to

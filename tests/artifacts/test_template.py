@@ -253,11 +253,27 @@ def test_only_those_who_sign_and_read_manifests_have_the_key(stack: Stack) -> No
         for name, found in stack.of("AWS::Lambda::Function").items()
         if "SIGNING_KEY" in found["Environment"]["Variables"]
     }
-    assert set(holders) == {"BackupFunction", "RestoreFunction", "LoadFunction"}
+    assert set(holders) == {"BackupFunction", "RestoreFunction", "LoadFunction", "UploadsFunction"}
     for name in ("BackupFunction", "RestoreFunction"):
         assert holders[name]["Fn::Sub"][0] == "{{resolve:secretsmanager:${Secret}}}"  # never in the template itself
     # A load signs its own accounts, by a key with which no manifest and no restore can be signed.
-    assert holders["LoadFunction"] == {"Fn::Sub": "{{resolve:secretsmanager:${LoadSigningKey}}}"}
+    for name in ("LoadFunction", "UploadsFunction"):
+        assert holders[name] == {"Fn::Sub": "{{resolve:secretsmanager:${LoadSigningKey}}}"}
+
+
+def test_loads_have_a_limit_that_the_routes_do_not_share(synthesised: Json) -> None:
+    for given, limit in (({}, 10), ({"LoadConcurrency": 4}, 4), ({"LoadConcurrency": 0}, None)):
+        stack = Stack(synthesised, **DEPLOYMENTS["least"], **given)
+        functions = dict(stack.of("AWS::Lambda::Function").items())
+        reserved = {name: found.get("ReservedConcurrentExecutions") for name, found in functions.items()}
+        assert {name: found for name, found in reserved.items() if found} == ({"LoadFunction": limit} if limit else {})
+        permitted = {
+            found["FunctionName"]["Ref"]
+            for found in stack.of("AWS::Lambda::Permission").values()
+            if found["Principal"] == "apigateway.amazonaws.com"
+        }
+        assert "UploadsFunction" in permitted
+        assert "LoadFunction" not in permitted
 
 
 def test_a_function_reaches_the_database_and_s3_and_nothing_else(stack: Stack) -> None:
@@ -333,7 +349,7 @@ def test_what_is_said_of_tables_and_of_the_ledger_reaches_the_functions_that_ask
     said = '{"jobs": {"on_duplicate": "update"}}'
     for given, expected in (({}, ("{}", 30)), ({"TableSettings": said, "LedgerDays": 7}, (said, 7))):
         stack = Stack(synthesised, **DEPLOYMENTS["least"], **given)
-        for function in ("InsertFunction", "LoadFunction"):
+        for function in ("InsertFunction", "LoadFunction", "UploadsFunction"):
             variables = stack.resources[function]["Properties"]["Environment"]["Variables"]
             assert (variables["TABLE_SETTINGS"], variables["LEDGER_DAYS"]) == expected
         assert (
