@@ -19,10 +19,11 @@ class Server:
         version: str,
         unknown: frozenset[str] = frozenset(),
         denied: frozenset[str] = frozenset(),
+        code: int = 1227,
         instead: dict[str, str] | None = None,
         status: int = 0,
     ) -> None:
-        self.version, self.unknown, self.denied = version, unknown, denied
+        self.version, self.unknown, self.denied, self.code = version, unknown, denied, code
         self.instead = instead or {}
         self.server_status = status
         self.values: dict[str, str] = {"sql_log_bin": "1", "insert_id": "0"}
@@ -52,7 +53,7 @@ class Server:
         if sql.startswith("SET SESSION "):
             said = dict(part.split(" = ", 1) for part in _split(sql.removeprefix("SET SESSION ")))
             if self.denied & set(said):
-                raise pymysql.err.OperationalError(1227, "Access denied; you need (at least one of) …")
+                raise pymysql.err.OperationalError(self.code, "Access denied, or a read only variable")
             self.values |= {name: "50" if "LEAST" in value else value.strip("'") for name, value in said.items()}
 
     def fetchone(self) -> tuple[str]:
@@ -115,8 +116,9 @@ def test_a_variable_that_a_server_has_not_is_left_out_and_remembered() -> None:
     assert len(server.statements) == 2
 
 
-def test_a_variable_that_only_administrators_may_set_has_to_be_right() -> None:
-    right = Server("8.0.36", denied=frozenset({"sql_big_selects"}), instead={"sql_big_selects": "1"})
+@pytest.mark.parametrize("code", [1227, 1229, 1238])
+def test_a_variable_that_nobody_may_set_here_has_to_be_right(code: int) -> None:
+    right = Server("8.0.36", denied=frozenset({"sql_big_selects"}), code=code, instead={"sql_big_selects": "1"})
     begin(right)
     right.statements.clear()
     begin(right)

@@ -8,9 +8,10 @@ import polars as pl
 import pymysql
 
 from tableferry import loader
+from tableferry.again import was_rolled_back
 from tableferry.columns import Kind
 from tableferry.crew import Crew
-from tableferry.database import Connection, error_code, is_mariadb, rows
+from tableferry.database import Connection, is_mariadb, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.store import Store
@@ -19,7 +20,7 @@ from tableferry.verify import fetch
 Progress = Callable[[int, int, int], None]
 
 _LARGE_BYTES = 16 * 1024 * 1024
-_TRIES, _IN_THE_WAY = 20, {1205, 1213}  # lock wait timeout, deadlock
+_TRIES = 20
 
 
 def fill(
@@ -59,7 +60,7 @@ def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entr
             loader.load(connection, table_sql, text, entry.codecs)
             return
         except pymysql.err.OperationalError as error:
-            if error_code(error) not in _IN_THE_WAY or not tries_left:
+            if not was_rolled_back(error) or not tries_left:
                 raise
 
 

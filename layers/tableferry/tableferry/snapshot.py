@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import pymysql
 
+from tableferry.again import was_rolled_back
 from tableferry.database import Connection, Database, error_code, execute, is_mariadb, rows
 from tableferry.errors import Conflict
 from tableferry.session import Mode
@@ -20,7 +21,6 @@ from tableferry.tables import Table
 
 _IMPATIENT = {"lock_wait_timeout": 3}
 _LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}
-_IN_THE_WAY = {_LOCK_WAIT_TIMEOUT, 1213}  # and a deadlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def open_snapshot(database: Database, tables: Sequence[Table], workers: int) -> 
             try:
                 opened = _open(stack, database, tables, at_most)
             except pymysql.err.MySQLError as error:
-                if error_code(error) not in _IN_THE_WAY:
+                if not was_rolled_back(error):
                     raise
                 continue
             yield opened
