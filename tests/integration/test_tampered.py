@@ -10,10 +10,10 @@ import boto3
 import polars as pl
 import pytest
 
-from tableferry import archive, manifest, shadow, verify
+from tableferry import archive, digest_keys, manifest, shadow, verify
 from tableferry.archive import Format
 from tableferry.columns import Codec
-from tableferry.digest import Digest, digest
+from tableferry.digest import PLAIN, Digest, digest
 from tableferry.errors import BackupDamaged, TableFinding
 from tableferry.identity import new_id
 from tableferry.manifest import Manifest
@@ -344,7 +344,7 @@ def test_a_manifest_that_was_edited_is_refused_by_its_signature(
     assert built == []
 
 
-@pytest.mark.parametrize("edit", [edit for edit in CONTRADICTIONS if edit is not without_chunks])
+@pytest.mark.parametrize("edit", [edit for edit in CONTRADICTIONS if edit not in (without_chunks, another_digest)])
 def test_a_manifest_that_contradicts_itself_is_refused_whoever_signed_it(
     loaded: Database, built: list[object], edit: Callable[[Json], None]
 ) -> None:
@@ -362,7 +362,16 @@ def test_a_manifest_that_contradicts_itself_is_refused_whoever_signed_it(
     assert built == []
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_a_digest_that_is_not_the_rows_is_found_whoever_signed_it(loaded: Database) -> None:
+    """With a key it is no sum that the chunks' digests would have to add up to: the rows themselves say so."""
+    made = backup()
+    edited(made, another_digest, Settings.from_env().signing_keys)
+    for path, body in [(f"/backups/{made['id']}/verify", None), ("/restores", {"backup": made["id"]})]:
+        with verbs.unchanged(loaded):
+            assert "not" in post(path, body).problem(409)["detail"]
+
+
+@pytest.mark.parametrize("version", [0, 3, "1", None])
 def test_a_manifest_of_another_version_is_refused(loaded: Database, built: list[object], version: object) -> None:
     made = backup()
     edited(made, lambda content: content.update(version=version))
@@ -390,6 +399,7 @@ def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, mo
     [table] = made.tables
     [file] = table.objects
     data = verbs.store().get(file.key)[0]
+    hashing = digest_keys.of(verbs.store(), made)
     whole = (table.rows, table.digest)
     seen = {"sha": 0, "unreadable": 0, "digest": 0, "harmless": 0}
     for bit in random.Random(4).sample(range(len(data) * 8), 400):  # noqa: S311  # no secret
@@ -402,22 +412,17 @@ def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, mo
         # Behind the sum stands the digest: where the manifest names the sum of the flipped file, no row gets in changed.
         forged = file.model_copy(update={"sha256": hashlib.sha256(flipped).hexdigest()})
         try:
-            found = digest(verify.fetch(held, made, table, forged), table.codecs)  # type: ignore[arg-type]
+            found = digest(verify.fetch(held, made, table, forged), table.codecs, hashing)  # type: ignore[arg-type]
         except BackupDamaged:
             seen["unreadable"] += 1
             continue
-        same = (found.rows, found.hex) == whole
+        same = (found.rows, hashing.text(found)) == whole
         seen["harmless" if same else "digest"] += 1
         if same:  # a bit that means nothing, such as one of the writer's name: the rows are what they were
-            assert digest(archive.read(bytes(flipped), table.codecs, made.format), table.codecs) == Digest(
-                *numbers(whole)
-            )
+            again = digest(archive.read(bytes(flipped), table.codecs, made.format), table.codecs, hashing)
+            assert (again.rows, hashing.text(again)) == whole
     assert seen["sha"] == 400
     assert seen["unreadable"] + seen["digest"] > 100
-
-
-def numbers(whole: tuple[int, str]) -> tuple[int, int]:
-    return whole[0], int(whole[1], 16)
 
 
 class Held:
@@ -431,7 +436,7 @@ class Held:
 
 
 def test_a_long_list_of_what_is_wrong_is_cut_and_says_so() -> None:
-    finding = verify._finding(TABLE, [f"problem {number}" for number in range(100)], Digest(), 0)
+    finding = verify._finding(TABLE, [f"problem {number}" for number in range(100)], Digest(), 0, PLAIN)
     assert isinstance(finding, TableFinding)
     assert len(finding.problems) == 21
     assert finding.problems[-1] == "And 80 more."

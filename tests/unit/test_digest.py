@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tableferry import archive
 from tableferry.columns import Codec, Kind
-from tableferry.digest import Digest, digest
+from tableferry.digest import PLAIN, Digest, Hashing, digest
 
 COLUMNS = (
     Codec("i", Kind.INT),
@@ -59,9 +59,49 @@ def test_a_row_is_hashed_as_the_documentation_says() -> None:
 
 
 def test_the_vectors_have_not_changed() -> None:
-    assert digest(frame(ONE), COLUMNS).hex == "e81e46b9c93356e7f4591c70d2dcc78e"
-    assert digest(frame(ONE, NULLS), COLUMNS).hex == "30e4833bef6c205422ca8461b2374434"
-    assert Digest().hex == "0" * 32
+    assert PLAIN.text(digest(frame(ONE), COLUMNS)) == "e81e46b9c93356e7f4591c70d2dcc78e"
+    assert PLAIN.text(digest(frame(ONE, NULLS), COLUMNS)) == "30e4833bef6c205422ca8461b2374434"
+    assert PLAIN.text(Digest()) == "0" * 32
+
+
+KEYED = Hashing(bytes(range(64)))
+
+
+def test_with_a_key_a_row_is_hashed_and_the_sum_is_written_as_the_documentation_says() -> None:
+    texts = ("-1", "18446744073709551615", "1.100", str(1 << 63), "0001-01-01", "9999-12-31 23:59:59.999", "é", "00ff")
+    rows = ("".join(f"{len(text.encode())}:{text}" for text in texts), "-" * 8)
+    hashes = [hashlib.blake2b(row.encode(), digest_size=16, key=KEYED.key).digest() for row in rows]
+    total = sum(int.from_bytes(one, "little") for one in hashes) % 2**128
+    found = digest(frame(ONE, NULLS), COLUMNS, KEYED)
+    assert found == Digest(2, total)
+    written = struct.pack("<Q", 2) + total.to_bytes(16, "little")
+    final = hashlib.blake2b(written, digest_size=16, key=KEYED.key, person=b"tableferry sum")
+    assert KEYED.text(found) == final.hexdigest()
+
+
+def test_the_vectors_with_a_key_have_not_changed() -> None:
+    assert KEYED.text(digest(frame(ONE), COLUMNS, KEYED)) == "3c03ed8b1c66adf9d344adb81f762b3d"
+    assert KEYED.text(digest(frame(ONE, NULLS), COLUMNS, KEYED)) == "0761dc8718f7109e5f0931f03c7e9ab0"
+    assert KEYED.text(Digest()) == "b7c55a7df7fe74787870a00037045af3"
+
+
+def test_with_a_key_what_is_written_of_two_halves_tells_nothing_of_the_whole() -> None:
+    """Whoever chose rows for the sum of what he was shown would find the whole's digest among these."""
+    one, other, both = (digest(some, COLUMNS, KEYED) for some in (frame(ONE), frame(NULLS), frame(ONE, NULLS)))
+    assert one + other == both
+    shown = [int(KEYED.text(each), 16) for each in (one, other)]
+    whole = int(KEYED.text(both), 16)
+    assert whole not in {sum(shown) % 2**128, shown[0] ^ shown[1], *shown}
+    assert {both.total, one.total, other.total}.isdisjoint({whole, *shown})
+
+
+@given(st.lists(st.binary(max_size=700), min_size=1, max_size=40), st.binary(max_size=64))
+def test_rows_of_every_length_are_hashed_with_and_without_a_key_as_hashlib_does(rows: list[bytes], key: bytes) -> None:
+    columns = [Codec("b", Kind.BYTES)]
+    made = digest(pl.DataFrame({"b": rows}, schema={"b": pl.Binary}), columns, Hashing(key))
+    texts = [f"{2 * len(row)}:{row.hex()}".encode() for row in rows]
+    hashes = [hashlib.blake2b(text, digest_size=16, key=key).digest() for text in texts]
+    assert made.total == sum(int.from_bytes(one, "little") for one in hashes) % 2**128
 
 
 def test_null_and_the_empty_text_differ() -> None:
@@ -146,9 +186,9 @@ def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, d
     values = data.draw(st.lists(cells | st.none(), min_size=1, max_size=5))
     frame = held(codec, values)
     expected = plainly(values, text)
-    assert digest(frame, [codec]).hex == expected
+    assert PLAIN.text(digest(frame, [codec])) == expected
     for form in archive.Format:
-        assert digest(archive.read(archive.write(frame, [codec], form), [codec], form), [codec]).hex == expected
+        assert PLAIN.text(digest(archive.read(archive.write(frame, [codec], form), [codec], form), [codec])) == expected
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -29,6 +29,7 @@ LAYERS = [
     ["filling", "readback"],
     ["difference", "verify", "orphans", "outcome", "fits", "scratch"],
     ["carried", "crossing", "likeness", "collations", "present", "crew", "secondary"],
+    ["digest_keys"],
     ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames"],
     [
         "sure",

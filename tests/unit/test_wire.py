@@ -23,7 +23,7 @@ from tableferry import archive, binary, native, wire
 from tableferry.archive import Format
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
-from tableferry.digest import Digest, digest
+from tableferry.digest import Digest, Hashing, digest
 from tableferry.errors import NotSupported
 from tableferry.native import Into
 from tableferry.splitter import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
@@ -242,20 +242,25 @@ def results(draw: st.DrawFn) -> tuple[list[Codec], list[list[Value]]]:
 
 
 @settings(max_examples=150, deadline=None)
-@given(result=results(), at_once=st.integers(1, 300), most_bytes=st.integers(1, 2000))
+@given(
+    result=results(),
+    at_once=st.integers(1, 300),
+    most_bytes=st.integers(1, 2000),
+    key=st.just(b"") | st.binary(max_size=64),
+)
 def test_both_splitters_make_the_same_of_every_result(
-    result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int
+    result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int, key: bytes
 ) -> None:
     if not native.library():
         pytest.skip("no native library: no C compiler here")
     columns, rows = result
-    ours, plain = (
-        read(opened(make, columns, most_bytes, 7), stream(columns, rows), at_once) for make in (compiled, Plain)
-    )
+    given = (columns, [wire_of(column) for column in columns], most_bytes, 7, 3)
+    makes = (compiled(*given, Into.FRAME, b"", key), Plain(*given, Hashing(key)))
+    ours, plain = (read(splitter, stream(columns, rows), at_once) for splitter in makes)
     for one, other in zip(ours, plain, strict=True):
         assert one.content.equals(other.content)
         assert one.content.schema == other.content.schema
-        assert one.digest == other.digest == digest(one.content, columns)
+        assert one.digest == other.digest == digest(one.content, columns, Hashing(key))
     assert sum((batch.digest for batch in ours), Digest()).rows == len(rows)
 
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 
 import pymysql
 
-from tableferry import __version__, carried, catalog, chunks, ddl, documents, manifest, wire
+from tableferry import __version__, carried, catalog, chunks, ddl, digest_keys, documents, manifest, wire
 from tableferry.archive import Format, names
 from tableferry.columns import Codec, codecs, select
 from tableferry.crew import at_work
 from tableferry.database import Connection, Database, error_code, server_version
-from tableferry.digest import Digest
+from tableferry.digest import Digest, Hashing
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.sending import Rows, Sending, sending
@@ -85,6 +85,7 @@ def backup(
     started = datetime.now(UTC)
     # A try that was thought dead and comes back must not write over what another one's manifest names.
     attempt = secrets.token_hex(3)
+    key_id, hashing = digest_keys.newest(store)
     with database.connect(Mode.FAITHFUL) as connection, _as_planned():
         sources = plan(connection, database, tables)
         with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
@@ -97,13 +98,14 @@ def backup(
                 snapshot.connections[0], store, backup_id, attempt, [source.table.name for source in sources], lock_days
             )
             with sending(store, form, lock_days, _SENT_AT_ONCE * len(snapshot.connections)) as sender:
-                entries = _run(snapshot.connections, sender, tasks, chunk_bytes, progress)
+                entries = _run(snapshot.connections, sender, tasks, chunk_bytes, hashing, progress)
         _unchanged(connection, sources)
         server = server_version(connection)
         besides = catalog.passed_over(connection, database) if tables is None else []
         served = catalog.served_names(connection, database)
     done = Manifest(
         id=backup_id,
+        digest_key=key_id,
         tableferry=__version__,
         server=server,
         database=database.name,
@@ -112,7 +114,7 @@ def backup(
         position=snapshot.position,
         started=started,
         finished=datetime.now(UTC),
-        tables=tuple(_entry(source, tasks, entries) for source in sources),
+        tables=tuple(_entry(source, tasks, entries, hashing) for source in sources),
         complete=set(served) <= {source.table.name for source in sources},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
         ledger=kept,
@@ -153,6 +155,7 @@ class Chunk:
 
     task: Task
     digest: Digest
+    hashing: Hashing
     inexact: dict[str, int]
     objects: tuple[Future[ObjectEntry], ...]
 
@@ -162,13 +165,13 @@ class Chunk:
             lower=self.task.range.lower,
             upper=self.task.range.upper,
             rows=self.digest.rows,
-            digest=self.digest.hex,
+            digest=self.hashing.text(self.digest),
             objects=tuple(written.result() for written in self.objects),
             inexact=self.inexact,
         )
 
 
-def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int) -> Chunk:
+def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int, hashing: Hashing) -> Chunk:
     """Read one range of keys and have its files written; the same task writes the same keys again.
 
     The next range is read while these are still on their way.
@@ -178,27 +181,34 @@ def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_byt
     sql = select(table.sql, columns, where, chunks.in_key_order(table))
     seen = Digest()
     objects = []
-    for number, batch in enumerate(_read(connection, sql, columns, chunk_bytes, sender.form)):
+    for number, batch in enumerate(_read(connection, sql, columns, chunk_bytes, hashing, sender.form)):
         seen += batch.digest
         objects.append(sender.send(f"{task.prefix}-{number:05d}", batch, columns))
-    return Chunk(task, seen, documents.inexact(connection, table, where), tuple(objects))
+    return Chunk(task, seen, hashing, documents.inexact(connection, table, where), tuple(objects))
 
 
-def _read(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, form: Format) -> Iterator[Rows]:
+def _read(
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, hashing: Hashing, form: Format
+) -> Iterator[Rows]:
     if form is Format.CSV and has_lines(columns):
-        return wire.lines(connection, sql, columns, chunk_bytes, names(columns))
-    return wire.batches(connection, sql, columns, chunk_bytes)
+        return wire.lines(connection, sql, columns, chunk_bytes, hashing, names(columns))
+    return wire.batches(connection, sql, columns, chunk_bytes, hashing)
 
 
 def _run(
-    connections: Sequence[Connection], sender: Sending, tasks: Sequence[Task], chunk_bytes: int, progress: Progress
-) -> list[ChunkEntry]:
+    connections: Sequence[Connection],
+    sender: Sending,
+    tasks: Sequence[Task],
+    chunk_bytes: int,
+    hashing: Hashing,
+    progress: Progress,
+) -> list[tuple[ChunkEntry, Digest]]:
     """Every task, on as many threads as there are connections; the first error stops the rest."""
 
     def run(task: Task) -> Chunk:
         try:
             with hands.connection() as connection:
-                return back_up_chunk(connection, sender, task, chunk_bytes)
+                return back_up_chunk(connection, sender, task, chunk_bytes, hashing)
         except BaseException as error:
             sender.stop(error)  # the others have ranges of any size to read
             raise
@@ -209,8 +219,9 @@ def _run(
         entries = []
         try:
             for done, future in enumerate(futures, 1):
-                entries.append(future.result().entry())
-                progress(done, len(tasks), entries[-1].rows)
+                chunk = future.result()
+                entries.append((chunk.entry(), chunk.digest))
+                progress(done, len(tasks), chunk.digest.rows)
         except BaseException as error:
             sender.stop(error)
             raise
@@ -235,9 +246,12 @@ def _unchanged(connection: Connection, sources: Sequence[Source]) -> None:
             raise Conflict(f"The definition of table {source.table.name!r} changed during the backup; take it again.")
 
 
-def _entry(source: Source, tasks: Sequence[Task], entries: Sequence[ChunkEntry]) -> TableEntry:
-    own = [entry for task, entry in zip(tasks, entries, strict=True) if task.source is source]
-    total = sum((Digest(entry.rows, int(entry.digest, 16)) for entry in own), Digest())
+def _entry(
+    source: Source, tasks: Sequence[Task], done: Sequence[tuple[ChunkEntry, Digest]], hashing: Hashing
+) -> TableEntry:
+    parts = [part for task, part in zip(tasks, done, strict=True) if task.source is source]
+    own = [entry for entry, _ in parts]
+    total = sum((digest for _, digest in parts), Digest())
     types = {column.name: column.column_type for column in source.table.columns}
     return TableEntry(
         name=source.table.name,
@@ -249,6 +263,6 @@ def _entry(source: Source, tasks: Sequence[Task], entries: Sequence[ChunkEntry])
         triggers=source.triggers,
         rows=total.rows,
         bytes=sum(file.bytes for entry in own for file in entry.objects),
-        digest=total.hex,
+        digest=hashing.text(total),
         chunks=tuple(own),
     )

@@ -9,7 +9,7 @@ import polars as pl
 from tableferry import documents, wire
 from tableferry.columns import Codec, select
 from tableferry.database import Connection
-from tableferry.digest import Digest, digest
+from tableferry.digest import Digest, Hashing, digest
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
 from tableferry.verify import fetch
@@ -35,7 +35,7 @@ def first_difference(
 
 
 def same_but_for_json(
-    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str
+    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str, hashing: Hashing
 ) -> bool:
     """Whether a table is what was backed up, if JSON that no text gives back may have become what its text says.
 
@@ -48,7 +48,8 @@ def same_but_for_json(
         pl.col(name).map_elements(documents.as_read_back, return_dtype=pl.String) for name in sorted(entry.inexact)
     ]
     totals = [
-        sum((digest(frame.with_columns(loosely), columns) for frame in frames), Digest()) for frames in (written, found)
+        sum((digest(frame.with_columns(loosely), columns, hashing) for frame in frames), Digest())
+        for frames in (written, found)
     ]
     return totals[0] == totals[1]
 

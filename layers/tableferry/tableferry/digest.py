@@ -1,8 +1,16 @@
 """The content digest: what a table holds, as 128 bits.
 
-The digest of a set of rows is the sum, modulo 2**128, of the BLAKE2b-128 hashes of its rows, read as little-endian
-numbers and written as 32 hexadecimal digits. So it depends neither on the order of the rows nor on how a table was cut
-into chunks, two halves can be added up, and equal rows do not cancel out.
+Each row is hashed by BLAKE2b-128 (RFC 7693), and the hashes, read as little-endian numbers, are added up modulo 2**128.
+So the sum depends neither on the order of the rows nor on how a table was cut into chunks, the sums of two halves can be
+added up, and equal rows do not cancel out. What is written is
+
+- **digest 1**, without a key: the sum, as 32 hexadecimal digits. It proves sameness against accident. Whoever can choose
+  rows finds others with the same sum in minutes (the generalised birthday problem, Wagner 2002).
+- **digest 2**, with a key of 64 bytes: rows are hashed with the key, whose block is compressed once and not for each row.
+  The count of rows (8 bytes, little-endian) and the sum (16 bytes) are then hashed by BLAKE2b-128 with the same key and
+  the personalisation ``tableferry sum``. So who has not the key sees only whether two sets of rows are equal, and
+  nothing of a sum that he could work towards: a multiset hash after Clarke and others, 2003, which holds against rows
+  that were chosen. Digests with the same key can be compared; the key is derived from the one that signs manifests.
 
 A row is hashed as its columns' values one after the other, in the table's order, each as ``length:text`` with the
 length in bytes, and NULL as ``-``. The text of a value is its canonical form, whatever held it:
@@ -23,7 +31,7 @@ Test vectors are in ``tests/unit/test_digest.py``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import polars as pl
@@ -33,6 +41,9 @@ from tableferry.columns import Codec, Kind
 
 _MODULUS = 1 << 128
 _SECONDS_LENGTH = len("YYYY-MM-DD HH:MM:SS")
+
+
+_FINAL = b"tableferry sum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +56,36 @@ class Digest:
     def __add__(self, other: Digest) -> Digest:
         return Digest(self.rows + other.rows, (self.total + other.total) % _MODULUS)
 
-    @property
-    def hex(self) -> str:
-        return f"{self.total:032x}"
+
+@dataclass(frozen=True, slots=True)
+class Hashing:
+    """How rows are hashed and a digest is written: with a key of 64 bytes (digest 2), or without one (digest 1)."""
+
+    key: bytes = field(default=b"", repr=False)
+
+    def text(self, digest: Digest) -> str:
+        """What is written and shown of a digest whose rows were hashed so."""
+        if not self.key:
+            return f"{digest.total:032x}"
+        content = digest.rows.to_bytes(8, "little") + digest.total.to_bytes(16, "little")
+        return blake2b(content, digest_size=16, key=self.key, person=_FINAL).hexdigest()
 
 
-def digest(frame: pl.DataFrame, columns: Sequence[Codec]) -> Digest:
+PLAIN = Hashing()
+
+
+def digest(frame: pl.DataFrame, columns: Sequence[Codec], hashing: Hashing = PLAIN) -> Digest:
     """The digest of a frame's rows. Memory: about four times the frame's text."""
     held_as = frame.schema  # made anew whenever it is asked for
     parts = [_framed(canonical(column, held_as[column.name])) for column in columns]
     rows = frame.select(pl.concat_str(parts).cast(pl.Binary)).to_series()
-    total = native.hashed(rows) if native.library() else _hashed(rows)
+    total = native.hashed(rows, hashing.key) if native.library() else _hashed(rows, hashing.key)
     return Digest(frame.height, total % _MODULUS)
 
 
-def _hashed(rows: pl.Series) -> int:
+def _hashed(rows: pl.Series, key: bytes) -> int:
     number = int.from_bytes
-    return sum([number(blake2b(row, digest_size=16).digest(), "little") for row in rows.to_list()])
+    return sum([number(blake2b(row, digest_size=16, key=key).digest(), "little") for row in rows.to_list()])
 
 
 def canonical(column: Codec, held_as: pl.DataType) -> pl.Expr:

@@ -24,7 +24,7 @@ from tableferry.store import Store
 from tableferry.sums import disagreements, folder
 from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
 
-VERSION = 1
+VERSION = 2
 LEDGER = f"{OWN_PREFIX}ledger"
 """What lies in the folder of this name are the ledger's entries: no table that is backed up is called so."""
 
@@ -99,9 +99,10 @@ class LedgerEntry(Entry):
 
 
 class Manifest(Entry):
-    """One backup."""
+    """One backup. ``digest_key`` names the key of its digests; those of version 1 are without a key."""
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
+    digest_key: str | None = None
     id: str
     tableferry: str
     server: str
@@ -170,15 +171,17 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
             f"The manifest of backup {backup_id!r} {keys.why_not(said)} "
             "A restore of it runs SQL that somebody else may have written."
         )
-    if version != VERSION:
-        raise Conflict(f"Backup {backup_id!r} has format version {version}; this Tableferry reads version {VERSION}.")
+    if version not in (1, VERSION):
+        raise Conflict(
+            f"Backup {backup_id!r} has format version {version}; this Tableferry reads versions 1 to {VERSION}."
+        )
     try:
         manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
     if manifest.id != backup_id:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
-    wrong = disagreements(manifest.id, manifest.tables)
+    wrong = disagreements(manifest.id, manifest.tables, manifest.digest_key is None)
     home = folder(manifest.id, LEDGER)
     wrong += [
         f"The object {file.key!r} is not one of its own."

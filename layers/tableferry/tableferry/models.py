@@ -198,6 +198,7 @@ class BackupView(BaseModel):
     """A backup that is done; ``notes`` name what is not in it though all tables were asked for: views, sequences.
 
     ``complete`` if it holds all tables that the database had: only such a one is the latest where no tables are named.
+    Digests of backups with the same ``digest_key`` can be compared; it is null for those made before there was a key.
     """
 
     id: str
@@ -212,6 +213,7 @@ class BackupView(BaseModel):
     tables: list[BackedUpTable]
     complete: bool | None = None
     notes: list[str] = []
+    digest_key: str | None = None
 
 
 class BackupDetail(BackupView):

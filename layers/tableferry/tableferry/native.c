@@ -15,7 +15,7 @@
 #include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
-#define VERSION 7
+#define VERSION 8
 #ifndef WITHOUT_AVX512 /* for tests, as WITHOUT_AVX is */
 #define WITHOUT_AVX512 0
 #endif
@@ -119,7 +119,8 @@ static const uint64_t IV[8] = {
     0x6a09e667f3bcc908, 0xbb67ae8584caa73b, 0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1,
     0x510e527fade682d1, 0x9b05688c2b3e6c1f, 0x1f83d9abfb41bd6b, 0x5be0cd19137e2179,
 };
-#define FIRST_WORD (IV[0] ^ 0x01010000 ^ 16) /* no key, 16 bytes of digest */
+#define DIGEST_BYTES 16
+#define MOST_OF_KEY 64
 
 #define TURNED(x, n) (((x) >> (n)) | ((x) << (64 - (n))))
 #define G(a, b, c, d, x, y)                                                                                            \
@@ -160,6 +161,12 @@ typedef struct {
     uint64_t h[8];
 } message;
 
+/* Where a message's hash starts from: behind the key's block if there is a key, which is compressed once for all messages. */
+typedef struct {
+    uint64_t h[8];
+    uint64_t before; /* bytes that are in it */
+} start;
+
 static inline uint64_t word(const uint8_t *at) { /* little-endian, as every machine is that this is built for */
     uint64_t value;
     memcpy(&value, at, 8);
@@ -188,6 +195,19 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
     if (last) v[14] = ~v[14];
     ROUNDS;
     for (int i = 0; i < 8; i++) h[i] ^= v[i] ^ v[i + 8];
+}
+
+/* RFC 7693, 2.5 and 3.3. A message behind a key must not be empty: the key's block would be its last. */
+static start start_of(const uint8_t *key, size_t size) {
+    start made = {.before = size ? BLOCK : 0};
+    memcpy(made.h, IV, sizeof IV);
+    made.h[0] ^= 0x01010000 ^ size << 8 ^ DIGEST_BYTES;
+    if (size) {
+        uint8_t block[BLOCK] = {0};
+        memcpy(block, key, size);
+        compress(made.h, block, BLOCK, false);
+    }
+    return made;
 }
 
 #ifdef __clang__
@@ -222,7 +242,7 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
         vector m[16], v[16], counted = {0}, last = {0};                                                                \
         for (int lane = 0; lane < width; lane++) {                                                                     \
             uint64_t end = (block + 1) * BLOCK, size = of[lane].size;                                                  \
-            counted[lane] = end < size ? end : size;                                                                   \
+            counted[lane] = before + (end < size ? end : size);                                                        \
             last[lane] = end < size ? 0 : ~(uint64_t)0;                                                                \
         }                                                                                                              \
         for (int i = 0; i < 16; i += width) {                                                                          \
@@ -239,19 +259,19 @@ static void compress(uint64_t h[8], const uint8_t *block, uint64_t counted, bool
     for (int i = 0; i < 8; i++)                                                                                        \
         for (int lane = 0; lane < width; lane++) of[lane].h[i] = h[i][lane]
 
-static void compress_plainly(message *of, uint64_t count) { COMPRESS(four, 4); }
+static void compress_plainly(message *of, uint64_t count, uint64_t before) { COMPRESS(four, 4); }
 
 #if defined __x86_64__ && !defined WITHOUT_AVX
-__attribute__((target("avx2"))) static void compress_by_avx2(message *of, uint64_t count) { COMPRESS(four, 4); }
+__attribute__((target("avx2"))) static void compress_by_avx2(message *of, uint64_t count, uint64_t before) { COMPRESS(four, 4); }
 /* Twice the words, twice the registers, and instructions that turn them. */
-__attribute__((target("avx512f"))) static void compress_by_avx512(message *of, uint64_t count) { COMPRESS(eight, 8); }
+__attribute__((target("avx512f"))) static void compress_by_avx512(message *of, uint64_t count, uint64_t before) { COMPRESS(eight, 8); }
 
 static int lanes_here(void) { return __builtin_cpu_supports("avx512f") && !WITHOUT_AVX512 ? 8 : 4; }
 
-static void compress_together(message *of, uint64_t count) {
-    if (lanes_here() == 8) compress_by_avx512(of, count);
-    else if (__builtin_cpu_supports("avx2")) compress_by_avx2(of, count);
-    else compress_plainly(of, count);
+static void compress_together(message *of, uint64_t count, uint64_t before) {
+    if (lanes_here() == 8) compress_by_avx512(of, count, before);
+    else if (__builtin_cpu_supports("avx2")) compress_by_avx2(of, count, before);
+    else compress_plainly(of, count, before);
 }
 #else
 static int lanes_here(void) { return 4; }
@@ -261,22 +281,21 @@ static int lanes_here(void) { return 4; }
 typedef unsigned __int128 u128;
 
 /* The sum of the hashes of up to as many messages as there are lanes; of has room for all of these. */
-static u128 hashed(message *of, int used) {
+static u128 hashed(message *of, int used, const start *from) {
     uint64_t together = 2 * used >= lanes_here() ? UINT64_MAX : 0; /* fewer are done sooner one by one */
     for (int lane = 0; lane < used; lane++) {
         uint64_t count = blocks_of(of[lane].size);
         if (count < together) together = count;
-        memcpy(of[lane].h, IV, sizeof IV);
-        of[lane].h[0] = FIRST_WORD;
+        memcpy(of[lane].h, from->h, sizeof from->h);
     }
     for (int lane = used; lane < lanes_here(); lane++) of[lane] = of[0]; /* any will do */
-    if (together) compress_together(of, together);
+    if (together) compress_together(of, together, from->before);
     u128 sum = 0;
     for (int lane = 0; lane < used; lane++) {
         uint64_t count = blocks_of(of[lane].size), size = of[lane].size;
         for (uint64_t block = together; block < count; block++) {
             uint64_t end = (block + 1) * BLOCK;
-            compress(of[lane].h, of[lane].data + block * BLOCK, end < size ? end : size, block + 1 == count);
+            compress(of[lane].h, of[lane].data + block * BLOCK, from->before + (end < size ? end : size), block + 1 == count);
         }
         sum += (u128)of[lane].h[1] << 64 | of[lane].h[0];
     }
@@ -292,13 +311,14 @@ typedef struct {
     size_t begins[LANES], sizes[LANES];
     int waiting;
     u128 sum;
+    start from;
 } digester;
 
 static void hash_waiting(digester *of) {
     message rows[LANES];
     for (int lane = 0; lane < of->waiting; lane++)
         rows[lane] = (message){.data = of->text.data + of->begins[lane], .size = of->sizes[lane]};
-    of->sum += hashed(rows, of->waiting);
+    of->sum += hashed(rows, of->waiting, &of->from);
     of->waiting = 0;
     of->text.used = 0;
 }
@@ -995,9 +1015,11 @@ EXPORT void tableferry_close(splitter *of) {
     free(of);
 }
 
-/* `first_line` is what each text of lines begins with. */
+/* `first_line` is what each text of lines begins with; rows are hashed with a key of at most 64 bytes, or with none. */
 EXPORT splitter *tableferry_open(const description *columns, int32_t width, int64_t most_size, int64_t most_rows,
-                                 uint32_t sequence, int32_t into, const uint8_t *first_line, size_t first_size) {
+                                 uint32_t sequence, int32_t into, const uint8_t *first_line, size_t first_size,
+                                 const uint8_t *key, size_t key_size) {
+    if (key_size > MOST_OF_KEY) return NULL;
     splitter *made = calloc(1, sizeof *made + width * sizeof made->columns[0]);
     if (!made) return NULL;
     made->most_size = most_size < MOST_TOGETHER ? most_size : MOST_TOGETHER;
@@ -1005,16 +1027,19 @@ EXPORT splitter *tableferry_open(const description *columns, int32_t width, int6
     made->sequence = sequence;
     made->width = width;
     made->output = (output)into;
+    made->rows_digest.from = start_of(key, key_size);
     for (int32_t i = 0; i < width; i++) made->columns[i].is = columns[i], made->columns[i].kept = into == COLUMNS;
     if (append(&made->first_line, first_line, first_size) && append(&made->lines, first_line, first_size)) return made;
     tableferry_close(made);
     return NULL;
 }
 
-/* The sum of the hashes of an array's rows, which are binary views without NULLs; 0 if there is no memory. */
-EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, uint64_t *digest) {
+/* The sum of the hashes of an array's rows, which are binary views without NULLs; 0 if there is no memory. With a key, none
+ * of them is empty. */
+EXPORT int32_t tableferry_hash(const struct ArrowArray *rows, const uint8_t *key, size_t key_size, uint64_t *digest) {
+    if (key_size > MOST_OF_KEY) return 0;
     const uint8_t *views = (const uint8_t *)rows->buffers[1] + 16 * rows->offset;
-    digester of = {0};
+    digester of = {.from = start_of(key, key_size)};
     for (int64_t row = 0; row < rows->length; row++, views += 16) {
         uint32_t size, buffer, offset;
         const uint8_t *text = views + 4; /* up to 12 bytes are in the view itself */

@@ -37,7 +37,7 @@ from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 
 _FILE = Path(__file__).with_name("libnative.so")
-VERSION = 7  # native.c's
+VERSION = 8  # native.c's
 
 
 class Status(IntEnum):
@@ -102,7 +102,7 @@ def library() -> Any:
     except (OSError, AttributeError):
         return None
     found.tableferry_open.argtypes = (
-        c_void_p, c_int32, c_int64, c_int64, c_uint32, c_int32, c_char_p, c_size_t,
+        c_void_p, c_int32, c_int64, c_int64, c_uint32, c_int32, c_char_p, c_size_t, c_char_p, c_size_t,
     )  # fmt: skip
     found.tableferry_open.restype = POINTER(_Head)
     found.tableferry_feed.argtypes = (c_void_p, c_void_p, c_size_t)
@@ -113,7 +113,7 @@ def library() -> Any:
     found.tableferry_take_lines.restype = None
     found.tableferry_close.argtypes = (c_void_p,)
     found.tableferry_close.restype = None
-    found.tableferry_hash.argtypes = (c_void_p, c_void_p)
+    found.tableferry_hash.argtypes = (c_void_p, c_char_p, c_size_t, c_void_p)
     found.tableferry_hash.restype = c_int32
     found.tableferry_encode.argtypes = (c_void_p, c_void_p, c_int32, c_char_p, c_size_t, c_void_p)
     found.tableferry_encode.restype = None
@@ -145,7 +145,8 @@ class Packets:
     """Packets of a result set on their way into columns, lines or just a digest; to be closed.
 
     ``wires`` say how each column's values come. ``most_bytes`` of packets, or ``most_rows``, make it FULL; ``sequence``
-    is the next packet's number, and ``first_line`` what lines begin with. There are no lines of FLOAT.
+    is the next packet's number, ``first_line`` what lines begin with, and ``key`` what rows are hashed with. There are no
+    lines of FLOAT.
     """
 
     def __init__(
@@ -157,6 +158,7 @@ class Packets:
         sequence: int,
         into: Into = Into.FRAME,
         first_line: bytes = b"",
+        key: bytes = b"",
     ) -> None:
         self._library = library()
         self._columns = tuple(columns)
@@ -165,7 +167,7 @@ class Packets:
         for description, wire in zip(described, wires, strict=True):
             description.type, description.is_unsigned, description.places = wire.type, wire.unsigned, wire.places
         self._of = self._library.tableferry_open(
-            described, len(columns), most_bytes, most_rows, sequence, into, first_line, len(first_line)
+            described, len(columns), most_bytes, most_rows, sequence, into, first_line, len(first_line), key, len(key)
         )
         if not self._of:
             raise MemoryError
@@ -238,11 +240,14 @@ class Packets:
         return self._of
 
 
-def hashed(rows: pl.Series) -> int:
-    """The sum of the hashes of binary values, none of them NULL; to be asked only with a library. Raises MemoryError."""
+def hashed(rows: pl.Series, key: bytes = b"") -> int:
+    """The sum of the hashes of binary values, none of them NULL, nor empty where there is a key.
+
+    To be asked only with a library. Raises MemoryError.
+    """
     total = (c_uint64 * 2)()
     with exported(rows) as array:
-        if not library().tableferry_hash(byref(array), total):
+        if not library().tableferry_hash(byref(array), key, len(key), total):
             raise MemoryError
     return int(total[0] | total[1] << 64)
 

@@ -17,6 +17,10 @@ from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
 
 _OF_LIVE = ("CREATE", "INSERT", "ALTER", "DROP", "TRIGGER")  # a rename there and back, and triggers
 _OF_SHADOW = ("CREATE", "SELECT", "INSERT", "ALTER", "DROP")
+_OF_ANOTHER_KEY = (
+    "The backup's digests were made with a key that this deployment does not have; what was restored was held against the "
+    "rows of its files instead."
+)
 _OVERHEAD = 64 * 1024  # what a file holds besides its rows, at most
 
 
@@ -82,6 +86,8 @@ def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> li
     """What will not be as it was, though nothing is lost, or though it was asked for."""
     found = underway.notes(connection, [item.into for item in items])
     found += [note for item in items for note in _inexact(item)]
+    if source.version > 1 and source.digest_key is None:
+        found.append(_OF_ANOTHER_KEY)
     if target := crossing.target_of(source.server, connection):
         found += [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
     return found

@@ -11,19 +11,21 @@ from tableferry.columns import select
 from tableferry.crew import Crew
 from tableferry.database import Connection
 from tableferry.difference import first_difference, same_but_for_json
-from tableferry.digest import Digest
+from tableferry.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.store import Store
 
 
-def begin(crew: Crew, entry: TableEntry, table_sql: str, chunk_bytes: int) -> Sequence[Future[Digest]]:
+def begin(
+    crew: Crew, entry: TableEntry, table_sql: str, chunk_bytes: int, hashing: Hashing
+) -> Sequence[Future[Digest]]:
     """Have a table read, each range of the backup's by itself; together they hold every key that there can be."""
 
     def read(part: Range) -> Digest:
         sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
         with crew.connection() as connection:
-            return wire.digest(connection, sql, entry.codecs, chunk_bytes)
+            return wire.digest(connection, sql, entry.codecs, chunk_bytes, hashing)
 
     return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
 
@@ -35,6 +37,7 @@ def refuse(
     source: Manifest,
     entry: TableEntry,
     table_sql: str,
+    hashing: Hashing,
     inexact_json: bool,
 ) -> None:
     """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
@@ -42,9 +45,9 @@ def refuse(
     With ``inexact_json``, JSON that no text gives back may have become what its text says.
     """
     seen = sum((part.result() for part in reading), Digest())
-    if (seen.rows, seen.hex) == (entry.rows, entry.digest):
+    if (seen.rows, hashing.text(seen)) == (entry.rows, entry.digest):
         return
-    if inexact_json and entry.inexact and same_but_for_json(connection, store, source, entry, table_sql):
+    if inexact_json and entry.inexact and same_but_for_json(connection, store, source, entry, table_sql, hashing):
         return
     column = first_difference(connection, store, source, entry, table_sql)
     message = (

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tableferry import (
     carried,
     catalog,
     current,
+    digest_keys,
     epoch,
     exchange,
     preflight,
@@ -36,7 +38,7 @@ from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place
 from tableferry.store import Store
 from tableferry.tables import OWN_PREFIX
-from tableferry.verify import all_there
+from tableferry.verify import all_there, with_plain_digests
 
 _LONGEST_NAME = 64
 
@@ -106,6 +108,7 @@ def restore(
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.
     """
     all_there(store, source, [item.entry for item in items])
+    source, items = _with_digests_of_here(store, source, items)
     place = Place.of(database.name, restore_id)
     if dry_run:
         return rehearsal.rehearse(
@@ -211,6 +214,14 @@ def end(connection: Connection, store: Store, found: Restore) -> Restore:
 
 def _kept(connection: Connection, place: Place) -> list[list[str]]:
     return [catalog.table_names(connection, schema) for schema in (place.shadow, place.old)]
+
+
+def _with_digests_of_here(store: Store, source: Manifest, items: Sequence[Item]) -> tuple[Manifest, Sequence[Item]]:
+    """The same, with digests that can be made here: one that is only trusted may be of a deployment with another key."""
+    if digest_keys.is_known(store, source):
+        return source, items
+    held = with_plain_digests(store, source, [item.entry for item in items])
+    return held, [replace(item, entry=entry) for item, entry in zip(items, held.tables, strict=True)]
 
 
 def _refuse_unserved(served: Served, *names: str) -> None:

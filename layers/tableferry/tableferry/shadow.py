@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, crossing, ddl, fits, orphans, outcome, readback, secondary
+from tableferry import catalog, crossing, ddl, digest_keys, fits, orphans, outcome, readback, secondary
 from tableferry.crew import Crew, crew
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import Conflict, Finding
@@ -218,17 +218,18 @@ def _finish(
     chunk_bytes: int,
 ) -> None:
     """Make the indexes and, meanwhile, read the rows back."""
+    hashing = digest_keys.of(store, source)
 
     def index(item: Item) -> bool:
         with hands.connection() as one:
             return secondary.put_on(one, place.sql(item), indexes[item.into])
 
     made = {item.into: hands.submit(index, item) for item in items if item.into in indexes}
-    readings = [readback.begin(hands, item.entry, place.sql(item), chunk_bytes) for item in items]
+    readings = [readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) for item in items]
     for item, seen in zip(items, readings, strict=True):
         moved = item.into in made and not made[item.into].result()
-        again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes) if moved else seen
-        readback.refuse(again, connection, store, source, item.entry, place.sql(item), item.inexact_json)
+        again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) if moved else seen
+        readback.refuse(again, connection, store, source, item.entry, place.sql(item), hashing, item.inexact_json)
         if item.into in made:
             outcome.refuse(connection, item.entry, source.server, place.shadow, item.into)
 

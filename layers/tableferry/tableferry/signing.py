@@ -17,6 +17,7 @@ from tableferry.errors import Misconfigured
 
 _ALGORITHM = "hmac-sha256:"
 _FOR_OBJECTS = b"tableferry: objects of the bucket, by their place"
+_FOR_DIGESTS = b"tableferry: digests of rows"
 _FOR_IDS = b"tableferry: the id of this key"
 
 
@@ -43,6 +44,11 @@ class Keys:
     def ids(self) -> tuple[str, ...]:
         """The ids of the keys, newest first. They tell keys apart, and nothing about them."""
         return tuple(hmac.new(secret, _FOR_IDS, hashlib.sha256).hexdigest()[:8] for secret in self._known())
+
+    def for_digests(self, key_id: str) -> bytes:
+        """The 64 bytes that rows are hashed with, derived from the key of this id; raises KeyError for one not here."""
+        secrets = dict(zip(self.ids, self._known(), strict=True))
+        return hmac.digest(secrets[key_id], _FOR_DIGESTS, "sha512")
 
     def sign(self, content: Any, place: str = "") -> dict[str, str]:
         """The fields ``signature`` and ``key_id`` to write beside the content, which is signed for this place alone."""

@@ -18,7 +18,7 @@ from pymysql.constants import FIELD_TYPE
 from tableferry import native
 from tableferry.binary import FLOATS, INTEGERS, MOMENTS, Wire, values
 from tableferry.columns import Codec, Kind
-from tableferry.digest import Digest, digest
+from tableferry.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import NotSupported
 from tableferry.faults import malformed, no_text, no_value, out_of_order, refused
 from tableferry.native import Into, Status
@@ -71,6 +71,7 @@ def open_splitter(
     sequence: int,
     into: Into = Into.FRAME,
     first_line: bytes = b"",
+    hashing: Hashing = PLAIN,
 ) -> Splitter[Any]:
     """A splitter whose batches have about ``most_bytes`` of packets, and 250,000 rows at most.
 
@@ -81,8 +82,9 @@ def open_splitter(
         if not _comes_as(column, wire):
             raise no_value(column)
     if not native.library():
-        return Plain(columns, wires, most_bytes, MOST_ROWS, sequence)
-    return Compiled(native.Packets(columns, wires, most_bytes, MOST_ROWS, sequence, into, first_line))
+        return Plain(columns, wires, most_bytes, MOST_ROWS, sequence, hashing)
+    packets = native.Packets(columns, wires, most_bytes, MOST_ROWS, sequence, into, first_line, hashing.key)
+    return Compiled(packets)
 
 
 def has_lines(columns: Sequence[Codec]) -> bool:
@@ -160,11 +162,18 @@ class Plain:
     """In plain Python. Memory: about six times a batch, or twice the longest row."""
 
     def __init__(
-        self, columns: Sequence[Codec], wires: Sequence[Wire], most_bytes: int, most_rows: int, sequence: int
+        self,
+        columns: Sequence[Codec],
+        wires: Sequence[Wire],
+        most_bytes: int,
+        most_rows: int,
+        sequence: int,
+        hashing: Hashing = PLAIN,
     ) -> None:
         self._columns, self._wires = columns, wires
         self._most_bytes, self._most_rows = most_bytes, most_rows
         self._sequence = sequence
+        self._hashing = hashing
         self._waiting = bytearray()
         self._long: list[bytes] = []  # of a payload that goes on
         self.ended = False
@@ -229,7 +238,7 @@ class Plain:
     def _take(self) -> Batch[pl.DataFrame]:
         frame = pl.DataFrame([_series(column, of) for column, of in zip(self._columns, self._values, strict=True)])
         self._begin()
-        return Batch(frame, digest(frame, self._columns))
+        return Batch(frame, digest(frame, self._columns, self._hashing))
 
 
 def _series(column: Codec, values: Values) -> pl.Series:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tableferry import archive, carried
+from tableferry import archive, carried, digest_keys
 from tableferry.columns import Kind
-from tableferry.digest import Digest, digest
+from tableferry.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
 from tableferry.manifest import LEDGER, Manifest, ObjectEntry, TableEntry
 from tableferry.present import altered, present
@@ -39,6 +39,7 @@ def verify(
         BackupDamaged: something is not as the manifest says; it carries what was found of every table.
     """
     there = present(store, manifest, manifest.tables)
+    hashing = digest_keys.of(store, manifest)
     found = []
     total = sum(len(table.objects) for table in manifest.tables)
     done = 0
@@ -48,15 +49,15 @@ def verify(
         for file in table.objects:
             if file.key not in there.absent:
                 try:
-                    seen += digest(fetch(store, manifest, table, file), table.codecs)
+                    seen += digest(fetch(store, manifest, table, file), table.codecs, hashing)
                     size += file.bytes
                 except BackupDamaged as error:
                     problems.append(str(error))
             done += 1
             progress(done, total, file.rows)
-        if not problems and (seen.rows, seen.hex) != (table.rows, table.digest):
+        if not problems and (seen.rows, hashing.text(seen)) != (table.rows, table.digest):
             problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
-        found.append(_finding(table, problems, seen, size))
+        found.append(_finding(table, problems, seen, size, hashing))
     try:
         for _ in carried.lines(store, manifest):
             pass
@@ -83,8 +84,30 @@ def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) ->
     for table in tables:
         problems = there.problems.get(table.name, [])
         problems += [_altered(file, table.name) for file in table.objects if file.key in wrong]
-        found.append(_finding(table, problems, Digest(), 0))
+        found.append(_finding(table, problems, Digest(), 0, PLAIN))
     _refuse(manifest, found, there.problems)
+
+
+def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> Manifest:
+    """These tables of a backup with digests that are taken anew of its objects, without a key.
+
+    For one whose digests were made with a key that is not here: its rows can then be held against its objects, which it
+    names by SHA-256. Memory: one object as a frame.
+
+    Raises:
+        BackupDamaged: an object is missing or altered.
+    """
+
+    def taken(table: TableEntry) -> TableEntry:
+        chunks, whole = [], Digest()
+        for chunk in table.chunks:
+            each = (digest(fetch(store, manifest, table, file), table.codecs) for file in chunk.objects)
+            seen = sum(each, Digest())
+            whole += seen
+            chunks.append(chunk.model_copy(update={"digest": PLAIN.text(seen)}))
+        return table.model_copy(update={"digest": PLAIN.text(whole), "chunks": tuple(chunks)})
+
+    return manifest.model_copy(update={"digest_key": None, "tables": tuple(map(taken, tables))})
 
 
 def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry) -> pl.DataFrame:
@@ -113,7 +136,7 @@ def _altered(file: ObjectEntry, table: str) -> str:
     return f"The object {file.key!r} (table {table!r}) was altered: its SHA-256 differs."
 
 
-def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int) -> TableFinding:
+def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int, hashing: Hashing) -> TableFinding:
     said = tuple(problems[:_MOST_SAID])
     more = len(problems) - len(said)
     return TableFinding(
@@ -121,7 +144,7 @@ def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int
         rows=seen.rows,
         objects=len(table.objects),
         bytes=size,
-        digest=seen.hex,
+        digest=hashing.text(seen),
         ok=not problems,
         problems=(*said, f"And {more} more.") if more else said,
     )

@@ -41,6 +41,7 @@ def backup(made: Manifest) -> BackupView:
         bytes=made.bytes,
         complete=made.complete,
         notes=list(made.notes),
+        digest_key=made.digest_key,
         tables=[
             BackedUpTable(
                 name=table.name,

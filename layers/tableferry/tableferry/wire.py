@@ -18,7 +18,7 @@ from pymysql.constants import COMMAND, CR, FLAG
 from tableferry.binary import Wire
 from tableferry.columns import Codec
 from tableferry.database import WHOLE, Connection, rows
-from tableferry.digest import Digest
+from tableferry.digest import PLAIN, Digest, Hashing
 from tableferry.errors import RowsMissing
 from tableferry.native import Into
 from tableferry.splitter import Batch, open_splitter
@@ -31,7 +31,7 @@ _PREPARED = struct.Struct("<BIHH")
 
 
 def batches(
-    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, hashing: Hashing = PLAIN
 ) -> Iterator[Batch[pl.DataFrame]]:
     """The rows of a SELECT, in frames of about ``chunk_bytes`` of packets, each with its digest.
 
@@ -44,25 +44,25 @@ def batches(
         RowsMissing: the server sent more rows than have arrived.
         pymysql.err.MySQLError: the statement failed, or the connection broke; a result never ends early in silence.
     """
-    return _batches(connection, sql, columns, chunk_bytes, Into.FRAME)
+    return _batches(connection, sql, columns, chunk_bytes, hashing, Into.FRAME)
 
 
 def lines(
-    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, first_line: bytes
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, hashing: Hashing, first_line: bytes
 ) -> Iterator[Batch[memoryview]]:
     """The rows of a SELECT as the text of CSV files, each with ``first_line`` before it, as :func:`batches` has frames.
 
     To be asked only if :func:`tableferry.splitter.has_lines`; memory and errors are the same.
     """
-    return _batches(connection, sql, columns, chunk_bytes, Into.LINES, first_line)
+    return _batches(connection, sql, columns, chunk_bytes, hashing, Into.LINES, first_line)
 
 
-def digest(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int) -> Digest:
+def digest(connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, hashing: Hashing) -> Digest:
     """The digest of a SELECT's rows, and nothing else of them; raises what :func:`batches` raises.
 
     Memory: with the library twice the longest row, without it that of :func:`batches`.
     """
-    found = _batches(connection, sql, columns, chunk_bytes, Into.NOTHING)
+    found = _batches(connection, sql, columns, chunk_bytes, hashing, Into.NOTHING)
     return sum((batch.digest for batch in found), Digest())
 
 
@@ -71,6 +71,7 @@ def _batches(
     sql: str,
     columns: Sequence[Codec],
     chunk_bytes: int,
+    hashing: Hashing,
     into: Into,
     first_line: bytes = b"",
 ) -> Iterator[Batch[Any]]:
@@ -88,7 +89,8 @@ def _batches(
             raise err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "The result has not the columns that were selected.")
         read = _reader(raw)
         data = bytearray(_READ_BYTES)
-        with closing(open_splitter(columns, wires, chunk_bytes, raw._next_seq_id, into, first_line)) as splitter:
+        opened = open_splitter(columns, wires, chunk_bytes, raw._next_seq_id, into, first_line, hashing)
+        with closing(opened) as splitter:
             while not splitter.ended:
                 for batch in splitter.feed(data, read(data)):
                     count += batch.digest.rows
