@@ -139,7 +139,7 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
         raise Conflict.of(*misfits)
     notes = orphans.refuse(connection, pointed, allow_orphans)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
-    orphans.refuse(connection, own)
+    notes += orphans.refuse(connection, own)
     _need_references(connection, [*following, *own])
     pending = (*under_way.pending, *notes)
     under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following), "pending": pending})

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import pymysql
 
+from tableferry import catalog
 from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.tables import ForeignKey, qualified, quote
@@ -23,9 +24,15 @@ def refuse(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = F
 
 
 def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> tuple[list[Finding], list[str]]:
-    """What would be refused, key by key, and, where rows without a parent are ``allowed``, the notes of them instead."""
+    """What would be refused, key by key, and, where rows without a parent are ``allowed``, the notes of them instead.
+
+    Where the parents' table is not there, that is noted: tables of two databases may point at each other.
+    """
     problems, notes = [], []
     for key in keys:
+        if key.parent_table not in catalog.table_names(connection, key.parent_schema):
+            notes.append(_no_parent_table(key))
+            continue
         try:
             found = _orphans(connection, key)
         except Conflict as error:
@@ -45,6 +52,15 @@ def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = Fal
         )
         problems.append(Finding("orphans", key.table, message))
     return problems, notes
+
+
+def _no_parent_table(key: ForeignKey) -> str:
+    """What is said of a foreign key to a table of another database, say, that is to be restored after this one."""
+    return (
+        f"Foreign key {key.name!r} of table {key.table!r} points at table {key.parent_table!r} of the database "
+        f"{key.parent_schema!r}, which is not there. It holds once that is; whether these rows have their parents was not "
+        "looked at."
+    )
 
 
 def _orphans(connection: Connection, key: ForeignKey) -> list[tuple[object, ...]]:

@@ -178,8 +178,8 @@ def accept(database: Database, store: Store, restore_id: str) -> Restore:
         StillReferenced: a foreign key of a table that the database user cannot see points at one that was kept.
         Conflict: there is nothing to accept.
     """
+    ended_before = record.find(store, restore_id).dropping  # which whoever gets the turn goes on with
     with alone(database, store) as turn:
-        ended_before = record.find(store, restore_id).dropping
         found = _settled(turn.connection, store, restore_id, {"done", "undone", "accepted"}, "accepted")
         if ended_before or found.dropping:
             return found
