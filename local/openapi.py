@@ -42,7 +42,7 @@ _REFUSALS = {
     413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
     415: "The body is of a type or in an encoding that is not taken.",
     422: "No row went in, or the Idempotency-Key was used for another request.",
-    429: "Too many requests at once (by API Gateway).",
+    429: "Too many requests at once (by API Gateway), or as many jobs as can be done; nothing was made.",
     500: "A fault of ours; the log has the details, the answer has none.",
     503: "The database or S3 cannot be used now, or (by API Gateway) the function took too long.",
 }
@@ -121,7 +121,8 @@ def _refusals(method: str, path: str, operation: dict[str, Any]) -> set[int]:
         found |= {413, 415}
     if (method, path) in _NEEDED_STATE:
         found.add(409)
-    return found | ({422} if path.endswith("/rows") else set())
+    key = any(one.get("name") == "Idempotency-Key" for one in operation.get("parameters", ()))
+    return found | ({422} if key else set())
 
 
 def text() -> str:

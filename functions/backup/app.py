@@ -34,10 +34,12 @@ app = api.resolver()
 
 
 @app.post("/backups", summary="Back tables up", tags=["backups"], responses=api.responses(BackupView, 201, job=True))
-def create_backup(request: BackupRequest | None = None) -> Response[BackupView | JobView]:
+def create_backup(
+    request: BackupRequest | None = None, idempotency_key: api.IdempotencyKey = None
+) -> Response[BackupView | JobView]:
     """Done in time: 201 and the backup. Else 202 and where to look."""
     return jobapi.done_or_accepted(
-        app, Kind.BACKUP, (request or BackupRequest()).model_dump(), "/backups/{id}", perform
+        app, Kind.BACKUP, (request or BackupRequest()).model_dump(), "/backups/{id}", perform, idempotency_key
     )
 
 

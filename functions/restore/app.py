@@ -37,10 +37,12 @@ app = api.resolver()
 @app.post(
     "/restores", summary="Bring tables back", tags=["restores"], responses=api.responses(RestoreView, 201, job=True)
 )
-def create_restore(request: RestoreRequest | None = None) -> Response[RestoreView | JobView]:
+def create_restore(
+    request: RestoreRequest | None = None, idempotency_key: api.IdempotencyKey = None
+) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
     return jobapi.done_or_accepted(
-        app, Kind.RESTORE, (request or RestoreRequest()).model_dump(), "/restores/{id}", perform
+        app, Kind.RESTORE, (request or RestoreRequest()).model_dump(), "/restores/{id}", perform, idempotency_key
     )
 
 

@@ -139,7 +139,8 @@ def test_backup_needs_what_its_role_allows(
     monkeypatch.setenv("OBJECT_LOCK_DAYS", "1")
     load_sample(database)
     monkeypatch.setenv("JOBS", "event")
-    job = post("/backups", {}, prefer="wait=0").json
+    job = post("/backups", {}, prefer="wait=0", **{"idempotency-key": "once"}).json
+    assert post("/backups", {}, prefer="wait=0", **{"idempotency-key": "once"}).json["id"] == job["id"]
     monkeypatch.setenv("JOBS", "inline")
     _deliver(backup_handler, f"jobs/backup/{job['id']}.json")
     monkeypatch.setenv("JOBS", "event")
@@ -159,7 +160,8 @@ def test_restore_needs_what_its_role_allows(
     assert post("/backups", {}).status == 201
     calls.made.clear()
     monkeypatch.setenv("JOBS", "event")
-    job = post("/restores", {}, prefer="wait=0").json
+    job = post("/restores", {}, prefer="wait=0", **{"idempotency-key": "once"}).json
+    assert post("/restores", {}, prefer="wait=0", **{"idempotency-key": "once"}).json["id"] == job["id"]
     _deliver(restore_handler, f"jobs/restore/{job['id']}.json")
     for path in ("/restores", f"/restores/{job['id']}"):
         assert request(restore_handler, "GET", path).status == 200

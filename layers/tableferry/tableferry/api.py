@@ -8,20 +8,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
+from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
 from tableferry import body, deadline, problems
 from tableferry.deadline import Deadline
-from tableferry.errors import InvalidRequest, NotSigned, TableferryError, UnsupportedMediaType
+from tableferry.errors import InvalidRequest, NotSigned, TableferryError, TooManyJobs, UnsupportedMediaType
 from tableferry.models import JobView
 
 logger = Logger()
@@ -30,6 +31,10 @@ metrics = Metrics()
 PROBLEM = "application/problem+json"
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
+_REPLAYED_SECONDS = 900  # a request that is older was kept in a file, and is sent to a function by hand
+
+IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
+"""A header by which the same request, sent again, is known to be the same."""
 
 Model = TypeVar("Model", bound=BaseModel)
 Handler = Callable[[dict[str, Any], LambdaContext], Any]
@@ -70,7 +75,8 @@ def _only_known_parameters(app: APIGatewayHttpResolver, proceed: Callable[[APIGa
 
 def _known(error: TableferryError) -> Response[str]:
     logger.warning("request refused", extra={"error": error.name, "detail": str(error)}, exc_info=error.transient)
-    return problem(problems.problem(error))
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    return problem(problems.problem(error), headers)
 
 
 def _answered(error: Answered) -> Response[str]:
@@ -184,13 +190,32 @@ def answer(status: HTTPStatus, given: Any, headers: Mapping[str, str] | None = N
     return Response(status.value, "application/json", content, headers=dict(headers or {}))
 
 
-def problem(details: Mapping[str, Any]) -> Response[str]:
+def problem(details: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response[str]:
     """An answer that says what went wrong."""
-    return Response(details["status"], PROBLEM, json.dumps(details, ensure_ascii=False))
+    return Response(details["status"], PROBLEM, json.dumps(details, ensure_ascii=False), headers=dict(headers or {}))
 
 
-def wait_seconds(app: APIGatewayHttpResolver) -> int:
-    """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most."""
+def wait_seconds(app: APIGatewayHttpResolver) -> float:
+    """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most.
+
+    What it has waited for a free function is taken off; raises TooManyJobs where nothing is left, for the gateway has
+    given the caller up by then.
+    """
+    asked, waited = _asked_seconds(app), time.time() - _begun(app)
+    if not 0 < waited < _REPLAYED_SECONDS:
+        return asked
+    if waited > _LONGEST_WAIT_SECONDS:
+        raise TooManyJobs("The request waited too long for a free function. Nothing was made: ask again.", 20)
+    return min(asked, _LONGEST_WAIT_SECONDS - waited)
+
+
+def _begun(app: APIGatewayHttpResolver) -> float:
+    """When the gateway had the request, in seconds since 1970; 0 where it does not say."""
+    context = app.current_event.get("requestContext") or {}
+    return int(context.get("timeEpoch") or 0) / 1000
+
+
+def _asked_seconds(app: APIGatewayHttpResolver) -> int:
     found = _WAIT.search(str(app.current_event.headers.get("prefer", "")))
     if found is None:
         return _DEFAULT_WAIT_SECONDS

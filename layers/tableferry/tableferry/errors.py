@@ -53,6 +53,9 @@ class TableferryError(Exception):
     """
 
     transient = False
+    retry_after: int | None = None
+    """Seconds after which it is worth another try, where that is known."""
+
     findings: tuple[Finding, ...] = ()
     """Each thing that is in the way by itself, where several may be."""
 
@@ -220,6 +223,14 @@ class StoreUnavailable(TableferryError):
     """S3 cannot be reached, or refuses us."""
 
     transient = True
+
+
+class TooManyJobs(TableferryError):
+    """As many jobs as can be done at once are under way or waiting; nothing was made."""
+
+    def __init__(self, detail: str, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class ObjectNotFound(TableferryError):

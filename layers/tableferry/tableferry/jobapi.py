@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from tableferry import api, jobs, problems, views
+from tableferry import admission, api, jobs, problems, views
 from tableferry.errors import TableferryError
 from tableferry.jobs import Job, Kind
 from tableferry.settings import Settings
@@ -19,21 +19,32 @@ Perform = Callable[[Kind, Settings, Store, str, dict[str, Any], jobs.Tell], dict
 
 
 def done_or_accepted(
-    app: APIGatewayHttpResolver, kind: Kind, request: dict[str, Any], location: str, perform: Perform
+    app: APIGatewayHttpResolver,
+    kind: Kind,
+    request: dict[str, Any],
+    location: str,
+    perform: Perform,
+    idempotency_key: str | None = None,
 ) -> Response[Any]:
-    """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is."""
+    """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is.
+
+    A request that is refused has made nothing; so has one that waited so long for a free function that nobody is left to
+    hear its answer. Raises TooManyJobs and IdempotencyMismatch.
+    """
+    seconds = api.wait_seconds(app)
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    job = jobs.create(store, kind, request, trigger=not settings.inline_jobs)
+    job, new = admission.admitted(store, kind, request, idempotency_key, trigger=not settings.inline_jobs)
     api.logger.append_keys(job=job.id)
-    if settings.inline_jobs:
+    replayed = {} if new else {"Idempotent-Replayed": "true"}
+    if new and settings.inline_jobs:
         _run(settings, store, job.id, kind, request, perform)
-    job = jobs.wait(store, job, api.wait_seconds(app))
+    job = jobs.wait(store, job, seconds)
     if job.state == "done":
-        return api.answer(HTTPStatus.CREATED, job.result)
+        return api.answer(HTTPStatus.CREATED, job.result, replayed)
     if job.problem:
         raise api.Answered(job.problem)
-    return api.answer(HTTPStatus.ACCEPTED, views.job(job), {"Location": location.format(id=job.id)})
+    return api.answer(HTTPStatus.ACCEPTED, views.job(job), {"Location": location.format(id=job.id), **replayed})
 
 
 def outcome(job: Job) -> Response[Any]:

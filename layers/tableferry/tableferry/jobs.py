@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -83,14 +83,24 @@ Work = Callable[[str, dict[str, Any], Tell], dict[str, Any]]
 """From a job's id, its request, and a function that is told of progress, to its result."""
 
 
-def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool) -> Job:
-    """Write a job's record and, for it to be done by another function, the object that starts it."""
+def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool, job_id: str | None = None) -> Job:
+    """Write a job's record and, for it to be done by another function, the object that starts it.
+
+    Raises:
+        PreconditionFailed: there is a job of this id.
+    """
     now = datetime.now(UTC)
-    job = Job(id=new_id(now), kind=kind, created=now)
+    job = Job(id=job_id or new_id(now), kind=kind, created=now)
     signed.put_new(store, _key(job.id), job.model_dump(mode="json"))
     if trigger:
-        signed.put_new(store, f"jobs/{kind}/{job.id}.json", request)
+        start(store, job, request)
     return job
+
+
+def start(store: Store, job: Job, request: dict[str, Any]) -> None:
+    """Write the object that starts a job, unless it is there."""
+    with suppress(PreconditionFailed):
+        signed.put_new(store, f"jobs/{job.kind}/{job.id}.json", request)
 
 
 def find(store: Store, job_id: str, kind: Kind) -> Job:

@@ -79,6 +79,15 @@ def get(store: Store, key: str) -> Read:
     return found
 
 
+def content(store: Store, key: str, text: bytes) -> dict[str, Any] | None:
+    """What an object that was read says, if it is signed; else None."""
+    try:
+        found = _opened(store, key, text)
+    except NotSigned:
+        return None
+    return found.content if found.signed else None
+
+
 def present(store: Store, keys: Iterable[str], model: type[Model]) -> Iterator[tuple[Read, Model]]:
     """Objects of a listing that can be read, signed or not; others, and those taken away since, are left out.
 
