@@ -1,7 +1,7 @@
 """No more jobs than can be done are let in, and the same request is one job, however often and at once it is sent."""
 
-import time
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,11 +76,9 @@ def test_a_slot_whose_function_died_before_it_made_the_job_is_free_after_a_minut
     def fill(age: timedelta) -> None:
         job_id = new_id(datetime.now(UTC) - age)
         for number in range(admission.SLOTS):
-            verbs.store().put(
-                f"jobs/slots/backup-{number}.json", json.dumps({"job": job_id, "kind": "backup"}).encode()
-            )
+            signed.put(verbs.store(), f"jobs/slots/backup-{number}.json", {"job": job_id, "kind": "backup"})
 
-    fill(timedelta(seconds=30))
+    fill(timedelta(seconds=1))
     refused(asked())
     for age in (timedelta(seconds=70), timedelta(days=-400)):
         fill(age)

@@ -105,7 +105,7 @@ def test_a_thousand_forged_keys_block_nothing(loaded: Database) -> None:
         list(pool.map(lambda number: forge(new_id(datetime.now(UTC) + timedelta(milliseconds=number))), range(1000)))
     begun = time.monotonic()
     assert get("/backups/latest").json["id"] == made["id"]
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60  # some seconds on a machine that has nothing else to do
     assert invoke(backup_handler, {"action": "check"})["backup"] == made["id"]
 
 
