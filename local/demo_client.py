@@ -96,7 +96,7 @@ class Client:
         def look() -> Json | None:
             for account in self.get("/loads", key=key)["loads"]:
                 progress(account.get("read") or 0, None)
-                if account["state"] != "running":
+                if account["state"] not in ("running", "waiting"):
                     return cast("Json", account)
             return None
 
