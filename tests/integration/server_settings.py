@@ -121,7 +121,7 @@ REFUSED: dict[str, str] = {
     "default_table_encryption": "restore: 409 conflict",
     "enforce_storage_engine": "load: ",
     "innodb_force_primary_key": "restore: 409 conflict",
-    "sql_generate_invisible_primary_key": "restore: 409 definition-differs",
+    "sql_generate_invisible_primary_key": "restore: 409 conflict",
     "sql_require_primary_key": "restore: 409 conflict",
 }
 """Variables that may make an operation impossible, with what then says so."""
