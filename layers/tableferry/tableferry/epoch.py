@@ -238,9 +238,11 @@ def announce(connection: Connection, moves: Sequence[Move]) -> None:
     execute(connection, f"SET SESSION innodb_lock_wait_timeout = {_MARK_SECONDS}")
     try:
         with transaction(connection):
+            marked = []
             for move in sorted(moves, key=lambda move: move.name):
                 found = _as_after(_locked(connection, move.name), aside=move.coming, coming=move.aside)
-                _write(connection, replace(found, mark=Mark(move.aside, move.coming, move.leaves)))
+                marked.append(replace(found, mark=Mark(move.aside, move.coming, move.leaves)))
+            _write(connection, *marked)
     except pymysql.err.MySQLError as error:
         if not was_rolled_back(error):
             raise
@@ -255,9 +257,10 @@ def settle(connection: Connection, moves: Sequence[Move]) -> None:
     if not facts.is_there(connection):
         return
     with transaction(connection):
-        for move in sorted(moves, key=lambda move: move.name):
-            if (found := _locked(connection, move.name)).mark is not None:
-                _write(connection, _as_after(found, move.aside, move.coming))
+        ordered = sorted(moves, key=lambda move: move.name)
+        found = [(_locked(connection, move.name), move) for move in ordered]
+        settled = [_as_after(epochs, move.aside, move.coming) for epochs, move in found if epochs.mark is not None]
+        _write(connection, *settled)
 
 
 def _as_after(found: Epochs, aside: str, coming: str) -> Epochs:
@@ -342,8 +345,8 @@ def _parsed(content: Mapping[str, Any]) -> Epochs:
     return Epochs(content["table"], content["live"], content["kept"], Mark(**mark) if mark else None)
 
 
-def _write(connection: Connection, epochs: Epochs) -> None:
-    facts.put(connection, _id(epochs.table), asdict(epochs))
+def _write(connection: Connection, *known: Epochs) -> None:
+    facts.put_all(connection, {_id(epochs.table): asdict(epochs) for epochs in known})
 
 
 def _id(table: str) -> str:

@@ -7,6 +7,7 @@ of the ledger that others add to beside it cannot be without keeping them waitin
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pymysql
@@ -74,8 +75,15 @@ def delete(connection: Connection, name: str) -> None:
 
 def put(connection: Connection, name: str, content: Any) -> None:
     """Write down what is known from now on, in the transaction that is open."""
-    execute(
-        connection,
-        f"INSERT INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s) ON DUPLICATE KEY UPDATE `content` = VALUES(`content`)",
-        (name, json.dumps(content, ensure_ascii=False)),
-    )
+    put_all(connection, {name: content})
+
+
+def put_all(connection: Connection, known: Mapping[str, Any]) -> None:
+    """As ``put``, of several things at once."""
+    if known:
+        execute(
+            connection,
+            f"INSERT INTO `{TABLE}` (`id`, `content`) VALUES {', '.join(['(%s, %s)'] * len(known))}"
+            " ON DUPLICATE KEY UPDATE `content` = VALUES(`content`)",
+            [text for name, content in known.items() for text in (name, json.dumps(content, ensure_ascii=False))],
+        )
