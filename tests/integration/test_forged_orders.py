@@ -274,6 +274,44 @@ def test_an_earlier_record_put_back_does_not_have_the_old_tables_dropped(
     assert set(verbs.numbers(loaded, "jobs", "job")) == {"of today"}
 
 
+@pytest.mark.parametrize("state", ["running", "failed"])
+def test_an_earlier_record_put_back_does_not_have_what_undo_put_aside_dropped(loaded: Database, state: str) -> None:
+    """The ledger's epochs say that the tables which stand where they were built have been live since."""
+    backup("jobs")
+    done = restore()
+    run(loaded, "UPDATE jobs SET job = 'written since'")
+    early = record.find(verbs.store(), done["id"]).model_copy(update={"state": state, "kept": None, "finished": None})
+    kept = post(f"/restores/{done['id']}/undo").json["kept"]
+    record.save(verbs.store(), early)
+    found = invoke(restores, {"action": "recover"})
+    assert [(one["id"], one["state"]) for one in found["finished"]] == [(done["id"], "undone")]
+    assert get(f"/restores/{done['id']}").json["kept"] == kept
+    assert {job for (job,) in verbs.rows(loaded, f"SELECT job FROM `{kept}`.jobs")} == {"written since"}
+    assert post(f"/restores/{done['id']}/accept").status == 200
+    assert verbs.schemas(loaded) == frozenset()
+
+
+def test_an_earlier_job_and_record_put_back_do_not_restore_again_what_was_accepted(
+    loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup("jobs")
+    monkeypatch.setenv("JOBS", "event")
+    job = post("/restores", {}, prefer="wait=0").json
+    key, order = f"jobs/{job['id']}.json", f"jobs/restore/{job['id']}.json"
+    queued = forger.read(key)
+    forger.tells(restores, order)
+    early = record.find(verbs.store(), job["id"]).model_copy(
+        update={"state": "running", "kept": None, "finished": None}
+    )
+    assert post(f"/restores/{job['id']}/accept").status == 200
+    run(loaded, "UPDATE jobs SET job = 'since'")
+    record.save(verbs.store(), early)
+    forger.write(key, queued)
+    with verbs.unchanged(loaded):
+        forger.tells(restores, order)
+    assert "has been done before" in get(f"/restores/{job['id']}").json["problem"]["detail"]
+
+
 def test_an_earlier_state_of_a_job_put_back_after_an_hour_starts_nothing(
     loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,12 +148,12 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
 
 
 def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
-    if _is_of_before(connection, found):
+    if (truth := _since(connection, found)) is not None:
+        state, kept = truth
         note = (
-            f"Its record said {found.state!r}, and the tables that it replaced are in the schema it keeps: somebody put "
-            "an earlier record in the place of the one that was."
+            f"Its record said {found.state!r}, and the database {state!r}: somebody put an earlier record in its place."
         )
-        return record.finished(store, found, "done", _place(found).old, [note])
+        return record.finished(store, found, state, kept, [note])
     way = {FORTH.during: FORTH, BACK.during: BACK}.get(found.state)
     if way and was_done(connection, found, way):
         return exchange.done_already(connection, store, found, way)
@@ -170,15 +170,21 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
         raise
 
 
-def _is_of_before(connection: Connection, found: Restore) -> bool:
-    """Whether a record says that nothing was swapped, and the schemas say that it was.
+def _since(connection: Connection, found: Restore) -> tuple[record.State, str] | None:
+    """What a restore has come to, and which schema keeps tables, where its record says that nothing was swapped.
 
-    Whoever has kept an earlier record can put it back, as it is signed. Believed, it would have the old tables dropped.
+    Whoever has kept an earlier record can put it back, as it is signed. Believed, it would have those tables dropped.
     """
     if found.state not in ("running", "failed"):
-        return False
-    kept = set(catalog.table_names(connection, _place(found).old))
-    return any(table.replaced and table.into in kept for table in found.tables)
+        return None
+    place = _place(found)
+    old, built = (set(catalog.table_names(connection, schema)) for schema in (place.old, place.shadow))
+    if any(table.replaced and table.into in old for table in found.tables):
+        return "done", place.old
+    was_live = (table.into for table in found.tables if table.into in built)
+    if any(place.shadow in epoch.known(connection, table).kept for table in was_live):
+        return "undone", place.shadow
+    return None
 
 
 def _place(found: Restore) -> Place:

@@ -119,6 +119,7 @@ def restore(
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
+        _refuse_done(connection, place, items)
         turn.refuse_stuck(item.into for item in items)
         begun = _begin(connection, store, restore_id, source, items, place)
         try:
@@ -265,6 +266,15 @@ def _settled(connection: Connection, store: Store, restore_id: str, states: set[
     if found.state not in states:
         raise Conflict(f"Restore {restore_id} is {found.state}; it cannot be {wanted}.")
     return found
+
+
+def _refuse_done(connection: Connection, place: Place, items: Sequence[Item]) -> None:
+    """Raise Conflict if this very restore has brought one of the tables: its record is gone, or one of before it."""
+    for item in items:
+        if epoch.known(connection, item.into).live == place.shadow:
+            raise Conflict(
+                f"This restore has been done before, and table {item.into!r} is what came of it. Ask for a new one."
+            )
 
 
 def _done_before(store: Store, restore_id: str) -> Restore | None:
