@@ -65,7 +65,7 @@ def test_a_file_without_line_ends_is_failed_before_it_fills_the_memory(
 def test_other_text_is_rejected_line_by_line(database: Database, uploads: Uploads) -> None:
     for body in (b'[{"id": 1, "name": "a"},\n {"id": 2, "name": "b"}]', b"<a>\n<b/>\n</a>", b"%PDF-1.7\n%\xb5\xb5\n"):
         account = uploads.load(body)
-        assert (account["state"], account["inserted"]) == ("done", 0)
+        assert (account["state"], account["inserted"]) == ("rejected", 0)
         assert account["rejected"] == account["read"] == len(body.strip().split(b"\n"))
     assert names(database) == []
 

@@ -30,7 +30,7 @@ LAYERS = [
     ["difference", "verify", "orphans", "outcome", "fits", "scratch"],
     ["carried", "crossing", "likeness", "collations", "present", "crew", "secondary"],
     ["digest_keys"],
-    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames"],
+    ["manifest", "loader", "snapshot", "chunks", "wire", "blocks", "frames", "verdict"],
     [
         "sure",
         "reading",

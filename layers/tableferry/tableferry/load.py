@@ -42,6 +42,7 @@ from tableferry.source import Source
 from tableferry.spool import Spool, lines
 from tableferry.standing import Standing, fewer, put_back, refuse_unknown, replaced, standing
 from tableferry.store import Object, Store
+from tableferry.verdict import verdict
 from tableferry.writer import refuse_without_transactions
 
 _OBJECTS_BEFORE_COLLECTING = 500_000
@@ -334,13 +335,22 @@ class _Load:
         elif failure is not None:
             ended = account.failed(failure.name, str(failure))
         elif account.read and account.rejected == account.read:
-            state = entries.state(connection)
-            ended = account.ended("rejected", sentence(account.rejected, state.reasons if state else {}))
+            ended = account.ended("rejected", self._why(connection, entries))
         else:
             ended = account.ended("done")
         entries.close(connection, ended)
         ledger.expire(connection, self.ledger_days)
         return accounts.save(self.store, ended)
+
+    def _why(self, connection: Connection, entries: Entries) -> str:
+        """Why all rows were rejected: what the file itself shows, and the commonest reason."""
+        state = entries.state(connection)
+        said = sentence(self.account.rejected, state.reasons if state else {})
+        if state is None:
+            return said
+        table = describe(connection, self.database, self.account.table)
+        found = verdict(table, state.described, lines(self.store, entries.rejects(connection)))
+        return f"{found} {said}" if found else said
 
 
 @contextmanager

@@ -79,7 +79,8 @@ def _plain(pieces: Iterable[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         rest = piece
         while rest:
-            yield decoder.decompress(rest, _PIECE_BYTES)
+            if plain := decoder.decompress(rest, _PIECE_BYTES):  # who reads takes an empty piece for the end
+                yield plain
             rest = decoder.unconsumed_tail
 
 
