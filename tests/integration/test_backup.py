@@ -170,7 +170,9 @@ def test_a_backup_that_failed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup_module, "back_up_chunk", fails_at_the_last)
     post("/backups").problem(409)
     assert list(verbs.store().list("backups/"))  # the other tables' files are there
-    assert get("/backups").json == {"backups": [], "damaged": []}
+    listed = get("/backups").json
+    assert (listed["backups"], listed["damaged"]) == ([], [])
+    assert [job["state"] for job in listed["jobs"]] == ["failed"]
     post("/restores", {"backup": "latest"}).problem(404)
 
 
@@ -349,7 +351,7 @@ def test_a_table_in_use_that_cannot_be_locked_is_backed_up_all_the_same(
 def test_the_manifest_says_when_and_of_what_and_holds_the_definitions(loaded: Database) -> None:
     verbs.run(loaded, "CREATE TRIGGER careful BEFORE INSERT ON jobs FOR EACH ROW SET NEW.job = TRIM(NEW.job)")
     found = manifest_of(backup()["id"])
-    assert (found["version"], found["database"]) == (1, loaded.name)
+    assert (found["version"], found["database"]) == (2, loaded.name)
     assert datetime.fromisoformat(found["started"]) <= datetime.fromisoformat(found["finished"]) <= datetime.now(UTC)
     tables = {table["name"]: table for table in found["tables"]}
     assert tables["jobs"]["definition"].startswith("CREATE TABLE `jobs` (")
