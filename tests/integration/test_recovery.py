@@ -111,6 +111,28 @@ def test_kept_tables_stay_until_accept_unless_a_setting_says_how_long(
     assert picture(loaded) == before
 
 
+@pytest.mark.parametrize("next_call", ["undo", "accept"])
+def test_copies_that_a_killed_undo_had_made_to_try_keys_on_are_in_nobodys_way(
+    loaded: Database, killer: Killer, next_call: str
+) -> None:
+    backup("departments")
+    before = picture(loaded)
+    restore_id = restore()["id"]
+    shadow = f"tableferry_{restore_id.lower().replace('-', '_')}"
+    copies = "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_name LIKE %s"
+    for change in range(1, 20):
+        assert killer.killed(change, {"undo": restore_id})
+        if len(verbs.rows(loaded, copies, shadow, "tableferry\\_copy\\_%")) == 2:
+            break
+        recover()
+    assert until(lambda: not recover()["busy"], 10)
+    assert post(f"/restores/{restore_id}/{next_call}").status == 200
+    assert verbs.rows(loaded, copies, shadow, "tableferry\\_copy\\_%") == []
+    if next_call == "undo":
+        assert post(f"/restores/{restore_id}/accept").status == 200
+    assert picture(loaded) == before
+
+
 def test_a_scheduled_call_does_not_fail_while_a_restore_is_going_on(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, error_code, execute
+from tableferry.database import Connection, error_code, execute, rows
 from tableferry.errors import Finding
 from tableferry.tables import OWN_PREFIX, ForeignKey, qualified
 
@@ -21,6 +21,7 @@ DOES_NOT_FIT = {1005, 1072, 1215, 1239, 1506, 1822, 1824, 1825, 1830, 3734, 3780
 """No such index, column or table, one of another type or character set, or one that cannot have foreign keys."""
 
 _NOT_THERE = {1049, 1146}  # no such schema, no such table
+_COPY = f"{OWN_PREFIX}copy_"  # no restored table has such a name
 
 
 def look(connection: Connection, schema: str, keys: Sequence[ForeignKey]) -> list[Finding]:
@@ -73,15 +74,16 @@ def _why(connection: Connection, key: ForeignKey) -> str:
 
 @contextmanager
 def _copies(connection: Connection, schema: str, keys: Sequence[ForeignKey]) -> Iterator[dict[tuple[str, str], str]]:
-    """The names of the copies of all tables of the keys, which are dropped on leaving."""
+    """The names of the copies of all tables of the keys, which are dropped on leaving; and those of a look that died."""
     tables = dict.fromkeys(
         table for key in keys for table in ((key.schema, key.table), (key.parent_schema, key.parent_table))
     )
     copies = {}
     try:
         execute(connection, "SET SESSION foreign_key_checks = 0")  # as it is when the tables get their keys
+        _drop(connection, schema, _left_over(connection, schema))
         for number, table in enumerate(tables):
-            name = f"{OWN_PREFIX}copy_{number}"
+            name = f"{_COPY}{number}"
             try:
                 execute(connection, f"CREATE TABLE {qualified(schema, name)} LIKE {qualified(*table)}")
             except pymysql.err.MySQLError as error:
@@ -92,6 +94,21 @@ def _copies(connection: Connection, schema: str, keys: Sequence[ForeignKey]) -> 
         yield copies
     finally:
         if connection.open:
-            for name in copies.values():
-                execute(connection, f"DROP TABLE {qualified(schema, name)}")
+            _drop(connection, schema, list(copies.values()))
             execute(connection, "SET SESSION foreign_key_checks = 1")
+
+
+def _left_over(connection: Connection, schema: str) -> list[str]:
+    """The copies that whoever died here has made; `catalog.table_names` passes such tables over."""
+    found = rows(
+        connection,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_name LIKE %s",
+        (schema, _COPY.replace("_", r"\_") + "%"),
+    )
+    return [str(name) for (name,) in found]
+
+
+def _drop(connection: Connection, schema: str, names: Sequence[str]) -> None:
+    """Drop all at once: of two that a key ties, one alone left would tell what a new parent has to be."""
+    if names:
+        execute(connection, "DROP TABLE " + ", ".join(qualified(schema, name) for name in names))
