@@ -1,5 +1,5 @@
 """Restores, undos and accepts that are killed before any of their changes: tables wholly old or wholly new, and put
-right by the next call, whichever it is.
+right by the next call, whichever it is. `make test` takes one change in three, THOROUGH=1 all of them.
 
 The restore has all that a swap can meet: triggers on the live and on the backed-up table, foreign keys of and to tables
 that stay, and a table that was not there before.
@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from functions.restore import app
+from tests.effort import effort
 from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import invoke
 from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore
 from tests.support import Database, until
+
+pytestmark = pytest.mark.timeout(effort(240, 1800))
 
 TABLES = ["departments", "lost", "offices"]
 RESTORE = {"action": "restore", "tables": TABLES}
@@ -31,6 +34,7 @@ SPOILING = (
 )
 
 TURN = 0  # another figure has other calls follow; with each of 0 to 4 every call follows every change
+STEP = effort(3, 1)  # no divisor of the number of calls, so that each of them follows
 Next = Callable[[str], Any]
 NEXT: dict[str, Next] = {
     "restore": lambda _: post("/restores", {"tables": TABLES}),
@@ -80,7 +84,7 @@ def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     old, new = picture(damaged), _restored(damaged)
-    for change in itertools.count(1):
+    for change in itertools.count(1, STEP):
         known = _ids()
         killed = killer.killed(change, RESTORE)
         assert _contents(picture(damaged)) in (_contents(old), _contents(new))
@@ -102,7 +106,7 @@ def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     old, new = picture(damaged), _restored(damaged)
-    for change in itertools.count(1):
+    for change in itertools.count(1, STEP):
         restore_id = restore(tables=TABLES)["id"]
         killed = killer.killed(change, {"undo": restore_id})
         assert _contents(picture(damaged)) in (_contents(old), _contents(new))
@@ -118,7 +122,7 @@ def test_an_accept_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     restore_id = restore(tables=TABLES)["id"]
-    for change in itertools.count(1):
+    for change in itertools.count(1, STEP):
         before = picture(damaged).tables
         killed = killer.killed(change, {"accept": restore_id})
         assert picture(damaged).tables == before
