@@ -90,6 +90,10 @@ class Epochs:
         live = self.kept.get(self.mark.coming, new)
         return Epochs(self.table, live, {**kept, self.mark.aside: self.live})
 
+    def without(self, schema: str) -> Epochs:
+        """The same, of no copy in this schema."""
+        return replace(self, kept={name: epoch for name, epoch in self.kept.items() if name != schema})
+
     def kept_in(self, epoch: str) -> str | None:
         """The schema that keeps the copy of an epoch."""
         return next((schema for schema, of in self.kept.items() if of == epoch), None)
@@ -254,13 +258,28 @@ def settle(connection: Connection, moves: Sequence[Move]) -> None:
 
     Can be repeated.
     """
+    _settle(connection, moves, lambda epochs, move: epochs)
+
+
+def take_back(connection: Connection, moves: Sequence[Move]) -> None:
+    """As ``settle``, of moves that take back an exchange at once: tables that it had brought from where they were built
+    never came, and are no copies that anybody wants.
+    """
+    _settle(
+        connection,
+        moves,
+        lambda epochs, move: epochs if move.aside.startswith(_OLD_PREFIX) else epochs.without(move.aside),
+    )
+
+
+def _settle(connection: Connection, moves: Sequence[Move], then: Callable[[Epochs, Move], Epochs]) -> None:
     if not facts.is_there(connection):
         return
     with transaction(connection):
         ordered = sorted(moves, key=lambda move: move.name)
         found = [(_locked(connection, move.name), move) for move in ordered]
-        settled = [_as_after(epochs, move.aside, move.coming) for epochs, move in found if epochs.mark is not None]
-        _write(connection, *settled)
+        settled = [(epochs, then(_as_after(epochs, move.aside, move.coming), move)) for epochs, move in found]
+        _write(connection, *(now for before, now in settled if now != before))
 
 
 def _as_after(found: Epochs, aside: str, coming: str) -> Epochs:

@@ -180,7 +180,7 @@ def put_right(connection: Connection, moves: Sequence[Move], following: Sequence
         ]
         trade(connection, came, following)
         _cut_off(connection, back)
-    epoch.settle(connection, back)
+    epoch.take_back(connection, back)
     _repoint(connection, [*following, *(key for move in back for key in move.keys)])
     for move in back:
         _create_triggers(connection, move)
