@@ -73,3 +73,42 @@ def test_another_header_further_down_stops_a_load_with_what_to_do(database: Data
     assert "Cut the file in two there" in account["error"]["detail"]
     assert database.rows("SELECT * FROM t") == []
     assert "line 3 another header" in post("t", "name,title\na,b\ntitle,name\n").problem(400)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("table", "part", "again", "rows_in"),
+    [
+        (TEXTS, "\ufeffname,title\nx,y\n", 1, [("x", "y"), ("x", "y")]),
+        (TEXTS, '\ufeff"name","title"\r\n"x","y"\r\n', 1, [("x", "y"), ("x", "y")]),
+        (TEXTS, "\ufeffsep=;\r\nname;title\r\nx;y\r\n", 2, [("x", "y"), ("x", "y")]),
+        (TEXTS, "sep=,\nname,title\nx,y\n", 2, [("x", "y"), ("x", "y")]),
+        ("CREATE TABLE t (name VARCHAR(20), size INT)", "sep=;\nname;size\nx;1\n", 2, [("x", 1), ("x", 1)]),
+        ("CREATE TABLE t (name VARCHAR(20))", "sep=;\nname\nx\n", 2, [("x",), ("x",)]),
+    ],
+)
+def test_what_only_begins_a_file_is_no_row_where_two_are_put_together(
+    database: Database, uploads: Uploads, table: str, part: str, again: int, rows_in: list[Any]
+) -> None:
+    database.run(table)
+    account = uploads.load((part + part).encode())
+    assert counts(account) == (2 + again, 2, 0, again, 0)
+    assert {code for _, _, found in uploads.rejects(account) for _, code in found} == {"header"}
+    assert database.rows("SELECT * FROM t") == rows_in
+    database.run("DELETE FROM t")
+    assert post("t", part + part).status == 207
+    assert database.rows("SELECT * FROM t") == rows_in
+
+
+def test_a_marked_header_in_another_order_stops_a_load(database: Database, uploads: Uploads) -> None:
+    database.run(TEXTS)
+    account = uploads.load('\ufeffname,title\na,b\n\ufeff"title","name"\nc,d\n'.encode())
+    assert account["state"] == "failed"
+    assert "In line 3 another header begins (title, name)" in account["error"]["detail"]
+    assert database.rows("SELECT * FROM t") == []
+
+
+def test_a_marked_text_and_a_delimiters_name_are_rows_where_it_is_said(database: Database, uploads: Uploads) -> None:
+    database.run(TEXTS)
+    account = uploads.load("a,b\n\ufeffname,c\nsep=,\n\ufeffname,title\n".encode(), Metadata={"header": "no"})
+    assert counts(account) == (4, 4, 0, 0, 0)
+    assert database.rows("SELECT * FROM t")[1:] == [("\ufeffname", "c"), ("sep=", None), ("\ufeffname", "title")]

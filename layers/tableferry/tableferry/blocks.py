@@ -15,8 +15,8 @@ from tableferry.csvfile import Reader, Record, lines_of, records
 from tableferry.dialect import Fault
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines, distinct, joined
-from tableferry.header import could_stand_again
-from tableferry.options import Binary, HeaderLine
+from tableferry.header import could_name_separator, could_stand_again
+from tableferry.options import DELIMITERS, Binary, HeaderLine
 from tableferry.reading import Position, Reading
 from tableferry.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.rules import Row
@@ -72,6 +72,8 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Se
     names: set[str] = set()
     if reading.header is not HeaderLine.NO and could_stand_again(rules.columns):
         names = {*rules.table.names, *(column.name for column in rules.table.columns)}
+    if reading.header is not HeaderLine.NO and could_name_separator(rules.columns):
+        names |= {"sep=", *(f"sep={delimiter}" for delimiter in DELIMITERS)}
     judge = Judge(rules.columns if as_it_is else (), reading.dialect, sorted(names))
     buffer = _Buffer(pieces)
     least = _BLOCK_BYTES // (1 if start.number else _FIRST_PART)

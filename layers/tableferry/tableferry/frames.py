@@ -16,6 +16,7 @@ from tableferry.sure import BACKSLASH_N, COUNTED, EMPTY, Sure, sure_of
 from tableferry.tables import Column
 
 _MOST_DISTINCT = 10_000
+_MARK = r"\x{FEFF}"
 
 
 class Judge:
@@ -25,7 +26,7 @@ class Judge:
         """Lines whose first field is one of the ``names`` are left to the rules: they may be a header."""
         self.dialect = dialect
         words = "|".join(re.escape(name.replace('"', '""')) for name in names)
-        self.named = rf'^(?i)\s*"?\s*(?:{words})\s*"?\s*(?:{re.escape(dialect.delimiter)}|$)' if names else None
+        self.named = rf'^(?i){_MARK}?\s*"?\s*(?:{words})\s*"?\s*(?:{re.escape(dialect.delimiter)}|$)' if names else None
         self.sure = next((found for counted in COUNTED if (found := _possible(columns, dialect, counted))), None)
 
 

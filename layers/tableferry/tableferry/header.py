@@ -90,6 +90,11 @@ def could_stand_again(columns: Sequence[Column]) -> bool:
     return all(_is_text(column) for column in columns)
 
 
+def could_name_separator(columns: Sequence[Column]) -> bool:
+    """Whether a line ``sep=;``, which is one field or two, could be good by its looks."""
+    return len(columns) <= 2 and _is_text(columns[0])
+
+
 def _is_text(column: Column) -> bool:
     return column.data_type in _TEXTS and not column.document
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tableferry import rejects
-from tableferry.csvfile import Reader, Record, is_blank, lines_of
-from tableferry.dialect import Dialect
+from tableferry.csvfile import BOM, Reader, Record, is_blank, lines_of
+from tableferry.dialect import Dialect, State
 from tableferry.errors import InvalidRequest, Problem
 from tableferry.header import IF_A_ROW, either, header_of, is_a_row, named, stands_again, unlike_a_header
 from tableferry.options import DELIMITERS, Binary, Escape, HeaderLine, Options, checked
@@ -17,6 +17,7 @@ from tableferry.tables import Column, Table
 from tableferry.values import BYTES
 
 _SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?sep=([^\r\n]?)\r?(?:\n|\Z)", re.IGNORECASE)
+_SEPARATOR_AGAIN = re.compile(rb"sep=[,;|\t]", re.IGNORECASE)
 HEAD_BYTES = 1024 * 1024
 """So much of a file is looked at to see how it is to be read."""
 
@@ -62,6 +63,8 @@ class Reading:
 
     def checked(self, record: Record) -> tuple[Row | None, list[Problem]]:
         """The record as a row whose number is its line, or every problem that it has."""
+        if self.header is not HeaderLine.NO and (problem := self._begins_again(record)):
+            return None, [problem]
         if record.fault:
             return None, [Problem(record.line, "", record.fault.code, record.fault.message)]
         try:
@@ -74,6 +77,22 @@ class Reading:
         if self.header is not HeaderLine.NO and (columns := stands_again(self.rules, fields)):
             return None, [self._header_again(record.line, columns)]
         return self.rules.of_fields(record.line, fields)
+
+    def _begins_again(self, record: Record) -> Problem | None:
+        """Why a record is no row that can only be the first line of a file: one of two put together may begin so, too."""
+        marked = record.raw.startswith(BOM)
+        raw = self.dialect.without_end(record.raw.removeprefix(BOM))
+        if _SEPARATOR_AGAIN.fullmatch(raw):
+            return Problem(
+                record.line, "", "header", f"the line that names the delimiter stands here again; {IF_A_ROW}"
+            )
+        if not marked or self.dialect.begun(raw) is not State.COMPLETE:
+            return None
+        try:
+            columns = stands_again(self.rules, self.dialect.fields(raw))
+        except UnicodeDecodeError:
+            return None
+        return self._header_again(record.line, columns) if columns else None
 
     def _header_again(self, line: int, columns: Sequence[Column]) -> Problem:
         """Why a header further down is no row.
