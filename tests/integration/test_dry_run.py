@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tableferry import infile, loader, manifest, recovery, rehearsal, scratch, shadow
+from tableferry import infile, loader, manifest, record, recovery, rehearsal, scratch, shadow
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_preflight import Admin, admin, loaded, refused, setting
@@ -234,10 +234,9 @@ def test_a_table_that_is_in_a_restore_which_cannot_be_finished(
 ) -> None:
     backup()
     done = restore(tables=["jobs"])
-    key = f"restores/{done['id']}.json"
     monkeypatch.setattr(recovery, "finish", lambda _connection, _store, found: found)
-    held = verbs.store().get_json(key) | {"state": "swapping", "stuck": "Why it is so."}
-    verbs.store().put(key, json.dumps(held).encode())
+    held = record.find(verbs.store(), done["id"])
+    record.save(verbs.store(), held.model_copy(update={"state": "swapping", "stuck": "Why it is so."}))
     found = refused(loaded, tables=["jobs"])
     assert codes(found) == [("stuck", "jobs")]
     assert "Why it is so." in found["detail"]

@@ -127,13 +127,16 @@ class Journey:
         _answered(verbs.post(f"/restores/{self._in_state('done')[-1]}/undo"))
 
     def accept(self) -> None:
+        """The first restore that keeps something, though it is undone."""
         _answered(verbs.post(f"/restores/{self._in_state('undone')[0]}/accept"))
 
     def _restore(self, *tables: str) -> None:
         self._restores.append(_answered(verbs.post("/restores", {"backup": "latest", "tables": tables}))["id"])
 
     def _in_state(self, state: str) -> list[str]:
-        return [one for one in self._restores if verbs.get(f"/restores/{one}").json["state"] == state]
+        """The restores of this state that keep tables still."""
+        found = [verbs.get(f"/restores/{one}").json for one in self._restores]
+        return [one["id"] for one in found if one["state"] == state and one["kept"]]
 
 
 def _answered(answer: Answer) -> Json:
