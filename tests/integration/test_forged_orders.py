@@ -16,8 +16,9 @@ import pytest
 from functions.backup.app import handler as backups
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
-from tableferry import jobs, manifest, record, signed
-from tableferry.errors import NotSigned, RecordNotFound
+from tableferry import jobs, later, manifest, marks, record, signed
+from tableferry.account import Account
+from tableferry.errors import NotSigned, RecordNotFound, StoreUnavailable
 from tableferry.identity import new_id
 from tableferry.shadow import Place
 from tableferry.signing import Keys
@@ -487,3 +488,91 @@ def test_a_load_whose_account_an_old_key_signed_goes_on_and_one_whose_key_is_gon
     monkeypatch.setenv("SIGNING_KEY", "new")
     (done,) = invoke(loads, created(uploads.bucket, f"resume/{failed['id']}.json"))
     assert (done["state"], done["inserted"]) == ("done", 3)
+
+
+# Lists, memory, and time
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"saved": "2020-01-01T00:00:00"},
+        {"state": "waiting", "next_try": "2020-01-01T00:00:00"},
+        {"state": "waiting", "next_try": "9999-12-31T23:59:59Z"},
+        {"state": "waiting", "next_try": "9999-12-31T23:59:59-23:00"},
+    ],
+)
+def test_a_forged_account_with_times_that_nobody_can_reckon_with_breaks_no_list(
+    database: Database, uploads: Uploads, forger: Forger, said: Json
+) -> None:
+    database.run(TEXTS)
+    known = uploads.load(lines(3))
+    load_id = "f" * 32
+    forger.write(f"loads/{load_id}.json", {**forged_account(load_id, "running"), **said})
+    forger.write(f"loads/by-time/{marks.mark(load_id, datetime.now(UTC), 't')}", b"")
+    listed = request(loads, "GET", "/loads")
+    assert (listed.status, known["id"] in [one["id"] for one in listed.json["loads"]]) == (200, True)
+    assert request(loads, "GET", f"/loads/{load_id}").status in (200, 409)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"{}", b"null", b"[" * 100_000])
+def test_what_nobody_can_read_in_the_place_of_an_idempotency_key_is_as_if_it_were_not_there(
+    loaded: Database, forger: Forger, body: bytes
+) -> None:
+    forger.write(f"jobs/keys/backup-{hashlib.sha256(b'nightly').hexdigest()[:32]}.json", body)
+    first, second = (post("/backups", {"tables": ["jobs"]}, **{"idempotency-key": "nightly"}) for _ in range(2))
+    assert (first.status, second.status) == (201, 201)
+    assert first.json["id"] == second.json["id"]
+
+
+def test_forged_marks_keep_no_waiting_load_from_its_next_try(
+    database: Database, uploads: Uploads, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are at one moment: each call goes on behind those that it has looked at."""
+    monkeypatch.setattr(later, "_MOST_AT_A_TIME", 5)
+    store, now = verbs.store(), datetime.now(UTC)
+    begun = Account(id="a" * 32, table="t", key="uploads/t/a.csv", started=now - timedelta(hours=1))
+    begun = later.put_off(store, begun, StoreUnavailable("away"), 12, now - timedelta(minutes=1)) or begun
+    due = f"{now - timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
+    for number in range(12):
+        forger.write(f"loads/waiting/{due}-{number:032x}", b"")
+    later_version = forger.read(f"loads/{begun.id}.json") | {"state": "of a later version"}
+    signed.put(store, f"loads/{1:032x}.json", {k: v for k, v in later_version.items() if k not in signed._FIELDS})
+    assert [later.go_on(store, now + timedelta(seconds=5)) for _ in range(3)] == [[], [], [begun.id]]
+    second = begun.model_copy(update={"id": "b" * 32, "tries": 0})
+    later.put_off(store, second, StoreUnavailable("away"), 12, now - timedelta(seconds=58))
+    assert second.id in [one for _ in range(4) for one in later.go_on(store, now + timedelta(seconds=5))]
+
+
+def test_an_object_too_large_to_be_one_of_ours_is_not_read_to_its_end(
+    loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = backup("jobs")
+    large = b'{"a": "' + b"x" * 70 * 1024 * 1024 + b'"}'
+    for key in ("jobs/slots/backup-0.json", "loads/waited.json", f"restores/{made['id']}.json"):
+        forger.write(key, large)
+    found, _ = verbs.store().get("loads/waited.json")
+    assert len(found) == 64 * 1024 * 1024 + 1
+    assert post("/backups", {"tables": ["jobs"]}).status == 201
+    assert get("/restores").json["restores"] == []
+    assert get(f"/restores/{made['id']}").status == 409
+    assert len(verbs.store().get(f"restores/{made['id']}.json", 10)[0]) == 11
+
+
+def test_forged_jobs_hide_no_job_and_forged_folders_no_backup(
+    loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = backup("jobs")
+    monkeypatch.setenv("JOBS", "event")
+    queued = post("/backups", {"tables": ["jobs"]}, prefer="wait=0").json
+    now = datetime.now(UTC)
+    for number in range(210):
+        forger.write(f"jobs/{now:%Y%m%dT%H%M%SZ}-{0xFFFFFFFF - number:08x}.json", b"{}")
+        forger.write(f"jobs/29991231T000000Z-{number:08x}.json", b"{}")
+    for number in range(20):
+        forger.write(f"backups/{now:%Y%m%dT%H%M%SZ}-{0xFFFFFFFF - number:08x}/x", b"")
+        forger.write(f"backups/{now:%Y%m%dT%H%M%SZ}-{0xFFFFFF00 - number:08x}/manifest.json", b"{}")
+    found = request(backups, "GET", "/backups", query={"limit": "2"}).json
+    assert [one["id"] for one in found["jobs"]] == [queued["id"]]
+    assert [one["id"] for one in found["backups"]] == [made["id"]]
+    assert len(found["damaged"]) == 2

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from tableferry import marks, signed
 from tableferry.errors import NotSigned, ObjectNotFound, RecordNotFound
@@ -56,24 +56,24 @@ class Account(BaseModel):
     size: int = 0
     rows_per_second: float | None = None
     rejects: str | None = None
-    started: datetime
-    saved: datetime | None = None
-    finished: datetime | None = None
+    started: AwareDatetime
+    saved: AwareDatetime | None = None
+    finished: AwareDatetime | None = None
     error: dict[str, str] | None = None
     reason: str | None = None
     database: str | None = None
     restore: str | None = None
     notes: tuple[str, ...] = ()
     tries: int = 0
-    failing_since: datetime | None = None
-    next_try: datetime | None = None
+    failing_since: AwareDatetime | None = None
+    next_try: AwareDatetime | None = None
     signed: bool = True
     """Whether a key of this deployment signed the account; where not, nothing is done by it. Not written."""
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
         dead = self.state == "running" and self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
-        missed = self.state == "waiting" and (self.next_try is None or now > self.next_try + _DUE_AT_MOST)
+        missed = self.state == "waiting" and (self.next_try is None or now - self.next_try > _DUE_AT_MOST)
         return self.model_copy(update={"state": "stalled"}) if dead or missed else self
 
     def silent(self, now: datetime) -> timedelta:

@@ -64,13 +64,14 @@ def _id_of(store: Store, kind: Kind, request: dict[str, Any], idempotency_key: s
         signed.put_new(store, key, note)
         return new
     except PreconditionFailed:
-        noted = signed.look(store, key)
-    if not noted.signed:  # nobody of us wrote it
-        signed.replace(store, key, note, noted.etag)
+        text, etag = store.get(key)
+    noted = signed.content(store, key, text)
+    if noted is None:  # nobody of us wrote it
+        signed.replace(store, key, note, etag)
         return new
-    if noted.content["request"] != request:
+    if noted["request"] != request:
         raise IdempotencyMismatch("This Idempotency-Key was sent with another request before: choose a new one.")
-    return str(noted.content["job"])
+    return str(noted["job"])
 
 
 def _take_slot(store: Store, kind: Kind, job_id: str) -> None:

@@ -81,7 +81,7 @@ def lines(store: Store, source: Manifest) -> Iterator[Line]:
     """
     for file in source.ledger_objects:
         try:
-            body, _ = store.get(file.key)
+            body, _ = store.get(file.key, file.bytes)
         except ObjectNotFound as error:
             raise BackupDamaged(f"The backup lacks the object {file.key!r}.") from error
         if len(body) != file.bytes or hashlib.sha256(body).hexdigest() != file.sha256:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import islice, takewhile
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -29,6 +30,8 @@ LEASE = timedelta(seconds=30)
 _RENEWED_EVERY_SECONDS = 3.0
 _QUEUED_AT_MOST = timedelta(minutes=10)
 _LOOKED_AT = 200
+_READ_AT_MOST = 1000
+_CLOCKS_DIFFER = timedelta(minutes=5)
 _BEGUN_AT_MOST = timedelta(hours=1)  # three tries of 15 minutes, and the pauses between them
 _POLL_SECONDS = (0.05, 0.5)
 
@@ -119,12 +122,15 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
 def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
     """The jobs of a kind, asked for in the last day, that have not come to a result: under way, failed or dead; newest first.
 
-    Of the day's jobs no more than the newest 200 are looked at.
+    Of the day's jobs no more than the newest 200 are looked at, among what somebody may have forged.
     """
     since = f"{now - timedelta(days=1):%Y%m%dT%H%M%S}"
-    keys = [item.key for item in store.list("jobs/2", after=f"jobs/{since}")]  # ids begin with the year
-    jobs = (job for found, job in signed.present(store, reversed(keys[-_LOOKED_AT:]), Job) if found.signed)
-    return [job.seen(now) for job in jobs if job.kind is kind and job.state != "done"]
+    listed = (item.key for item in store.list("jobs/2", after=f"jobs/{since}"))  # ids begin with the year
+    past = takewhile(lambda key: key < _key(f"{now + _CLOCKS_DIFFER:%Y%m%dT%H%M%SZ}"), listed)
+    keys = [key for key in past if is_id(key.removeprefix("jobs/").removesuffix(".json"))]
+    present = signed.present(store, reversed(keys[-_READ_AT_MOST:]), Job)
+    newest = islice((job for found, job in present if found.signed), _LOOKED_AT)
+    return [job.seen(now) for job in newest if job.kind is kind and job.state != "done"]
 
 
 def wait(store: Store, job: Job, seconds: float) -> Job:

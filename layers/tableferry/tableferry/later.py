@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from tableferry import account as accounts
 from tableferry import handover, signed
 from tableferry.account import Account
-from tableferry.errors import NotSigned, ObjectNotFound, RecordNotFound, TableferryError
+from tableferry.errors import Conflict, NotSigned, ObjectNotFound, RecordNotFound, TableferryError
 from tableferry.store import Store
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15, 30))
@@ -30,11 +30,14 @@ _AT_ONCE = 16
 
 
 class Looked(BaseModel):
-    """Up to when the waiting loads have been looked for."""
+    """Up to when the waiting loads have been looked for, and behind which mark to go on if there were too many since."""
 
     model_config = ConfigDict(frozen=True)
 
     until: datetime
+    after: str = ""
+    begun: datetime | None = None
+    """When the first of the calls began that go on with each other: nothing older than it was missed by them."""
 
 
 def put_off(store: Store, account: Account, error: TableferryError, hours: float, now: datetime) -> Account | None:
@@ -60,42 +63,46 @@ def put_off(store: Store, account: Account, error: TableferryError, hours: float
 
 
 def go_on(store: Store, now: datetime) -> list[str]:
-    """Hand over the loads whose time has come; their ids. Memory: 5,000 marks, and the next call finds the others."""
-    begin = _looked_until(store) - _CLOCKS_DIFFER
-    due: dict[str, datetime] = {}
-    until = now
-    for item in store.list(_PREFIX, after=f"{_PREFIX}{begin:{_TIME}}"):
-        time, _, load_id = item.key.removeprefix(_PREFIX).partition("Z-")
+    """Hand over the loads whose time has come; their ids. Memory: 5,000 marks, and the next call goes on behind them."""
+    before = _looked(store)
+    begin = before.after or f"{before.until - _CLOCKS_DIFFER:{_TIME}}"
+    begun = before.begun or now
+    looked = Looked(until=begun)
+    due: dict[str, None] = {}
+    name = begin
+    for number, item in enumerate(store.list(_PREFIX, after=f"{_PREFIX}{begin}")):
+        if number == _MOST_AT_A_TIME:
+            looked = Looked(until=before.until, after=name, begun=begun)
+            break
+        name = item.key.removeprefix(_PREFIX)
+        time, _, load_id = name.partition("Z-")
         try:
             when = datetime.strptime(f"{time}Z", _TIME).replace(tzinfo=UTC)
         except ValueError:
             continue  # nobody of ours wrote it
         if when > now:
             break
-        if len(due) == _MOST_AT_A_TIME:
-            until = when
-            break
-        due[load_id] = when
+        due[load_id] = None
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="due") as pool:
-        done = list(pool.map(lambda load_id: _handed_over(store, load_id, now), due))
-    signed.put(store, _LOOKED, Looked(until=until).model_dump(mode="json"))
-    return [load_id for load_id, handed_over in zip(due, done, strict=True) if handed_over]
+        done = [load_id for load_id in pool.map(lambda load_id: _handed_over(store, load_id, now), due) if load_id]
+    signed.put(store, _LOOKED, looked.model_dump(mode="json"))
+    return done
 
 
-def _handed_over(store: Store, load_id: str, now: datetime) -> bool:
-    """Hand a load over if it waits, and not for longer than until now."""
+def _handed_over(store: Store, load_id: str, now: datetime) -> str | None:
+    """Hand a load over if it waits, and not for longer than until now; its id if so."""
     try:
         account = accounts.find(store, load_id)
-    except (RecordNotFound, NotSigned):
-        return False
+    except (RecordNotFound, Conflict):
+        return None  # one that cannot be read must not keep the others waiting
     if account.state != "waiting" or account.next_try is None or account.next_try > now:
-        return False
+        return None
     handover.hand_over(store, load_id, retry=False)
-    return True
+    return load_id
 
 
-def _looked_until(store: Store) -> datetime:
+def _looked(store: Store) -> Looked:
     try:
-        return signed.get(store, _LOOKED).parsed(Looked).until
+        return signed.get(store, _LOOKED).parsed(Looked)
     except (ObjectNotFound, NotSigned):
-        return datetime(2000, 1, 1, tzinfo=UTC)
+        return Looked(until=datetime(2000, 1, 1, tzinfo=UTC))

@@ -20,6 +20,7 @@ from tableferry.tables import ForeignKey, Trigger
 _PREFIX = "restores/"
 _LOOKED_AT = 100
 _READ_AT_MOST = 1000
+_LONGEST = 4 * 1024 * 1024  # of thousands of tables
 
 State = Literal["planned", "running", "swapping", "done", "undoing", "undone", "accepted", "failed"]
 
@@ -217,7 +218,7 @@ def to_finish(store: Store) -> list[str]:
 def _present(store: Store) -> Iterator[Restore]:
     """Records, newest first; no more than a function has time for, however many somebody has forged."""
     ids = islice(filter(is_id, newest_ids(_listed(store), datetime.now(UTC))), _READ_AT_MOST)
-    for found, restore in signed.present(store, map(key, ids), Restore):
+    for found, restore in signed.present(store, map(key, ids), Restore, _LONGEST):
         restore_id = found.key.removeprefix(_PREFIX).removesuffix(".json")
         yield restore.model_copy(update={"id": restore_id, "signed": found.signed})
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 from tableferry.errors import Conflict, NotSigned
 from tableferry.store import Store
 
-_READ_AT_ONCE = 100
+_LISTED_BYTES = 256 * 1024
+_READ_AT_ONCE_BYTES = 100 * _LISTED_BYTES
 _FIELDS = ("signature", "key_id")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -88,19 +89,23 @@ def content(store: Store, key: str, text: bytes) -> dict[str, Any] | None:
     return found.content if found.signed else None
 
 
-def present(store: Store, keys: Iterable[str], model: type[Model]) -> Iterator[tuple[Read, Model]]:
+def present(
+    store: Store, keys: Iterable[str], model: type[Model], at_most: int = _LISTED_BYTES
+) -> Iterator[tuple[Read, Model]]:
     """Objects of a listing that can be read, signed or not; others, and those taken away since, are left out.
 
-    Several are asked for at once. Memory: a hundred of them.
+    Several are asked for at once. One of more than ``at_most`` bytes is none of ours. Memory: what 25 MiB of JSON take.
     """
     rest = iter(keys)
-    while part := list(islice(rest, _READ_AT_ONCE)):
-        yield from (found for found in present_of(store, part, model) if found is not None)
+    while part := list(islice(rest, max(1, _READ_AT_ONCE_BYTES // at_most))):
+        yield from (found for found in present_of(store, part, model, at_most) if found is not None)
 
 
-def present_of(store: Store, keys: Sequence[str], model: type[Model]) -> list[tuple[Read, Model] | None]:
+def present_of(
+    store: Store, keys: Sequence[str], model: type[Model], at_most: int = _LISTED_BYTES
+) -> list[tuple[Read, Model] | None]:
     """Objects in the order of their keys, signed or not; None for what is not there or cannot be read. Memory: all."""
-    texts = store.present_of(keys)
+    texts = store.present_of(keys, at_most)
     return [None if text is None else _known(store, key, text, model) for key, text in zip(keys, texts, strict=True)]
 
 

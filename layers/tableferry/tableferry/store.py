@@ -12,7 +12,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ _CONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
 _STREAM_BYTES = 256 * 1024
 _MOST_REQUESTS_AT_ONCE = 64  # more threads than there ever are; the default would open connections anew beyond ten
 _GETS_AT_ONCE = 16
+_SMALL_BYTES = 64 * 1024 * 1024  # of the largest that is read whole: a manifest, about 300 bytes for each file
 _ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
 
@@ -122,30 +123,30 @@ class Store:
         """
         return self.put(key, body, IfMatch=etag)
 
-    def get(self, key: str) -> tuple[bytes, str]:
+    def get(self, key: str, at_most: int = _SMALL_BYTES) -> tuple[bytes, str]:
         """A small object whole, and its ETag.
+
+        No more than ``at_most`` bytes and one are read, so that nobody fills the memory who puts a large object in the
+        place of a small one: what is cut off is not what was written, and is refused as that.
 
         Raises:
             ObjectNotFound: there is none.
         """
         with _translated(key):
             answer = self._client.get_object(Bucket=self.bucket, Key=key)
-            return answer["Body"].read(), answer["ETag"]
+            with closing(answer["Body"]) as body:
+                return body.read(at_most + 1), answer["ETag"]
 
     def get_json(self, key: str) -> Any:
         """A small JSON object, parsed; raises ObjectNotFound."""
         return json.loads(self.get(key)[0])
 
-    def present(self, keys: Iterable[str]) -> Iterator[bytes]:
-        """Small objects of a listing, whole; those that have been taken away since are left out."""
-        return (text for text in self.present_of(keys) if text is not None)
-
-    def present_of(self, keys: Iterable[str]) -> tuple[bytes | None, ...]:
-        """Small objects, whole and in order, several asked for at once; None for what is not there. Memory: all of them."""
+    def present_of(self, keys: Iterable[str], at_most: int) -> tuple[bytes | None, ...]:
+        """Small objects in order, as ``get`` reads them, several at once; None for what is not there. Memory: all of them."""
 
         def get(key: str) -> bytes | None:
             try:
-                return self.get(key)[0]
+                return self.get(key, at_most)[0]
             except ObjectNotFound:
                 return None
 

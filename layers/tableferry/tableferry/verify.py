@@ -113,7 +113,7 @@ def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableE
 def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry) -> pl.DataFrame:
     """One object as a frame, if it is what was written; raises BackupDamaged."""
     try:
-        data, _ = store.get(file.key)
+        data, _ = store.get(file.key, file.bytes)
     except ObjectNotFound as error:
         raise BackupDamaged(f"The backup lacks the object {file.key!r} (table {table.name!r}).") from error
     if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import time
 from dataclasses import asdict
 from datetime import datetime
-from itertools import islice
+from itertools import islice, takewhile
 
 from tableferry import jobs, manifest
-from tableferry.errors import BackupDamaged, BackupNotFound, Conflict
 from tableferry.jobs import Job, Kind
+from tableferry.latest import signed
 from tableferry.manifest import Manifest
 from tableferry.models import (
     BackedUpTable,
@@ -26,7 +26,8 @@ from tableferry.signing import Keys
 from tableferry.store import Store
 from tableferry.verify import Verified
 
-_AT_ONCE = 8
+_READ_AT_MOST = 2000
+_READ_SECONDS = 10.0
 
 
 def backup(made: Manifest) -> BackupView:
@@ -62,24 +63,17 @@ def backup_detail(made: Manifest) -> BackupDetail:
 
 
 def backups(store: Store, keys: Keys, limit: int, now: datetime) -> BackupList:
-    """The newest, so many at most; one that has no manifest (yet) is none, but may be a job. Memory: a few manifests."""
+    """The newest that are signed, so many at most, and no more of the damaged ones that are newer than the last of them.
 
-    def view(backup_id: str) -> BackupView | str | None:
-        try:
-            return backup(manifest.read(store, backup_id, keys))
-        except BackupNotFound:
-            return None
-        except (BackupDamaged, Conflict):
-            return backup_id
-
+    One that has no manifest (yet) is none, but may be a job. No more than a request has time for is looked at, however
+    many somebody has forged. Memory: as of :func:`~tableferry.latest.signed`.
+    """
+    until = time.monotonic() + _READ_SECONDS
+    ids = takewhile(lambda _: time.monotonic() < until, islice(manifest.ids(store), _READ_AT_MOST))
     found = BackupList(backups=[], damaged=[], jobs=[job(one) for one in jobs.unfinished(store, Kind.BACKUP, now)])
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="manifest") as pool:
-        for seen in pool.map(view, islice(manifest.ids(store), limit)):
-            if isinstance(seen, str):
-                found.damaged.append(seen)
-            elif seen is not None:
-                found.backups.append(seen)
-    return found
+    good = signed(store, keys, ids, lambda damaged, _: found.damaged.append(damaged))
+    found.backups.extend(backup(made) for made in islice(good, limit))
+    return found.model_copy(update={"damaged": found.damaged[:limit]})
 
 
 def verification(job_id: str, backup_id: str, found: Verified) -> VerificationView:
