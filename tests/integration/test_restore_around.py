@@ -9,6 +9,7 @@ import pymysql
 import pytest
 
 from local.database import grants
+from tableferry import facts
 from tests.integration import verbs
 from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore, run, table
 from tests.support import Database, connect
@@ -168,7 +169,7 @@ def test_a_trigger_keeps_its_definer_where_that_may_be_set_and_else_it_is_said(
         run(there, f"DROP USER '{ours}'@'%'")
 
 
-def test_after_accept_the_server_has_no_schema_and_no_table_of_ours(loaded: Database) -> None:
+def test_after_accept_the_server_has_no_schema_of_ours_and_no_table_but_that_of_epochs(loaded: Database) -> None:
     def everything() -> set[Any]:
         with closing(connect(loaded.admin_url)) as admin, admin.cursor() as cursor:
             cursor.execute(
@@ -185,7 +186,7 @@ def test_after_accept_the_server_has_no_schema_and_no_table_of_ours(loaded: Data
     assert everything() - before
     for restore_id in ids:
         assert post(f"/restores/{restore_id}/accept").status == 200
-    assert everything() - before == {(loaded.name, "beside")}
+    assert everything() - before == {(loaded.name, "beside"), (loaded.name, facts.TABLE)}
 
 
 def test_triggers_that_use_other_tables_come_back_and_those_that_use_none_that_is_there(loaded: Database) -> None:
