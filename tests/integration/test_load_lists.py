@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from functions.load.app import handler
 from tableferry import account as accounts
 from tableferry import rejectpage
 from tableferry.account import Account, State
-from tableferry.store import Store
+from tableferry.store import Object, Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.uploads import TEXTS, Uploads, lines
@@ -82,6 +83,36 @@ def test_pages_follow_each_other_without_a_gap_or_a_load_twice(uploads: Uploads)
                 break
             after = {"after": page["next"]}
         assert found == [one for one in wanted if "state" not in query or int(one, 16) % 3], query
+
+
+@pytest.mark.usefixtures("database")
+def test_a_list_goes_through_no_marks_of_other_tables(uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(uploads.client, uploads.bucket, KEYS)
+    for number in range(12):
+        saved(store, number, "failed" if number % 2 else "running")
+    rare = saved(store, 20, "failed", table="u", key="uploads/u/a.csv")
+    gone_through: list[str] = []
+    whole = Store.list
+
+    def counted(self: Store, *given: Any, **named: Any) -> Iterator[Object]:
+        for item in whole(self, *given, **named):
+            gone_through.append(item.key)
+            yield item
+
+    monkeypatch.setattr(Store, "list", counted)
+    for query, found in [
+        ({"table": "u"}, [rare]),
+        ({"table": "u", "state": "failed"}, [rare]),
+        ({"table": "u", "state": "running"}, []),
+        ({"table": "u", "state": "done"}, []),
+        ({"table": "nobody's"}, []),
+    ]:
+        gone_through.clear()
+        assert ids(**query) == found, query
+        assert len(gone_through) <= 1, (query, gone_through)
+    gone_through.clear()
+    assert len(ids(table="t", state="failed")) == 6
+    assert len(gone_through) == 6
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,11 @@ def save(store: Store, account: Account) -> Account:
 
     Its marks go before it: an account that no list shows would be lost to whoever looks for it.
     """
-    places = [] if account.saved else [marks.BY_TIME, marks.by_key(account.key)]
-    places += [marks.by_state(account.state)] if account.state in MARKED else []
+    places = [] if account.saved else [marks.BY_TIME, marks.by_key(account.key), marks.by_table(account.table)]
+    if account.state in MARKED:
+        places += [marks.by_state(account.state), marks.by_table(account.table, account.state)]
     if places:
-        marks.put(store, places, marks.mark(account.id, account.started, account.table))
+        marks.put(store, places, marks.mark(account.id, account.started))
     dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
     signed.put(store, f"loads/{account.id}.json", dated.model_dump(mode="json", exclude={"signed"}))
     return dated

@@ -43,12 +43,14 @@ def listed(
     """
     if key is not None:
         place = marks.by_key(key)
+    elif table is not None:
+        place = marks.by_table(table, state) if state in MARKED else marks.by_table(table)
     elif state in MARKED:
         place = marks.by_state(state)
     else:
         place = marks.BY_TIME
     chosen: dict[str, Account] = {}
-    names = marks.found(store, place, after, table)
+    names = marks.found(store, place, after)
     last, read = after, 0
     until = time.monotonic() + _READ_SECONDS
     while read < _READ_AT_MOST and (not read or time.monotonic() < until):
