@@ -14,7 +14,7 @@ from tableferry.database import Database
 from tableferry.drill import drill
 from tableferry.errors import RecordNotFound
 from tableferry.identity import new_id
-from tableferry.jobs import Kind
+from tableferry.jobs import Job, Kind
 from tableferry.models import (
     DrillRequest,
     JobView,
@@ -41,9 +41,8 @@ def create_restore(
     request: RestoreRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
-    return jobapi.done_or_accepted(
-        app, Kind.RESTORE, (request or RestoreRequest()).model_dump(), "/restores/{id}", perform, idempotency_key
-    )
+    wanted = (request or RestoreRequest()).model_dump()
+    return jobapi.done_or_accepted(app, Kind.RESTORE, wanted, "/restores/{id}", perform, idempotency_key, _by_record)
 
 
 @app.get("/restores", summary="The restores there were", tags=["restores"])
@@ -63,13 +62,18 @@ def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # t
         job = jobs.find(store, id, Kind.RESTORE)
     except RecordNotFound:
         return api.answer(HTTPStatus.OK, views.restore(record.find(store, id, unsigned=True)))
+    return api.answer(HTTPStatus.OK, _by_record(store, job) or views.job(job))
+
+
+def _by_record(store: Store, job: Job) -> RestoreView | None:
+    """What a restore's record says, where that is more than its job; it may have been undone, accepted or finished since."""
     try:
-        found = record.find(store, id, unsigned=job.over)
+        found = record.find(store, job.id, unsigned=job.over)
     except RecordNotFound:  # it has not come so far
-        return api.answer(HTTPStatus.OK, views.job(job))
+        return None
     ended = not found.signed or found.stuck or job.state == "done" or found.state not in record.UNDER_WAY
     says_why = job.state == "failed" and found.state == "failed"
-    return api.answer(HTTPStatus.OK, views.restore(found) if ended and not says_why else views.job(job))
+    return views.restore(found) if ended and not says_why else None
 
 
 @app.post("/restores/<id>/undo", summary="Put the old tables back", tags=["restores"])

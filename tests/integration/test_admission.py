@@ -103,6 +103,20 @@ def test_the_same_key_is_the_same_job(loaded: Database, bucket: str, path: str, 
     assert asked(path, "another key", **wanted).json["id"] != job_id
 
 
+def test_a_restore_that_was_undone_since_is_not_said_to_be_in_place(loaded: Database, bucket: str) -> None:
+    deliver(asked("/backups", tables=["jobs"]).json, bucket)
+    job = asked("/restores", "once", tables=["jobs"]).json
+    deliver(job, bucket)
+    assert asked("/restores", "once", tables=["jobs"]).json["tables"][0]["replaced"] is True
+    undone = post(f"/restores/{job['id']}/undo").json
+    again = asked("/restores", "once", tables=["jobs"])
+    assert (again.status, again.headers["idempotent-replayed"], again.json) == (201, "true", undone)
+    assert (again.json["state"], again.json["tables"][0]["replaced"]) == ("undone", False)
+    accepted = post(f"/restores/{job['id']}/accept").json
+    assert asked("/restores", "once", tables=["jobs"]).json == accepted
+    assert accepted["kept"] is None
+
+
 def test_a_key_that_nobody_of_us_noted_leads_to_no_job_of_another(loaded: Database) -> None:
     other = asked("/backups", tables=["jobs"]).json
     asked("/backups", "a key", tables=["jobs"])

@@ -17,6 +17,9 @@ from tableferry.store import Store, open_store
 Perform = Callable[[Kind, Settings, Store, str, dict[str, Any], jobs.Tell], dict[str, Any]]
 """From a job's kind, id and request to its result, telling of progress."""
 
+Since = Callable[[Store, Job], Any]
+"""What has become of a job's outcome since it ended; None where the job itself tells."""
+
 
 def done_or_accepted(
     app: APIGatewayHttpResolver,
@@ -25,8 +28,11 @@ def done_or_accepted(
     location: str,
     perform: Perform,
     idempotency_key: str | None = None,
+    since: Since = lambda store, job: None,
 ) -> Response[Any]:
     """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is.
+
+    A request that is sent again is answered by what is so now: what the job came to may have changed ``since``.
 
     A request that is refused has made nothing; so has one that waited so long for a free function that nobody is left to
     hear its answer. Raises TooManyJobs and IdempotencyMismatch.
@@ -40,6 +46,8 @@ def done_or_accepted(
     if new and settings.inline_jobs:
         _run(settings, store, job.id, kind, request, perform)
     job = jobs.wait(store, job, seconds)
+    if not new and (now := since(store, job)) is not None:
+        return api.answer(HTTPStatus.CREATED, now, replayed)
     if job.state == "done":
         return api.answer(HTTPStatus.CREATED, job.result, replayed)
     if job.problem:
