@@ -662,10 +662,10 @@ def test_s3_that_breaks_off_changes_nothing(loaded: Database, monkeypatch: pytes
     backup("jobs")
     real = verbs.store().__class__.get
 
-    def breaks_off(self: Any, key: str) -> tuple[bytes, str]:
+    def breaks_off(self: Any, key: str, *given: Any) -> tuple[bytes, str]:
         if key.endswith(".parquet"):
             raise StoreUnavailable("S3 cannot be reached.")
-        return real(self, key)
+        return real(self, key, *given)
 
     monkeypatch.setattr("tableferry.store.Store.get", breaks_off)
     with verbs.unchanged(loaded):

@@ -431,7 +431,7 @@ class Held:
     def __init__(self, data: bytes) -> None:
         self._data = data
 
-    def get(self, _key: str) -> tuple[bytes, str]:
+    def get(self, _key: str, _at_most: int = 0) -> tuple[bytes, str]:
         return self._data, ""
 
 
