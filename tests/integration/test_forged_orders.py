@@ -509,7 +509,7 @@ def test_a_forged_account_with_times_that_nobody_can_reckon_with_breaks_no_list(
     known = uploads.load(lines(3))
     load_id = "f" * 32
     forger.write(f"loads/{load_id}.json", {**forged_account(load_id, "running"), **said})
-    forger.write(f"loads/by-time/{marks.mark(load_id, datetime.now(UTC), 't')}", b"")
+    forger.write(f"loads/by-time/{marks.mark(load_id, datetime.now(UTC))}", b"")
     listed = request(loads, "GET", "/loads")
     assert (listed.status, known["id"] in [one["id"] for one in listed.json["loads"]]) == (200, True)
     assert request(loads, "GET", f"/loads/{load_id}").status in (200, 409)

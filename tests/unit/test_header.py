@@ -112,8 +112,10 @@ def test_a_separator_that_cannot_be_is_refused(body: bytes, options: Options, sa
         begin(TEXTS, options, body)
 
 
-def test_a_text_that_looks_like_the_separators_line_stays_text_in_quotes_and_further_down() -> None:
-    assert read(b'"sep=;"\nsep=;\n', table(word="varchar"))[1] == ['"sep=;"', "sep=;"]
+def test_a_text_that_looks_like_the_separators_line_stays_text_in_quotes_and_where_no_header_can_be() -> None:
+    _, good, rejects = read(b'"sep=;"\nsep=;\n', table(word="varchar"))
+    assert (good, rejects) == (['"sep=;"'], [(2, "header")])
+    assert read(b'"sep=;"\nsep=;\n', table(word="varchar"), Options(header=HeaderLine.NO))[1] == ['"sep=;"', "sep=;"]
 
 
 @pytest.mark.parametrize("first", [b"name,title,note\n", b""])

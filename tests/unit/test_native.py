@@ -59,17 +59,20 @@ def compiled(folder: Path, flag: str) -> Path:
     return target
 
 
-def expected(rows: list[bytes]) -> int:
-    return sum(int.from_bytes(hashlib.blake2b(row, digest_size=16).digest(), "little") for row in rows) % (1 << 128)
+def expected(rows: list[bytes], key: bytes = b"") -> int:
+    hashes = [hashlib.blake2b(row, digest_size=16, key=key).digest() for row in rows]
+    return sum(int.from_bytes(one, "little") for one in hashes) % (1 << 128)
 
 
+@pytest.mark.parametrize("key", [b"", b"k", bytes(range(64))])
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 200])
-def test_hashes_are_those_of_the_standard_library(library: Any, count: int) -> None:
+def test_hashes_are_those_of_the_standard_library(library: Any, count: int, key: bytes) -> None:
     rows = [bytes([number % 256]) * size for number, size in enumerate(MIXED[:count])]
+    rows = [row for row in rows if row or not key]
     found = (ctypes.c_uint64 * 2)()
     with exported(pl.Series(rows, dtype=pl.Binary)) as array:
-        assert library.tableferry_hash(ctypes.byref(array), found)
-    assert found[0] | found[1] << 64 == expected(rows)
+        assert library.tableferry_hash(ctypes.byref(array), key, ctypes.c_size_t(len(key)), found)
+    assert found[0] | found[1] << 64 == expected(rows, key)
 
 
 def test_rows_of_megabytes_are_hashed_beside_short_ones() -> None:

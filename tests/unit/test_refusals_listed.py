@@ -35,6 +35,7 @@ KNOWN = {
     "current.refuse_taken_names": "the names of preflight's checks once more, for what has changed since",
     "current._refuse_other_things": "preflight's other-things once more, for what has changed since",
     "current.before_undo": UNDO,
+    "restore._refuse_done": "of a try of the same restore again; a dry run is another one",
     "restore._settled": UNDO,
     "restore.accept": UNDO,
     "swap._rename": LATER,
