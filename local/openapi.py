@@ -121,7 +121,7 @@ def _refusals(method: str, path: str, operation: dict[str, Any]) -> set[int]:
         found |= {413, 415}
     if (method, path) in _NEEDED_STATE:
         found.add(409)
-    key = any(one.get("name") == "Idempotency-Key" for one in operation.get("parameters", ()))
+    key = any(str(one.get("name")).lower() == "idempotency-key" for one in operation.get("parameters", ()))
     return found | ({422} if key else set())
 
 
