@@ -30,6 +30,7 @@ from sources.generate import employees
 _BAD = 0.03
 _PEOPLE = 100_000
 _BUCKET = "bench"
+_SIGNING_KEY = "signs nothing but this benchmark's accounts"
 _SECONDS = 6 * 3600.0  # a function has 900; how much longer a larger file takes here is what is to be seen
 _PART = 64 * 1024 * 1024
 _NOTE = """\
@@ -103,6 +104,7 @@ def _invoked(place: Mapping[str, str], key: str, series: Series, log: Path, work
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_REGION": place["AWS_DEFAULT_REGION"],
         "BUCKET": _BUCKET,
+        "SIGNING_KEY": _SIGNING_KEY,
         "DATABASE_URL": place["DATABASE_URL"],
         "POWERTOOLS_SERVICE_NAME": "bench",
         "POWERTOOLS_METRICS_NAMESPACE": "bench",

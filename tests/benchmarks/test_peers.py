@@ -79,7 +79,7 @@ def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: P
     assert "| speed of a restore by that of LOAD DATA | " in text
     assert (tmp_path / "performance-server.png").read_bytes().startswith(b"\x89PNG")
     assert not place.run("SHOW DATABASES LIKE 'tableferry\\_%'"), "a restore was not accepted"
-    assert not place.run(f"SHOW TABLES FROM `{place.database}`")
+    assert set(place.run(f"SHOW TABLES FROM `{place.database}`")) <= {("tableferry_epochs",)}
 
 
 @embedded_only

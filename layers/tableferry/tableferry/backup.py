@@ -85,7 +85,7 @@ def backup(
     started = datetime.now(UTC)
     # A try that was thought dead and comes back must not write over what another one's manifest names.
     attempt = secrets.token_hex(3)
-    key_id, hashing = digest_keys.newest(store)
+    key_id, hashing = digest_keys.newest(keys)
     with database.connect(Mode.FAITHFUL) as connection, _as_planned():
         sources = plan(connection, database, tables)
         with open_snapshot(database, [source.table for source in sources], workers) as snapshot:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from tableferry.digest import PLAIN, Hashing
 from tableferry.errors import BackupDamaged
 from tableferry.manifest import Manifest
+from tableferry.signing import Keys
 from tableferry.store import Store
 
 
-def newest(store: Store) -> tuple[str, Hashing]:
+def newest(keys: Keys) -> tuple[str, Hashing]:
     """The id of the key that signs now, and how rows are hashed with it. Raises Misconfigured without one."""
-    key_id = store.keys.ids[0]
-    return key_id, Hashing(store.keys.for_digests(key_id))
+    key_id = keys.ids[0]
+    return key_id, Hashing(keys.for_digests(key_id))
 
 
 def of(store: Store, source: Manifest) -> Hashing:
