@@ -6,18 +6,17 @@ live table is touched, and no restore waits for it.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tableferry import shadow
-from tableferry.database import Connection, Database, execute, rows
+from tableferry.database import Connection, Database, rows
 from tableferry.errors import Conflict
 from tableferry.manifest import Manifest
+from tableferry.scratch import drop, prefix_of, schemas
 from tableferry.session import Mode
 from tableferry.shadow import Item, Place
 from tableferry.store import Store
-from tableferry.tables import OWN_PREFIX, quote
 from tableferry.verify import all_there
 
 
@@ -62,9 +61,7 @@ def drill(
 @contextmanager
 def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
     """The name of a schema for one drill, which is dropped on leaving; those of drills that died are dropped before."""
-    # Other databases of the server have drills of their own.
-    of_database = hashlib.sha256(live.encode()).hexdigest()[:8]
-    prefix = f"{OWN_PREFIX}drill_{of_database}_"
+    prefix = prefix_of("drill", live)
     [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
     if not alone:
         raise Conflict(f"Another restore drill of the database {live!r} is going on.")
@@ -78,12 +75,5 @@ def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
 
 
 def _drop(connection: Connection, prefix: str) -> None:
-    found = rows(
-        connection,
-        "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s",
-        (prefix.replace("_", r"\_") + "%",),
-    )
-    execute(connection, "SET SESSION foreign_key_checks = 0")
-    for (name,) in found:
-        execute(connection, f"DROP DATABASE IF EXISTS {quote(name)}")
-    execute(connection, "SET SESSION foreign_key_checks = 1")
+    for schema in schemas(connection, prefix):
+        drop(connection, schema)
