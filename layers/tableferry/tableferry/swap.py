@@ -165,6 +165,7 @@ def trade(connection: Connection, moves: Sequence[Move], following: Sequence[For
 
 def put_back(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
     """Have all as it was before a trade that met an error, or before what followed it did."""
+    execute(connection, "UNLOCK TABLES")  # the error may have been that of the unlocking
     if moves and happened(connection, moves):
         put_right(connection, moves, following)
     else:
