@@ -321,9 +321,21 @@ def expected(columns: Sequence[Column], body: bytes) -> list[Expected]:
     return [Expected(record, None) if lacking else _expected(columns, given, record) for record in records]
 
 
+def half_a_header(columns: Sequence[Column], body: bytes) -> bool:
+    """Whether the first record names columns, and is no header for all that: nothing of such a file is loaded."""
+    first = next(iter(cut(body)), None)
+    if first is None or _header(columns, first):
+        return False
+    return not {column.name.casefold() for column in columns}.isdisjoint(_names(first))
+
+
+def _names(first: Record) -> list[str]:
+    return [(field or "").strip(" ").casefold() for field in first.fields or ()]
+
+
 def _header(columns: Sequence[Column], first: Record) -> list[Column] | None:
     named = {column.name.casefold(): column for column in columns}
-    names = [(field or "").strip().casefold() for field in first.fields or ()]
+    names = _names(first)
     return [named[name] for name in names] if names and {*names} <= {*named} and len({*names}) == len(names) else None
 
 

@@ -16,7 +16,7 @@ from tableferry.store import Store
 from tests.effort import effort
 from tests.integration.any_file import Made, cases
 from tests.integration.lambdas import Json, counts
-from tests.integration.oracle import AUTOMATIC, Expected, expected
+from tests.integration.oracle import AUTOMATIC, Expected, expected, half_a_header
 from tests.integration.uploads import Uploads
 from tests.support import Database
 
@@ -90,6 +90,10 @@ def check(made: Made, body: bytes, result: Outcome) -> None:
     if body.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n") == b"" and not told:
         assert (account["state"], account["rejects"], found) == ("failed", None, [])
         assert "empty" in account["error"]["detail"]
+        return
+    if half_a_header(made.columns, body):
+        assert (account["state"], account["rejects"], found) == ("failed", None, [])
+        assert " names " in account["error"]["detail"]
         return
     by_line = {line: (text, problems) for line, text, problems in rejects}
     assert list(by_line) == sorted(line for line, _, _ in rejects)
