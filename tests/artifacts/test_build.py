@@ -125,6 +125,7 @@ def test_the_template_is_valid() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@thorough
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_handler_is_imported_from_the_build_alone(
     runnable: Path, python313: str, lambda_packages: Path, function: str

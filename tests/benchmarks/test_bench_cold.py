@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from local import bench_cold
+from tests.effort import thorough
 from tests.support import Runtime
 
 
+@thorough
 def test_a_function_is_started_anew_with_compiled_modules_and_without(runtime: Runtime, tmp_path: Path) -> None:
     found = bench_cold.measure(runtime.state, tmp_path, turns=1, functions=["UploadsFunction"])
     assert [(one.compiled, len(one.starts), len(one.answers)) for one in found] == [(True, 1, 1), (False, 1, 1)]

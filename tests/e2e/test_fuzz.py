@@ -8,12 +8,13 @@ from rich.console import Console
 
 from local.state import State
 from tests.conftest import GIVEN
+from tests.effort import effort
 from tests.fuzz import answers, run
 from tests.fuzz.run import Outcome
 from tests.fuzz.world import World, seeded
 from tests.support import Server, running
 
-CASES = 25
+CASES = effort(12, 25)
 
 
 @pytest.fixture(scope="module")

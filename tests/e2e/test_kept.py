@@ -11,6 +11,7 @@ from local import control
 from local.demo_expect import digests
 from local.state import State, is_locked
 from tests.e2e.api import Api
+from tests.effort import thorough
 from tests.support import Server, connect, processes, until
 
 ROWS = 300_000
@@ -28,6 +29,7 @@ def loads(api: Api) -> list[tuple[str, int]]:
     return [(one["state"], one["inserted"]) for one in api.http.get("/loads", params={"table": "kept"}).json()["loads"]]
 
 
+@thorough
 def test_backups_and_loads_outlive_the_runtime(tmp_path: Path, server: Server) -> None:
     state = State(tmp_path / "state")
     with server.database() as database:

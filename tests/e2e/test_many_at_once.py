@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.api import Api
+from tests.effort import effort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,19 +15,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+MANY = effort(20, 50)
+
+
 @pytest.mark.usefixtures("parents")
-def test_of_fifty_backups_at_once_each_is_done_or_refused_with_nothing_made(
+def test_of_many_backups_at_once_each_is_done_or_refused_with_nothing_made(
     api: Api, store: "S3Client", env: "Mapping[str, str]"
 ) -> None:
     assert api.end(api.send("backup"))["state"] == "done"
     before = jobs(store, env["BUCKET"])
-    with httpx.Client(base_url=env["API_URL"], timeout=120, limits=httpx.Limits(max_connections=50)) as http:
+    with httpx.Client(base_url=env["API_URL"], timeout=120, limits=httpx.Limits(max_connections=MANY)) as http:
 
         def ask(_: int) -> httpx.Response:
             return http.post("/backups", json={"tables": ["jobs"]})
 
-        with ThreadPoolExecutor(50) as pool:
-            answers = list(pool.map(ask, range(50)))
+        with ThreadPoolExecutor(MANY) as pool:
+            answers = list(pool.map(ask, range(MANY)))
     statuses = sorted(answer.status_code for answer in answers)
     made = {answer.json()["id"] for answer in answers if answer.status_code in {201, 202}}
     assert made, [statuses, answers[0].text, [answer.elapsed.total_seconds() for answer in answers]]

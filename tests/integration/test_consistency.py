@@ -22,7 +22,7 @@ from tests.support import Database, connect
 MONEY = 1000
 ACCOUNTS = 200
 _IN_THE_WAY = (1205, 1213)
-BACKUPS = effort(10, 50)
+BACKUPS = effort(4, 50)
 
 
 @contextmanager
@@ -151,6 +151,7 @@ def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
     monkeypatch.setenv("WORKERS", str(workers))
     monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     whole = refused = 0
+    backups = effort(4, 10)
 
     def swap(_: int) -> None:
         """The tables change names, and with them their rows, in one statement; then back."""
@@ -158,7 +159,7 @@ def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
         time.sleep(0.02)
 
     with meanwhile(swap) as swapped:
-        for _ in range(10):
+        for _ in range(backups):
             answer = post("/backups", {"tables": ["ours", "theirs"]})
             if answer.status == 409:
                 refused += 1
@@ -171,7 +172,7 @@ def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
             ]  # each wholly one's, both of one moment
             whole += 1
     assert swapped
-    assert whole + refused == 10
+    assert whole + refused == backups
     assert whole
 
 
@@ -199,7 +200,7 @@ def test_a_restore_of_the_same_tables_meanwhile_leaves_a_backup_of_wholly_old_or
 
     made_meanwhile = []
     with meanwhile(restores):
-        for _ in range(15):
+        for _ in range(effort(5, 15)):
             answer = post("/backups", {"tables": ["ours", "theirs"]})
             assert answer.status in (201, 409), answer.text
             if answer.status == 201:

@@ -11,12 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tableferry.archive import Format
+from tests.effort import effort
 from tests.support import Database
 from tests.torture import carry
 from tests.torture.cases import Case
 
 hunt = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=effort(5, 15),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 Values = st.SearchStrategy[str]
 

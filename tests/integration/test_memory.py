@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from local import demo_sample, peers_tables
+from tests.effort import thorough
 from tests.integration import memory_process, verbs
 from tests.integration.memory_process import Peak
 from tests.support import Database
@@ -70,6 +71,7 @@ def test_memory_by_what_is_in_the_table_and_becomes_of_it(
 
 
 @pytest.mark.usefixtures("bucket")
+@thorough
 def test_memory_of_a_process_that_stays_warm(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKERS", str(WORKERS))
     monkeypatch.setenv("CHUNK_BYTES", str(CHUNK))

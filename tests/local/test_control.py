@@ -19,6 +19,7 @@ from local import control
 from local.process import StartError, free_port
 from local.setup import find_server
 from local.state import ROOT, State, is_locked
+from tests.effort import thorough
 from tests.local.conftest import TEMPLATE
 from tests.support import Runtime, Server, connect, processes, running, until
 
@@ -96,6 +97,7 @@ def test_up_after_all_were_killed_starts_and_the_data_is_there(state: State) -> 
     assert processes(state) == []
 
 
+@thorough
 def test_up_after_the_supervisor_was_killed_clears_the_rest_away(state: State, elsewhere: dict[str, str]) -> None:
     env = control.up(state, TEMPLATE, elsewhere)
     try:
@@ -170,6 +172,7 @@ def test_a_database_that_does_not_answer_is_said_without_its_password(state: Sta
     assert processes(state) == []
 
 
+@thorough
 def test_addresses_and_keys_are_the_same_at_the_next_start_and_a_port_that_was_taken_is_said(
     state: State, elsewhere: dict[str, str]
 ) -> None:
@@ -193,6 +196,7 @@ def test_addresses_and_keys_are_the_same_at_the_next_start_and_a_port_that_was_t
 
 
 @own_server
+@thorough
 def test_a_shell_that_knows_the_addresses_can_start_it_again(state: State) -> None:
     with running(state, TEMPLATE) as runtime:
         known = {name: runtime.env[name] for name in ("API_URL", "BUCKET", "DATABASE_URL")}  # as `. .local/env` sets
@@ -234,6 +238,7 @@ def test_up_with_another_template_than_it_runs_with_is_refused(stubs: Runtime) -
         control.up(stubs.state, control.TEMPLATE)
 
 
+@thorough
 def test_an_event_that_was_under_way_when_all_was_killed_is_delivered_at_the_next_start(
     state: State, elsewhere: dict[str, str]
 ) -> None:

@@ -10,6 +10,7 @@ from tableferry.options import Escape, Quote
 from tableferry.reading import Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
+from tests.effort import effort
 
 Q = '"'
 NULLS = ["", "\\N", "NA", "0"]
@@ -210,7 +211,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
     return columns, dialect, dialect.delimiter.join(forms)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=effort(400, 1500), deadline=None)
 @given(case=cases())
 def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, str]) -> None:
     columns, dialect, line = case

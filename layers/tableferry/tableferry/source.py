@@ -77,8 +77,10 @@ def _stream(store: Store, uploaded: Object, start: int = 0) -> Iterator[bytes]:
 def _peeked(pieces: Iterator[bytes], size: int) -> tuple[bytes, Iterator[bytes]]:
     """At least so many of the first bytes, if there are, and the pieces with them."""
     first: list[bytes] = []
-    while sum(map(len, first)) < size and (piece := next(pieces, b"")):
+    left = size  # counted down: to add up the lengths for each piece takes long where pieces are small
+    while left > 0 and (piece := next(pieces, b"")):
         first.append(piece)
+        left -= len(piece)
     head = b"".join(first)
     return head, chain([head], pieces)
 
