@@ -14,7 +14,7 @@ thorough = pytest.mark.thorough
 """A test that takes too long for every run: `make test` leaves it out."""
 
 
-CASES = 3
+CASES = 2
 """How many of a test's cases a sample has, where each of them uses a server."""
 
 

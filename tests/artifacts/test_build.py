@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("aws-sam")
 
 
-@pytest.fixture(scope="module", params=["x86_64", pytest.param("arm64", marks=thorough)])
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=thorough) for name in ("x86_64", "arm64")])
 def architecture(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
