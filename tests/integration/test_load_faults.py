@@ -284,7 +284,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, fate: Fate
 ) -> None:
     total = len(a_run(world, proxy, through).client)
-    for point in sampled(range(1, total + 1), 2):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         run = functions.prepared(event, DATABASE_URL=proxy.url)
         proxy.watch(at(point, fate, run.kill))
@@ -400,7 +400,7 @@ def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, breaks: Callable[[int], Chooses]
 ) -> None:
     total = a_run(world, proxy, through).commits
-    for point in sampled(range(1, total + 1), 2):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         proxy.watch(breaks(point))
         with through():
@@ -431,7 +431,7 @@ def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_
     """At each packet: that is held up, the load's oldest session is killed, another delivery works, the packet goes on."""
     total = len(a_run(world, proxy, through).client)
     wrong = {}
-    for point in sampled(range(1, total + 1), 2):
+    for point in sampled(range(1, total + 1), 4):
         event = world.put()
         held = threading.Event()
         proxy.watch(at(point, Fate.HELD, held.set))
@@ -472,7 +472,7 @@ def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_
 ) -> None:
     """Each of its sessions at each commit, whichever of them that is: the session may be one that only holds a lock."""
     commits = a_run(world, proxy, through).commits
-    for point in sampled(range(1, commits + 1), 2):
+    for point in sampled(range(1, commits + 1), 4):
         for which in range(3):
             event = world.put()
             killed: list[int] = []
@@ -559,7 +559,7 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
 def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for length in sampled(range(len(FILE.body)), 3):
+    for length in sampled(range(len(FILE.body)), 6):
         event = world.put()
         counted.watch(
             at_request(
@@ -626,7 +626,7 @@ def test_a_load_that_runs_out_of_time_at_any_look_at_the_clock_is_handed_over_un
     world: World, left: int
 ) -> None:
     stopped = 0
-    for looks in sampled(range(3 * BLOCKS), 2):
+    for looks in sampled(range(3 * BLOCKS), 5):
         event = world.put()
         known = set(handed_over(world.uploads))
         following = event
