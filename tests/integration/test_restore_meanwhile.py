@@ -80,6 +80,37 @@ def test_what_is_made_on_the_live_table_meanwhile_comes_back_with_undo(
     assert post(f"/restores/{done['id']}/accept").status == 200
 
 
+@pytest.mark.parametrize("where", ["the look", "the rename"])
+def test_a_foreign_key_that_a_user_drops_or_alters_meanwhile_is_not_made_as_it_was(
+    loaded: Database, meanwhile: Callable[..., None], where: str
+) -> None:
+    run(
+        loaded,
+        "CREATE TABLE child (j INT, CONSTRAINT to_jobs FOREIGN KEY (j) REFERENCES jobs (id))",
+        "CREATE TABLE other (j INT, CONSTRAINT too FOREIGN KEY (j) REFERENCES jobs (id))",
+        "ALTER TABLE jobs ADD COLUMN d INT, ADD CONSTRAINT own FOREIGN KEY (d) REFERENCES departments (id)",
+    )
+    meanwhile(
+        exchange,
+        "trade" if where == "the look" else "_catch_up",
+        "ALTER TABLE child DROP FOREIGN KEY to_jobs",
+        *(["ALTER TABLE jobs DROP FOREIGN KEY own"] if where == "the look" else []),
+        "ALTER TABLE other DROP FOREIGN KEY too",
+        "ALTER TABLE other ADD CONSTRAINT too FOREIGN KEY (j) REFERENCES jobs (id) ON DELETE CASCADE",
+    )
+    done = restore(tables=["jobs"])
+    _follow_as_the_user_left_them(loaded)
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    _follow_as_the_user_left_them(loaded)
+    assert ("CONSTRAINT `own`" in table(loaded, "jobs").definition) == (where == "the rename")
+
+
+def _follow_as_the_user_left_them(loaded: Database) -> None:
+    tables = picture(loaded).tables
+    assert "CONSTRAINT `to_jobs`" not in tables["child"].definition
+    assert "REFERENCES `jobs` (`id`) ON DELETE CASCADE" in tables["other"].definition
+
+
 @pytest.mark.parametrize("how", ["DROP TABLE hired_employees", "RENAME TABLE hired_employees TO moved"])
 @pytest.mark.parametrize("when", ["forth", "trade"])
 def test_a_live_table_that_is_dropped_or_renamed_meanwhile_is_no_error_of_ours(

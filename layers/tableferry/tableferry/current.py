@@ -87,30 +87,34 @@ def left_by_undo(found: Restore, moves: Sequence[Move]) -> Restore:
     return found.model_copy(update={"tables": tuple(tables)})
 
 
-def with_late_keys(connection: Connection, moves: Sequence[Move]) -> list[Move]:
-    """The moves, after their rename, with the foreign keys that the tables put aside have: nobody alters them there."""
+def with_keys_of_rename(connection: Connection, moves: Sequence[Move], died: bool) -> list[Move]:
+    """The moves, after their rename, with the foreign keys that the tables put aside have: nobody alters them there.
+
+    Of a swap that ``died`` those of the look are kept as well: it may have cut some off already.
+    """
     aside = {(move.aside, move.name) for move in moves}
 
-    def late(move: Move) -> Move:
+    def at_rename(move: Move) -> Move:
         if not move.leaves:
             return move
         seen = [replace(key, schema=move.live) for key in outward(connection, move.aside, move.name, aside)]
-        known = {key.name for key in move.leaving_keys}  # of a swap that died, some may be cut off already
-        return replace(move, leaving_keys=(*move.leaving_keys, *(key for key in seen if key.name not in known)))
+        names = {key.name for key in seen}
+        cut_off = [key for key in move.leaving_keys if key.name not in names] if died else []
+        return replace(move, leaving_keys=(*seen, *cut_off))
 
-    return [late(move) for move in moves]
+    return [at_rename(move) for move in moves]
 
 
-def late_followers(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[ForeignKey]:
-    """Foreign keys of tables that stay, which followed a table aside and are not known of; as they are to be."""
-    known = {(key.schema, key.table, key.name) for key in following}
+def followers_of_rename(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, after the rename: those that followed a table aside, as they are to be, and
+    those at a table that came.
+    """
     live = {(move.aside, move.name): move.live for move in moves}
     aside = [replace(move, live=move.aside) for move in moves]
-    return [
-        replace(key, parent_schema=live[key.parent_schema, key.parent_table])
-        for key in followers(connection, aside)
-        if (key.schema, key.table, key.name) not in known
+    followed = [
+        replace(key, parent_schema=live[key.parent_schema, key.parent_table]) for key in followers(connection, aside)
     ]
+    return [*followed, *followers(connection, moves)]
 
 
 def refuse_taken_names(connection: Connection, moves: Sequence[Move]) -> None:

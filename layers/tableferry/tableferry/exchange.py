@@ -11,7 +11,7 @@ from tableferry.errors import ChangedMeanwhile, Conflict
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, followers, happened, is_there, patiently, put_back, settle, trade
+from tableferry.swap import Move, as_if_swapped, followers, happened, patiently, put_back, settle, trade
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
@@ -100,7 +100,7 @@ def back(connection: Connection, store: Store, found: Restore, *notes: str) -> R
 
 def done_already(connection: Connection, store: Store, found: Restore, way: Way) -> Restore:
     """Finish an exchange whose rename is done: what a rename leaves behind is put right, and the record says so."""
-    found, notes = _catch_up(connection, store, found, way, allow_orphans=True)
+    found, notes = _catch_up(connection, store, found, way, allow_orphans=True, died=True)
     notes += settle(connection, way.moves(found), found.following)
     return record.finished(store, found, way.after, way.kept(found), notes)
 
@@ -126,12 +126,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     for schema in {move.aside for move in moves}:
         patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
     current.refuse_taken_names(connection, moves)
-    pointing = followers(connection, moves)
-    _refuse_without_parent(moves, pointing)
-    # Of a swap that died, some keys may point at the old table still, or be dropped and not yet added again.
-    known = {(key.schema, key.table, key.name) for key in pointing}
-    lost = [key for key in found.following if (key.schema, key.table, key.name) not in known]
-    following = [*pointing, *(key for key in lost if is_there(connection, key))]
+    following = followers(connection, moves)
+    _refuse_without_parent(moves, following)
     pointed = as_if_swapped(following, moves)
     if misfits := fits.look(
         connection, Place.of(found.database, found.id).shadow, pointed
@@ -146,7 +142,7 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     try:
         record.save(store, under_way)
         notes = trade(connection, moves, following)
-        under_way, late = _catch_up(connection, store, under_way, way, allow_orphans)
+        under_way, late = _catch_up(connection, store, under_way, way, allow_orphans, died=False)
         notes += late + settle(connection, way.moves(under_way), under_way.following)
     except BaseException:
         if connection.open:
@@ -157,15 +153,22 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
 
 
 def _catch_up(
-    connection: Connection, store: Store, under_way: Restore, way: Way, allow_orphans: bool
+    connection: Connection, store: Store, under_way: Restore, way: Way, allow_orphans: bool, *, died: bool
 ) -> tuple[Restore, list[str]]:
-    """The record with the foreign keys that were made between the look and the rename, and notes of orphans."""
-    moves = current.with_late_keys(connection, way.moves(under_way))
-    seen = way.seen(under_way, moves)
-    late = current.late_followers(connection, moves, under_way.following)
+    """The record with the foreign keys that were there at the rename, and notes of orphans.
+
+    A user may have made, dropped or altered some since the look. Of a swap that ``died`` all that it looked at are
+    kept as well: it may have dropped some itself, to add them again.
+    """
+    moves = current.with_keys_of_rename(connection, way.moves(under_way), died)
+    following = current.followers_of_rename(connection, moves)
+    late = [key for key in following if key not in under_way.following]
+    if died:
+        there = {(key.schema, key.table, key.name) for key in following}
+        following += [key for key in under_way.following if (key.schema, key.table, key.name) not in there]
     notes = orphans.refuse(connection, late, allow_orphans)
     _need_references(connection, late)
-    seen = seen.model_copy(update={"following": (*under_way.following, *late)})
+    seen = way.seen(under_way, moves).model_copy(update={"following": tuple(following)})
     return (record.save(store, seen) if seen != under_way else under_way), notes
 
 
