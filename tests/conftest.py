@@ -15,14 +15,13 @@ from local import s3 as emulator
 from local.matrix_results import NOT_APPLICABLE
 from local.state import State
 from tests import stack
-from tests.effort import THOROUGH, some_cases
+from tests.effort import THOROUGH
 from tests.support import Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 GIVEN = clean_environment()
-SAMPLE = pytest.StashKey[bool]()  # whether some cases of each test do: not where the tests to run are named
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -33,8 +32,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: takes long; run by `make test-thorough`, which sets THOROUGH=1")
     config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
     GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
-    named = config.args_source is pytest.Config.ArgsSource.ARGS
-    config.stash[SAMPLE] = getattr(config, "workerinput", {}).get("sample", not (THOROUGH or named))
     servers, workers = len(GIVEN.get("DATABASE_URL", "").split()), config.getoption("numprocesses", None) or 1
     if 0 < servers < workers:
         message = (
@@ -51,7 +48,6 @@ def pytest_configure_node(node: Any) -> None:
 
     DATABASE_URL may name several servers, with spaces between them: one for each worker.
     """
-    node.workerinput["sample"] = node.config.stash[SAMPLE]
     node.workerinput["given"] = given = dict(GIVEN)
     if urls := given.get("DATABASE_URL", "").split():
         given["DATABASE_URL"] = urls[int(node.gateway.id.removeprefix("gw")) % len(urls)]
@@ -63,13 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Each fixture here is a way to the server that DATABASE_URL names.
     """
-    if config.stash[SAMPLE]:
-        sample = [item for item in items if not item.get_closest_marker("thorough")]
-        ours = [item for item in sample if item.path.parent.name == "integration"]
-        few = {item.nodeid for item in some_cases(ours, turn=1 if "DATABASE_URL" in GIVEN else 0)}
-        kept = [item for item in sample if item.path.parent.name != "integration" or item.nodeid in few]
-        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
-        items[:] = kept
+    if not THOROUGH and (long := [item for item in items if item.get_closest_marker("thorough")]):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     for item in items:
         if {"server", "runtime", "stubs", "world"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")

@@ -330,7 +330,7 @@ def half_a_header(columns: Sequence[Column], body: bytes) -> bool:
 
 
 def _names(first: Record) -> list[str]:
-    return [(field or "").strip(" ").casefold() for field in first.fields or ()]
+    return [(field or "").strip(" \u00a0").casefold() for field in first.fields or ()]
 
 
 def _header(columns: Sequence[Column], first: Record) -> list[Column] | None:
