@@ -228,7 +228,9 @@ def test_a_plan_knows_a_table_as_it_is_and_not_as_it_was_a_day_ago(database: Dat
     source = Source(Settings.from_env().database)
     with closing(database.connect()) as other, other.cursor() as cursor:
         cursor.execute("SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE()")
-        verbs.fill(database, "t", rows_of(*EVEN))
+        verbs.fill(
+            database, "t", rows_of(*range(12_000))
+        )  # the engine guesses from some pages, a third too few at times
         with source.connect() as connection:
             found = catalog.describe(connection, source, "t")
     assert found.rows_estimate > 3000
