@@ -111,6 +111,19 @@ def _follow_as_the_user_left_them(loaded: Database) -> None:
     assert "REFERENCES `jobs` (`id`) ON DELETE CASCADE" in tables["other"].definition
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["dropped", "altered"])
+def test_a_trigger_that_a_user_drops_or_alters_meanwhile_does_not_come_back_as_it_was(
+    loaded: Database, meanwhile: Callable[..., None], again: bool
+) -> None:
+    run(loaded, TRIGGER.format("early", "jobs"))
+    altered = TRIGGER.format("early", "jobs").replace("= 1", "= 2")
+    meanwhile(exchange, "trade", "DROP TRIGGER early", *([altered] if again else []))
+    done = restore(tables=["jobs"])
+    assert table(loaded, "jobs").triggers == ()
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert [(row[0], row[3]) for row in table(loaded, "jobs").triggers] == [("early", "SET @a = 2")] * again
+
+
 @pytest.mark.parametrize("how", ["DROP TABLE hired_employees", "RENAME TABLE hired_employees TO moved"])
 @pytest.mark.parametrize("when", ["forth", "trade"])
 def test_a_live_table_that_is_dropped_or_renamed_meanwhile_is_no_error_of_ours(
