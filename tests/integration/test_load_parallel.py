@@ -154,7 +154,9 @@ def test_a_load_that_runs_out_of_time_hands_itself_over(database: Database, uplo
             break
     assert invocations > 1
     assert [state for state, _ in states] == ["running"] * (invocations - 1) + ["done"]
-    assert [read for _, read in states] == sorted({read for _, read in states})
+    reads = [read for _, read in states]
+    assert reads == sorted(reads)  # two may be the same: time may run out between the last block and the end
+    assert reads[0] < 300
     assert counts(account) == (300, 258, 0, 42, 0)
     assert names(database) == [(n, f"name {n}") for n in range(1, 301) if n % 7]
     assert [line for line, _, _ in uploads.rejects(account)] == [n for n in range(1, 301) if n % 7 == 0]
