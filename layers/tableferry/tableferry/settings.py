@@ -187,6 +187,11 @@ def ledger_days(env: Mapping[str, str] | None = None) -> int:
     return _number(os.environ if env is None else env, "LEDGER_DAYS", 30)
 
 
+def s3_endpoint() -> str | None:
+    """Where S3 is, if it is not AWS's own; boto3's variable."""
+    return os.environ.get("AWS_ENDPOINT_URL_S3")
+
+
 def _not_the_servers_own(variable: str, name: str) -> str:
     if name.lower() in _SYSTEM_SCHEMAS:
         raise Misconfigured(

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from tableferry.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from tableferry.settings import s3_endpoint
 from tableferry.signing import Keys
 
 if TYPE_CHECKING:
@@ -280,6 +282,14 @@ class _Pieces(io.RawIOBase):
 
 def open_store(bucket: str, keys: Keys) -> Store:
     """The bucket, with the endpoint and credentials that boto3 finds by itself, and the keys to sign with."""
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session()
+    return Store(_client(boto3.DEFAULT_SESSION, s3_endpoint()), bucket, keys)
+
+
+@lru_cache(maxsize=4)
+def _client(session: boto3.Session, endpoint: str | None) -> S3Client:
+    """One for all requests of a process: making it takes 40 ms of processor time, and its connections stay open."""
     config = Config(
         connect_timeout=3,
         read_timeout=60,
@@ -288,7 +298,7 @@ def open_store(bucket: str, keys: Keys) -> Store:
         max_pool_connections=_MOST_REQUESTS_AT_ONCE,
         signature_version="s3v4",
     )
-    return Store(boto3.client("s3", config=config), bucket, keys)
+    return session.client("s3", config=config, endpoint_url=endpoint)
 
 
 def encode_name(name: str) -> str:
