@@ -1,6 +1,6 @@
 """Restores, their undoing (``{"undo": id}``) and accepting (``{"accept": id}``) that are killed, as SIGKILL kills a process, before their n-th change.
 
-As a program: reads lines ``[n, event]`` and answers each with whether it was killed. Every one gets a process of its
+As a program: reads lines ``[n, since, event]`` and answers each with whether it was killed. Every one gets a process of its
 own, forked from this one, which has all modules loaded but has run nothing yet.
 """
 
@@ -45,28 +45,34 @@ class Killer:
         assert self._process.stdout
         self._process.stdout.close()
 
-    def killed(self, before: int, event: Json) -> bool:
-        """Whether the invocation was killed; False if it was done before it came to so many changes."""
+    def killed(self, before: int, event: Json, since: str = "") -> bool:
+        """Whether the invocation was killed; False if it was done before it came to so many changes.
+
+        They are counted from the first statement on that begins with ``since``, which is the first of them.
+        """
         assert self._process.stdin
         assert self._process.stdout
-        self._process.stdin.write(json.dumps([before, event]) + "\n")
+        self._process.stdin.write(json.dumps([before, since, event]) + "\n")
         self._process.stdin.flush()
         return bool(json.loads(self._process.stdout.readline()))
 
 
-def _die_before(change: int) -> None:
+def _die_before(change: int, since: str) -> None:
     """Count what changes the database or the bucket, and end this process before the one of this number."""
     changes = itertools.count(1)
+    counted = not since
 
-    def another() -> None:
-        if next(changes) == change:
+    def another(statement: str = "") -> None:
+        nonlocal counted
+        counted = counted or statement.startswith(since)
+        if counted and next(changes) == change:
             os.kill(os.getpid(), signal.SIGKILL)
 
     query, load, put = pymysql.connections.Connection.query, infile.load, store.Store.put
 
     def counted_query(self: Any, sql: Any, unbuffered: bool = False) -> int:
         if not str(sql).startswith(LOOKS_ONLY):
-            another()
+            another(str(sql))
         return query(self, sql, unbuffered)
 
     def counted_put(self: store.Store, *given: Any, **options: Any) -> str:
@@ -82,9 +88,9 @@ def _die_before(change: int) -> None:
     store.Store.put = counted_put  # type: ignore[method-assign]
 
 
-def _run(before: int, event: Json) -> None:
+def _run(before: int, since: str, event: Json) -> None:
     shadow._FEW_ROWS = 1  # so that indexes are taken off and put on
-    _die_before(before)
+    _die_before(before, since)
     verb = next((verb for verb in (restore.undo, restore.accept) if verb.__name__ in event), None)
     if verb is None:
         invoke(app.handler, event)

@@ -45,20 +45,12 @@ def recover() -> Json:
 
 def killed_in_its_swap(killer: Killer, *tables: str, after_rename: bool) -> str:
     """The id of a restore that was killed before it dropped a trigger, or after its rename."""
-    for change in range(1, 100):
-        assert killer.killed(change, {"action": "restore", "tables": list(tables)})
-        newest = get("/restores").json["restores"]
-        if newest and newest[0]["state"] == "swapping":
-            break
-        recover()
-    for later in range(change, change + 20):
-        recover()
-        assert killer.killed(later, {"action": "restore", "tables": list(tables)})
-        found = get("/restores").json["restores"][0]
-        assert found["state"] == "swapping"
-        if not after_rename or tables[0] in kept_by(str(found["id"])):
-            return str(found["id"])
-    raise AssertionError("no rename")
+    before, since = (2, "RENAME TABLE") if after_rename else (1, "DROP TRIGGER")
+    assert killer.killed(before, {"action": "restore", "tables": list(tables)}, since)
+    found = get("/restores").json["restores"][0]
+    assert found["state"] == "swapping"
+    assert (tables[0] in kept_by(str(found["id"]))) == after_rename
+    return str(found["id"])
 
 
 def kept_by(restore_id: str) -> set[str]:

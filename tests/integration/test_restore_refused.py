@@ -119,7 +119,7 @@ def holds(restore_id: str, database: Database, old: Any, new: Any) -> None:
 
 def walk(call: Callable[[], Answer], how: str) -> Iterator[tuple[Answer, list[str]]]:
     """What a call answers with an error at its first step, its second (or a later one: a sample), and so on to the last."""
-    for step in itertools.count(1, effort(4, 1)):
+    for step in itertools.count(1, effort(7, 1)):
         with failing(step, how) as met:
             answer = call()
         yield answer, met
