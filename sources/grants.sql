@@ -7,8 +7,9 @@
 -- for those that it exchanges, with their foreign keys; TRIGGER to see triggers, and to make them again.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER ON `database`.* TO 'tableferry'@'%';
 
--- The schemas in which a restore builds tables, reads them back, and keeps the old ones until it is accepted.
-GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES ON `tableferry\_%`.* TO 'tableferry'@'%';
+-- The schemas in which a restore builds tables, tries their triggers, reads them back, and keeps the old ones until it is
+-- accepted.
+GRANT SELECT, INSERT, CREATE, DROP, ALTER, REFERENCES, TRIGGER ON `tableferry\_%`.* TO 'tableferry'@'%';
 
 -- Without them a backup reads on one connection in place of several, and on MySQL a row that is written at the moment of
 -- a restore's swap may go in without its triggers, as it may on MariaDB.

@@ -264,7 +264,7 @@ def test_what_waits_for_something_else_in_the_way_is_said(loaded: Database) -> N
     run(loaded, "DROP TABLE hired_employees, jobs")
     plan = planned(tables=["hired_employees"])
     assert [one["code"] for one in plan["problems"]] == ["parents"]
-    assert [one["code"] for one in plan["unchecked"]] == ["definition", "foreign-keys", "rows", "orphans"]
+    assert [one["code"] for one in plan["unchecked"]] == ["definition", "foreign-keys", "triggers", "rows", "orphans"]
 
 
 def test_rows_now_and_then_and_columns_that_come_go_and_change(loaded: Database) -> None:

@@ -39,11 +39,11 @@ KNOWN = {
     "restore._settled": UNDO,
     "restore.accept": UNDO,
     "swap._rename": LATER,
-    "swap.patiently": LATER,
+    "patience.patiently": LATER,
 }
 MODULES = (
     "preflight", "shadow", "fits", "outcome", "readback", "secondary", "filling", "orphans", "recovery", "restore",
-    "exchange", "swap", "current",
+    "exchange", "swap", "current", "patience", "triggers",
 )  # fmt: skip
 
 

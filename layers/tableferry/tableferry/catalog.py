@@ -122,8 +122,8 @@ def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
         need(connection, "TRIGGER", schema, table, ", and so would not be shown its triggers")
     found = []
     for (name,) in names:
-        _, sql_mode, text, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]
-        found.append(Trigger(str(name), str(text), str(sql_mode)))
+        _, sql_mode, text, client, collation, *_ = rows(connection, f"SHOW CREATE TRIGGER {qualified(schema, name)}")[0]
+        found.append(Trigger(str(name), str(text), str(sql_mode), str(client), str(collation)))
     return found
 
 

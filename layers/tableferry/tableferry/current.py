@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tableferry import catalog
+from tableferry import catalog, triggers
 from tableferry.database import Connection, rows
 from tableferry.errors import Conflict
 from tableferry.record import Restore, RestoredTable
 from tableferry.shadow import Place
-from tableferry.swap import Move, followers, outward, refuse_taken_triggers
+from tableferry.swap import Move, followers, outward
 from tableferry.tables import ForeignKey
 
 
@@ -22,9 +22,9 @@ def before_restore(connection: Connection, found: Restore) -> Restore:
 
     def now(table: RestoredTable) -> RestoredTable:
         there = table.into in live
-        triggers = tuple(catalog.triggers(connection, place.live, table.into)) if there else ()
+        there_now = tuple(catalog.triggers(connection, place.live, table.into)) if there else ()
         keys = outward(connection, place.live, table.into, going) if there else ()
-        return table.model_copy(update={"replaced": there, "triggers_before": triggers, "keys_before": keys})
+        return table.model_copy(update={"replaced": there, "triggers_before": there_now, "keys_before": keys})
 
     return found.model_copy(update={"tables": tuple(map(now, found.tables))})
 
@@ -51,9 +51,9 @@ def before_undo(connection: Connection, found: Restore) -> Restore:
 
     def now(table: RestoredTable) -> RestoredTable:
         gone = table.into not in live
-        triggers = () if gone else tuple(catalog.triggers(connection, place.live, table.into))
+        there_now = () if gone else tuple(catalog.triggers(connection, place.live, table.into))
         keys = () if gone else outward(connection, place.live, table.into, going)
-        return table.model_copy(update={"gone": gone, "triggers_back": triggers, "keys_back": keys})
+        return table.model_copy(update={"gone": gone, "triggers_back": there_now, "keys_back": keys})
 
     tables = tuple(map(now, found.tables))
     notes = [note for table in tables for note in _lost_by_undo(found.id, table)]
@@ -121,8 +121,9 @@ def refuse_taken_names(connection: Connection, moves: Sequence[Move]) -> None:
     """Raise Conflict if a name that a coming table needs for itself, a trigger or a foreign key is another thing's."""
     if not moves:
         return
-    refuse_taken_triggers(connection, moves)
     live = moves[0].live
+    wanted = [triggers.Wanted(move.live, move.name, move.triggers) for move in moves]
+    triggers.refuse_taken(connection, live, wanted, {move.name for move in moves})
     _refuse_other_things(connection, live, {move.name for move in moves})
     going = {move.name for move in moves}
     taken = {name.lower(): table for name, table in _key_names(connection, live) if table not in going}

@@ -17,7 +17,14 @@ _NAMED_CHECK = re.compile(r"  CONSTRAINT `((?:[^`]|``)+)` CHECK ")
 _COLUMN_COLLATION = re.compile(r"^(  `(?:[^`]|``)+` [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
 _TABLE_COLLATION = re.compile(r"^\).* COLLATE=(\w+)")
 _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
-_DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`@`(?:[^`]|``)*` ")
+_DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? ")  # a user or, on MariaDB, a role
+_NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[^\s`\".()]+)"
+_GAP = r"(?:\s|/\*.*?\*/|(?:#|-- )[^\n]*\n)+"
+_TRIGGER = re.compile(
+    rf"^(CREATE (?:DEFINER=\S+? )?TRIGGER{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?)(?:{_NAME}\s*\.\s*)?"
+    rf"({_NAME}{_GAP}(?:BEFORE|AFTER){_GAP}.*?{_GAP}ON{_GAP})(?:{_NAME}\s*\.\s*)?({_NAME})(?={_GAP})",
+    re.IGNORECASE | re.DOTALL,
+)
 _QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
 _VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
     r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50500 PARTITION BY|50606 (?:STORAGE|COLUMN_FORMAT)|80003 SRID \d+|800(?:00|23) INVISIBLE"
@@ -131,6 +138,18 @@ def foreign_key_lines(definition: str) -> list[str]:
 
 def drop_foreign_key(key: ForeignKey) -> str:
     return f"ALTER TABLE {qualified(key.schema, key.table)} DROP FOREIGN KEY {quote(key.name)}"
+
+
+def trigger_on(definition: str, table: str | None = None) -> str | None:
+    """The CREATE TRIGGER in whatever schema the session has, for its table or for another; None if it cannot be read.
+
+    MariaDB keeps the text as it was written, a schema before the names too.
+    """
+    found = _TRIGGER.match(definition)
+    if found is None:
+        return None
+    begun, event, own = found.groups()
+    return f"{begun}{event}{quote(table) if table else own}{definition[found.end() :]}"
 
 
 def without_definer(definition: str) -> str:

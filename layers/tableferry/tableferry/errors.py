@@ -167,6 +167,18 @@ class InUse(Conflict):
     """Tables stayed in use by other sessions; nothing was changed, and it may work when they are done."""
 
 
+class HalfExchanged(TableferryError):
+    """Tables stayed in use in the middle of an exchange, which the next call finishes or takes back."""
+
+    retry_after = 60
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The tables came into use by other sessions in the middle of the exchange, so that triggers of theirs could not "
+            "be made again yet. The next restore, undo or accept, or the schedule, finishes it or takes it back."
+        )
+
+
 class BeingReplaced(Conflict):
     """A restore, or its undoing, puts another table in the place of this one at this moment; nothing was written."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from tableferry import current, fits, orphans, privileges, record
+from tableferry import current, fits, orphans, privileges, record, triggers
 from tableferry.database import Connection, is_mariadb
-from tableferry.errors import ChangedMeanwhile, Conflict
+from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
+from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, followers, happened, patiently, put_back, settle, trade
+from tableferry.swap import Move, as_if_swapped, followers, happened, put_back, settle, trade
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
@@ -28,6 +29,9 @@ class Way:
     kept: Callable[[Restore], str | None]
     seen: Callable[[Restore, Sequence[Move]], Restore]
     """The record with what the tables that leave turned out to have."""
+
+    triggers: Callable[[Sequence[Move]], list[triggers.Wanted]]
+    """Those that have to be had: of the tables that come, and of live ones that leave; of restored ones an undo is free."""
 
 
 def moves_forth(found: Restore) -> list[Move]:
@@ -77,8 +81,25 @@ def _kept_back(found: Restore) -> str | None:
     return Place.of(found.database, found.id).shadow if any(not table.gone for table in found.tables) else None
 
 
-FORTH = Way("swapping", "done", current.before_restore, moves_forth, _kept_forth, current.left_by_restore)
-BACK = Way("undoing", "undone", current.before_undo, moves_back, _kept_back, current.left_by_undo)
+def _triggers_forth(moves: Sequence[Move]) -> list[triggers.Wanted]:
+    coming = [triggers.Wanted(move.coming, move.name, move.triggers, triggers.OF_THE_BACKUP) for move in moves]
+    return coming + [
+        triggers.Wanted(move.live, move.name, move.leaving_triggers, triggers.OF_THE_LIVE)
+        for move in moves
+        if move.leaves
+    ]
+
+
+def _triggers_back(moves: Sequence[Move]) -> list[triggers.Wanted]:
+    return [
+        triggers.Wanted(move.coming, move.name, move.triggers, triggers.OF_THE_KEPT) for move in moves if move.comes
+    ]
+
+
+FORTH = Way(
+    "swapping", "done", current.before_restore, moves_forth, _kept_forth, current.left_by_restore, _triggers_forth
+)
+BACK = Way("undoing", "undone", current.before_undo, moves_back, _kept_back, current.left_by_undo, _triggers_back)
 
 
 def forth(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
@@ -137,6 +158,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     notes += orphans.refuse(connection, own)
     _need_references(connection, [*following, *own])
+    if unmade := triggers.look(connection, Place.of(found.database, found.id).shadow, way.triggers(moves)):
+        raise Conflict.of(*unmade)
     pending = (*under_way.pending, *notes)
     under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following), "pending": pending})
     try:
@@ -144,10 +167,12 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
         notes = trade(connection, moves, following)
         under_way, late = _catch_up(connection, store, under_way, way, allow_orphans, died=False)
         notes += late + settle(connection, way.moves(under_way), under_way.following)
-    except BaseException:
+    except BaseException as error:
         if connection.open:
-            put_back(connection, way.moves(under_way), under_way.following)
+            put_back(connection, way.moves(under_way), under_way.following, error)
             record.save(store, found.model_copy(update={"pending": ()}))
+            if isinstance(error, HalfExchanged):
+                raise InUse(STAYED_IN_USE) from error
         raise
     return record.finished(store, under_way, way.after, way.kept(under_way), notes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tableferry import catalog, crossing, ddl, privileges, underway
 from tableferry.archive import Format
@@ -13,10 +13,10 @@ from tableferry.manifest import Manifest
 from tableferry.servers import Server
 from tableferry.shadow import Item, Place, foreign_keys, keyless_settings
 from tableferry.swap import Move, followers
-from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
+from tableferry.tables import OWN_PREFIX, ForeignKey
 
 _OF_LIVE = ("CREATE", "INSERT", "ALTER", "DROP", "TRIGGER")  # a rename there and back, and triggers
-_OF_SHADOW = ("CREATE", "SELECT", "INSERT", "ALTER", "DROP")
+_OF_SHADOW = ("CREATE", "SELECT", "INSERT", "ALTER", "DROP", "TRIGGER")
 _OF_ANOTHER_KEY = (
     "The backup's digests were made with a key that this deployment does not have; what was restored was held against the "
     "rows of its files instead."
@@ -71,15 +71,6 @@ def following(connection: Connection, items: Sequence[Item], place: Place, live:
     """Foreign keys of tables that stay, pointing at the tables to be replaced."""
     moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in items]
     return followers(connection, moves)
-
-
-def triggers(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
-    """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
-    if item.renamed:
-        return ()
-    if not crossing.crosses(source.server, connection):
-        return item.entry.triggers
-    return tuple(replace(one, sql_mode=crossing.sql_mode(one.sql_mode)) for one in item.entry.triggers)
 
 
 def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:

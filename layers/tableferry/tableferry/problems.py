@@ -30,6 +30,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.DefinitionDiffers: HTTPStatus.CONFLICT,
     errors.InUse: HTTPStatus.CONFLICT,
+    errors.HalfExchanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.BeingReplaced: HTTPStatus.CONFLICT,
     errors.TableReplaced: HTTPStatus.CONFLICT,
     errors.ChangedMeanwhile: HTTPStatus.CONFLICT,

@@ -21,6 +21,7 @@ from tableferry.database import Connection, Database, error_code, execute, is_ma
 from tableferry.errors import (
     Conflict,
     Finding,
+    HalfExchanged,
     InUse,
     MissingPrivilege,
     RecordNotFound,
@@ -31,11 +32,12 @@ from tableferry.errors import (
 )
 from tableferry.exchange import BACK, FORTH, was_done
 from tableferry.identity import is_id
+from tableferry.patience import patiently
 from tableferry.record import Restore
 from tableferry.session import Mode
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import patiently, put_right
+from tableferry.swap import put_right
 from tableferry.tables import OWN_PREFIX, qualified, quote
 
 _OLD_PREFIX = f"{OWN_PREFIX}old_"
@@ -43,7 +45,7 @@ _REFERENCED = {1217, 1451, 3730}
 _CHILD = re.compile(
     "drop table '(?P<table>.+)' referenced by a foreign key constraint '(?P<key>.+)' on table '(?P<child>.+)'"
 )
-_Failure = (Conflict, MissingPrivilege, pymysql.err.MySQLError)
+_Failure = (Conflict, HalfExchanged, MissingPrivilege, pymysql.err.MySQLError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _give_up(connection: Connection, store: Store, found: Restore, error: Except
     """Take back a swap that cannot be finished; where that cannot be, write down why."""
     why = _reason(error)
     forth = found.state == FORTH.during
-    if not isinstance(error, InUse) and was_done(connection, found, FORTH if forth else BACK) == forth:
+    if not isinstance(error, InUse | HalfExchanged) and was_done(connection, found, FORTH if forth else BACK) == forth:
         try:
             note = f"It died in its swap and could not be finished, so the old tables were put back. {why}"
             return exchange.back(connection, store, found.model_copy(update={"stuck": None}), note)

@@ -20,7 +20,7 @@ from tableferry.shadow import Item, Place, foreign_keys
 from tableferry.store import Store
 from tableferry.tables import ForeignKey
 
-STAGES = ("definition", "foreign-keys", "rows", "orphans", "views")
+STAGES = ("definition", "foreign-keys", "triggers", "rows", "orphans", "views")
 """What is looked at by building, in this order, once nothing of ``preflight.CHECKS`` is in the way."""
 
 CHECKS = (*recovery.CHECKS, *preflight.CHECKS, *STAGES)
@@ -199,7 +199,7 @@ def _planned(
         replaces=columns is not None,
         foreign_keys=tuple(key.name for key in keys if key.table == item.into),
         repointed=tuple(f"{key.table}.{key.name}" for key in following if key.parent_table == item.into),
-        triggers=tuple(trigger.name for trigger in preflight.triggers(connection, source, item)),
+        triggers=tuple(trigger.name for trigger in shadow.triggers_of(connection, source, item)),
         rows_now=now,
         rows_now_counted=counted,
         columns=columns or changes.Columns(),

@@ -23,6 +23,7 @@ from tableferry import (
 from tableferry.database import Connection, Database
 from tableferry.errors import (
     Conflict,
+    HalfExchanged,
     InUse,
     InvalidRequest,
     RecordNotFound,
@@ -168,7 +169,13 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
         names = [table.into for table in found.tables]
         _refuse_unserved(database.served, *names)
         turn.refuse_stuck(names, except_id=restore_id)
-        return exchange.back(turn.connection, store, found)
+        try:
+            return exchange.back(turn.connection, store, found)
+        except HalfExchanged:
+            after = abandon(database, store, turn.connection, found)
+            if after.state == "undone":
+                return after
+            raise
 
 
 def accept(database: Database, store: Store, restore_id: str) -> Restore:
@@ -249,7 +256,7 @@ def _begin(
                 rows=item.entry.rows,
                 digest=item.entry.digest,
                 replaced=item.into in live,
-                triggers_after=preflight.triggers(connection, source, item),
+                triggers_after=shadow.triggers_of(connection, source, item),
             )
             for item in items
         ),

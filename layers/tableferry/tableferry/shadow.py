@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, crossing, ddl, digest_keys, fits, orphans, outcome, readback, secondary
+from tableferry import catalog, crossing, ddl, digest_keys, fits, orphans, outcome, readback, secondary, triggers
 from tableferry.crew import Crew, crew
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.filling import Progress, fill
 from tableferry.identity import is_id
 from tableferry.manifest import Manifest, TableEntry
+from tableferry.patience import patiently
 from tableferry.store import Store
-from tableferry.swap import patiently
-from tableferry.tables import OWN_PREFIX, ForeignKey, qualified, quote
+from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger, qualified, quote
 
 _FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
 _OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")
@@ -96,12 +96,45 @@ def prepare(
     keys: Sequence[ForeignKey],
     following: Sequence[ForeignKey] = (),
 ) -> None:
-    """Make the tables, empty; raises Conflict for one that cannot be had, and for foreign keys that would not fit."""
+    """Make the tables, empty; raises Conflict for one that cannot be had, for foreign keys that would not fit and triggers that
+    could not be made.
+    """
     _create(connection, source, items, place)
     crosses = crossing.crosses(source.server, connection)
     tried = [key for key in keys if crosses or key.parent_schema != place.shadow]  # the others were together before
     if misfits := fits.look(connection, place.shadow, [*tried, *arriving(following, place)]):
         raise Conflict.of(*misfits)
+    if unmade := triggers.look(connection, place.shadow, _triggers_before_and_after(connection, source, items, place)):
+        raise Conflict.of(*unmade)
+
+
+def _triggers_before_and_after(
+    connection: Connection, source: Manifest, items: Sequence[Item], place: Place
+) -> list[triggers.Wanted]:
+    """Those that the tables are to have, and those of the live ones, which an undo is to bring back."""
+    live = set(catalog.table_names(connection, place.live))
+    coming = [
+        triggers.Wanted(place.shadow, item.into, triggers_of(connection, source, item), triggers.OF_THE_BACKUP)
+        for item in items
+    ]
+    return coming + [
+        triggers.Wanted(
+            place.live, item.into, tuple(catalog.triggers(connection, place.live, item.into)), triggers.OF_THE_LIVE
+        )
+        for item in items
+        if item.into in live
+    ]
+
+
+def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
+    """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
+    if item.renamed:
+        return ()
+    if not crossing.crosses(source.server, connection):
+        return item.entry.triggers
+    mode = crossing.sql_mode
+    # The other server may not know the collation.
+    return tuple(replace(one, sql_mode=mode(one.sql_mode), collation_connection="") for one in item.entry.triggers)
 
 
 def load(

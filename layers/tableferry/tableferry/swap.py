@@ -7,22 +7,17 @@ follow the table they point at into its new schema; they are dropped and added a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, ddl, epoch
+from tableferry import catalog, ddl, epoch, triggers
 from tableferry.database import Connection, error_code, execute, is_mariadb
-from tableferry.errors import ChangedMeanwhile, Conflict, InUse
-from tableferry.session import Mode
-from tableferry.tables import ForeignKey, Trigger, qualified, quote
+from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
+from tableferry.patience import patiently
+from tableferry.tables import ForeignKey, Trigger, qualified
 
-_LOCK_WAIT_TIMEOUT = 1205
-_LOCK_WAIT_SECONDS = 2
-_TRIES = 5
-_TRIGGER_EXISTS = 1359
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
 _MAY_NOT_LOCK = {1044, 1142}
 _NOT_LOCKED = 1100
@@ -41,7 +36,6 @@ _CHANGED = (
     "Others made, altered, dropped or renamed these tables, or things of their names, at the very moment of the exchange. "
     "Nothing was changed. Try again."
 )
-_MAY_NOT_SET_DEFINER = {1227, 4254}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +108,6 @@ def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[For
     return [replace(key, parent_schema=coming[key.parent_schema, key.parent_table]) for key in keys]
 
 
-def refuse_taken_triggers(connection: Connection, moves: Sequence[Move]) -> None:
-    """Raise Conflict if a trigger that a coming table shall have has the name of one of a table that stays."""
-    going = {move.name for move in moves}
-    taken = catalog.trigger_tables(connection, moves[0].live, going)
-    for move in moves:
-        for trigger in move.triggers:
-            if trigger.name in taken:
-                raise _trigger_is_taken(trigger.name, move.name, taken[trigger.name])
-
-
-def _trigger_is_taken(name: str, table: str, by: str) -> Conflict:
-    return Conflict(
-        f"Trigger {name!r} of table {table!r} cannot come back: table {by!r} has one of that name by now, and a schema "
-        "can have a name only once. Drop that one, or make it anew by another name."
-    )
-
-
 def trade(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
     """Exchange the tables and, where writers could be made to wait, make the triggers of those that come.
 
@@ -138,6 +115,7 @@ def trade(connection: Connection, moves: Sequence[Move], following: Sequence[For
 
     Raises:
         InUse: the tables stayed in use; nothing has changed.
+        HalfExchanged: they did so once triggers had been dropped.
         ChangedMeanwhile: tables or triggers are not what the moves say any more; no table was exchanged.
         Conflict: a name that a table's trigger or check needs is another table's.
     """
@@ -150,26 +128,38 @@ def trade(connection: Connection, moves: Sequence[Move], following: Sequence[For
             if move.leaves and tuple(catalog.triggers(connection, move.live, move.name)) != move.leaving_triggers:
                 raise ChangedMeanwhile(_CHANGED)
         try:
-            _drop_triggers(connection, moves)
+            for move in moves:
+                triggers.drop(connection, move.live, move.leaving_triggers)
             waiting = _rename_locked(connection, moves, waiting)
         except BaseException:
             if connection.open and not happened(connection, moves):
-                for move in moves:
-                    _create_triggers(connection, move.reversed())
+                _make_triggers(connection, [move.reversed() for move in moves])
             raise
-        return [note for move in moves for note in _create_triggers(connection, move)] if waiting else []
+        return _make_triggers(connection, moves) if waiting else []
     finally:
         if waiting and connection.open:
             execute(connection, "UNLOCK TABLES")
 
 
-def put_back(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
-    """Have all as it was before a trade that met an error, or before what followed it did."""
+def put_back(
+    connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey], error: BaseException
+) -> None:
+    """Have all as it was before a trade that met the error, or before what followed it did.
+
+    Raises:
+        HalfExchanged: the tables stayed in use; ``put_right`` has to come after it.
+    """
     execute(connection, "UNLOCK TABLES")  # the error may have been that of the unlocking
-    if moves and happened(connection, moves):
-        put_right(connection, moves, following)
-    else:
-        epoch.settle(connection, [move.reversed() for move in moves])
+    try:
+        if moves and happened(connection, moves):
+            put_right(connection, moves, following)
+            return
+        back = [move.reversed() for move in moves]
+        epoch.settle(connection, back)
+        if isinstance(error, HalfExchanged):  # else none was dropped, or all are there again
+            _make_triggers(connection, back)
+    except InUse as again:
+        raise HalfExchanged from again
 
 
 def put_right(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
@@ -183,8 +173,19 @@ def put_right(connection: Connection, moves: Sequence[Move], following: Sequence
         _cut_off(connection, back)
     epoch.take_back(connection, back)
     _repoint(connection, [*following, *(key for move in back for key in move.keys)])
-    for move in back:
-        _create_triggers(connection, move)
+    _make_triggers(connection, back)
+
+
+def _make_triggers(connection: Connection, moves: Sequence[Move]) -> list[str]:
+    """Make the triggers of the tables that came; returns notes. Whoever has dropped some has to have them made again.
+
+    Raises:
+        HalfExchanged: a table stayed in use.
+    """
+    try:
+        return [note for move in moves for note in triggers.make(connection, move.live, move.name, move.triggers)]
+    except InUse as error:
+        raise HalfExchanged from error
 
 
 def _rename_locked(connection: Connection, moves: Sequence[Move], locked: bool) -> bool:
@@ -198,11 +199,6 @@ def _rename_locked(connection: Connection, moves: Sequence[Move], locked: bool) 
         _rename(connection, moves)
         return False
     return locked
-
-
-def _drop_triggers(connection: Connection, moves: Sequence[Move]) -> None:
-    for name in sorted(trigger.name for move in moves for trigger in move.leaving_triggers):
-        patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(moves[0].live, name)}")
 
 
 def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> bool:
@@ -248,7 +244,7 @@ def settle(connection: Connection, moves: Sequence[Move], following: Sequence[Fo
     epoch.settle(connection, moves)
     _repoint(connection, [*following, *(key for move in moves for key in move.keys)])
     _cut_off(connection, moves)
-    return [note for move in moves for note in _create_triggers(connection, move)]
+    return _make_triggers(connection, moves)
 
 
 def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
@@ -289,42 +285,3 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
             "A check of a table that would come has the name of another table's by now, and a schema can have a name of "
             "a check only once. Drop or rename that check, or restore `into` another name."
         ) from error
-
-
-def patiently(connection: Connection, sql: str) -> None:
-    """Run a statement that needs a table for itself; raises InUse if others keep it in use.
-
-    One that waits stalls every reader behind it, so it waits briefly and tries again.
-    """
-    execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
-    for attempt in range(1, _TRIES + 1):
-        try:
-            execute(connection, sql)
-        except pymysql.err.MySQLError as error:
-            if error_code(error) != _LOCK_WAIT_TIMEOUT:
-                raise
-            if attempt == _TRIES:
-                raise InUse("The tables stayed in use by other sessions. Try again when they are done.") from error
-            time.sleep(0.2 * attempt)
-        else:
-            return
-
-
-def _create_triggers(connection: Connection, move: Move) -> list[str]:
-    there = {trigger.name for trigger in catalog.triggers(connection, move.live, move.name)}
-    missing = [trigger for trigger in move.triggers if trigger.name not in there]
-    notes = []
-    for trigger in missing:
-        execute(connection, "SET SESSION sql_mode = %s", (trigger.sql_mode,))
-        try:
-            patiently(connection, trigger.definition)
-        except pymysql.err.MySQLError as error:
-            if error_code(error) == _TRIGGER_EXISTS:
-                raise _trigger_is_taken(trigger.name, move.name, "another") from error
-            if error_code(error) not in _MAY_NOT_SET_DEFINER:
-                raise
-            patiently(connection, ddl.without_definer(trigger.definition))
-            notes.append(f"Trigger {quote(trigger.name)} now runs as the database user of Tableferry.")
-    if missing:
-        execute(connection, "SET SESSION sql_mode = %s", (Mode.FAITHFUL.value,))
-    return notes

@@ -83,11 +83,17 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger's name and what SHOW CREATE TRIGGER says of it."""
+    """A trigger's name and what SHOW CREATE TRIGGER says of it.
+
+    The session's settings when it was made are part of what it does; of its character set and collation earlier backups
+    say nothing.
+    """
 
     name: str
     definition: str
     sql_mode: str
+    character_set_client: str = ""
+    collation_connection: str = ""
 
 
 @dataclass(frozen=True, slots=True)
