@@ -56,7 +56,7 @@ def all_at_once(connection: Connection, table: Table, columns: Sequence[Column],
     try:
         outcome = infile.load(connection, table.sql, targets, batch.pieces(), batch.delimiter)
     except pymysql.err.MySQLError as error:
-        if not is_a_rows_fault(error):
+        if not is_a_rows_fault(connection, table, error):
             raise
         return False
     return outcome.stored == len(batch) and outcome.warnings == 0
@@ -94,7 +94,7 @@ class Insertion:
         try:
             inserted = sum(self._statement(part).inserted for part in self.parts(batch.rows()))
         except pymysql.err.MySQLError as error:
-            if not is_a_rows_fault(error):
+            if not is_a_rows_fault(self.connection, self.table, error):
                 raise
             return False
         return inserted == len(batch)
@@ -104,7 +104,7 @@ class Insertion:
         try:
             yield self._statement(rows), None
         except pymysql.err.MySQLError as error:
-            if not is_a_rows_fault(error):
+            if not is_a_rows_fault(self.connection, self.table, error):
                 raise
             if len(rows) > 1:
                 middle = len(rows) // 2
@@ -122,7 +122,7 @@ class Insertion:
         try:
             self._statement([row])
         except pymysql.err.MySQLError as error:
-            if not is_a_rows_fault(error):
+            if not is_a_rows_fault(self.connection, self.table, error):
                 raise
             return error
         return None
