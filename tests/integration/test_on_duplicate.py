@@ -7,6 +7,7 @@ import pytest
 
 from functions.insert.app import handler
 from tableferry.database import Database as Source
+from tableferry.database import execute
 from tableferry.errors import Unaccounted
 from tableferry.insert import Batch, insert
 from tableferry.insertion import Counts, Insertion
@@ -14,6 +15,7 @@ from tableferry.options import OnDuplicate, Options
 from tableferry.rules import Row
 from tableferry.settings import database_address
 from tests.integration.lambdas import Answer, counts, problems, request
+from tests.integration.uploads import Uploads
 from tests.support import Database
 
 KEEP = "CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20), mail VARCHAR(20) NOT NULL DEFAULT '-')"
@@ -68,6 +70,56 @@ def test_ignore_changes_nothing_even_where_a_trigger_would(database: Database) -
     answer = post([[1, "x", ""], [3, "c", ""], [2, "y", ""], [3, "d", ""]], "ignore")
     assert counts(answer.json) == (4, 1, 0, 0, 3)
     assert stored(database) == [(1, "old", "a"), (2, "older", "b"), (3, "c", "")]
+
+
+AUDITED = (
+    "CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(20))",
+    "CREATE TABLE audit (name VARCHAR(20) PRIMARY KEY)",
+    "CREATE TRIGGER noted AFTER INSERT ON t FOR EACH ROW INSERT INTO audit VALUES (NEW.name)",
+)
+
+
+@pytest.mark.parametrize("way", ["rows", "file"])
+@pytest.mark.parametrize("changed", [False, True])
+def test_ignore_does_not_take_a_key_that_a_trigger_met_elsewhere_for_one_of_the_row(
+    database: Database, uploads: Uploads, way: str, changed: bool
+) -> None:
+    database.run(*AUDITED)
+    if changed:  # what asking as an update would do is not to be seen
+        database.run(
+            "CREATE TRIGGER again BEFORE UPDATE ON t FOR EACH ROW INSERT INTO audit VALUES (CONCAT(NEW.name, '!'))"
+        )
+    body = "1,a\n2,a\n1,a\n3,b\n"
+    if way == "rows":
+        answer = post(body, "ignore", headers={"content-type": "text/csv"})
+        assert problems(answer.json) == [(2, "", "refused")]
+        assert "PRIMARY" in answer.json["errors"][0]["message"]
+        found = answer.json
+    else:
+        found = uploads.load(body.encode(), Metadata={"on-duplicate": "ignore"})
+        assert uploads.rejects(found) == [(2, "2,a", [("", "refused")])]
+    assert counts(found) == (4, 2, 0, 1, 1)
+    assert stored(database) == [(1, "a"), (3, "b")]
+    assert database.rows("SELECT name FROM audit ORDER BY 1") == [("a",), ("b",)]
+
+
+def test_a_key_that_a_trigger_met_elsewhere_is_not_said_to_be_of_this_table(database: Database) -> None:
+    database.run(*AUDITED, "INSERT INTO audit VALUES ('z')", "INSERT INTO t VALUES (1, 'a')")
+    answer = post([[9, "z"], [1, "b"]], "reject")
+    assert problems(answer.json) == [(1, "", "refused"), (2, "id", "duplicate_key")]
+    assert "in another table already" in answer.json["errors"][0]["message"]
+
+
+def test_ignore_leaves_a_row_alone_that_a_check_made_later_would_refuse(database: Database) -> None:
+    database.run("CREATE TABLE t (n INT, id INT PRIMARY KEY)", "INSERT INTO t VALUES (-1, 1)")
+    with Source(database_address()).connect() as connection:
+        if database.mariadb:
+            execute(connection, "SET SESSION check_constraint_checks = 0")
+        unchecked = "" if database.mariadb else " NOT ENFORCED"
+        execute(connection, f"ALTER TABLE t ADD CONSTRAINT more CHECK (n > 0){unchecked}")
+    answer = post([[5, 1], [5, 2], *([[-5, 3]] if database.mariadb else [])], "ignore")
+    assert counts(answer.json)[1:] == (1, 0, 1 if database.mariadb else 0, 1)
+    assert stored(database) == [(-1, 1), (5, 2)]
 
 
 def test_update_changes_what_is_there_and_counts_new_changed_and_unchanged_rows(database: Database) -> None:

@@ -127,6 +127,17 @@ def triggers(connection: Connection, schema: str, table: str) -> list[Trigger]:
     return found
 
 
+def fires(connection: Connection, schema: str, table: str, event: str) -> bool:
+    """Whether a table has a trigger of this event, such as INSERT, that the user may see."""
+    found = rows(
+        connection,
+        "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s"
+        " AND event_manipulation = %s LIMIT 1",
+        (schema, table, event),
+    )
+    return bool(found)
+
+
 def trigger_tables(connection: Connection, schema: str, without: Collection[str]) -> dict[str, str]:
     """The triggers of a schema, each with its table, but for those of some tables: whose names are taken."""
     found = all_rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from typing import Any
 
@@ -12,11 +13,11 @@ import pymysql
 
 from tableferry import infile
 from tableferry.batch import Batch, NeedsInsert, expression, literal
-from tableferry.catalog import triggers
-from tableferry.database import Connection
+from tableferry.catalog import fires, triggers
+from tableferry.database import Connection, execute
 from tableferry.errors import Conflict, Problem
 from tableferry.options import OnDuplicate
-from tableferry.refusals import is_a_rows_fault, refusal
+from tableferry.refusals import is_a_rows_fault, is_of_a_key, refusal
 from tableferry.rules import Default, Row
 from tableferry.tables import Column, Table, column_list, quote
 
@@ -111,11 +112,51 @@ class Insertion:
                 yield from self.halved(rows[:middle])
                 yield from self.halved(rows[middle:])
                 return
-            problem = refusal(rows[0].number, self.table, error)
-            if self._ignore_by_error and problem.code == "duplicate_key":
-                yield Counts(duplicates=1), None
-            else:
-                yield Counts(rejected=1), problem
+            yield self._judged(rows[0], error)
+
+    def _judged(self, row: Row, error: pymysql.err.MySQLError) -> tuple[Counts, Problem | None]:
+        """What becomes of a row that was refused by itself."""
+        if self._on_duplicate is OnDuplicate.IGNORE and not self._ignore_by_error:
+            # MariaDB holds the row that is there, which the update leaves as it is, to the checks that were made after it.
+            try:
+                return Counts(inserted=self._run(self._insert([row]))), None
+            except pymysql.err.MySQLError as plain:
+                if not is_a_rows_fault(self.connection, self.table, plain):
+                    raise
+                error = plain
+        problem = refusal(row.number, self.table, error, elsewhere=self._met_elsewhere(row, error))
+        if self._on_duplicate is OnDuplicate.IGNORE and problem.code == "duplicate_key":
+            return Counts(duplicates=1), None
+        return Counts(rejected=1), problem
+
+    def _met_elsewhere(self, row: Row, error: pymysql.err.MySQLError) -> bool:
+        """Whether the key that a row met is one of another table, into which a trigger inserts.
+
+        MariaDB does not say of which table a key is. A row whose key is in this one comes to its update, as which nothing
+        is changed, and what the triggers of that update do is taken back; any other row meets the same as before.
+        """
+        if not self._fires or not is_of_a_key(error):
+            return False
+        execute(self.connection, "SAVEPOINT tableferry_key")
+        try:
+            self._run(self._insert([row]) + self._unchanged)
+            same = False
+        except pymysql.err.MySQLError as again:
+            if not is_a_rows_fault(self.connection, self.table, again):
+                raise
+            same = again.args == error.args
+        execute(self.connection, "ROLLBACK TO SAVEPOINT tableferry_key")
+        return same
+
+    @cached_property
+    def _fires(self) -> bool:
+        return fires(self.connection, self.table.schema, self.table.name, "INSERT")
+
+    @property
+    def _unchanged(self) -> str:
+        """What makes an INSERT leave the row alone that is there."""
+        name = quote(self.columns[0].name)
+        return f" ON DUPLICATE KEY UPDATE {name} = {self.table.sql}.{name}"
 
     def error(self, row: Row) -> pymysql.err.MySQLError | None:
         """What the database has against a row, which goes in if that is nothing."""
@@ -137,21 +178,26 @@ class Insertion:
 
     def _statement(self, rows: Sequence[Row]) -> Counts:
         """One INSERT, which InnoDB does whole or not at all."""
-        names = [column.name for column in self.columns]
-        values = ", ".join("(" + ", ".join(literal(cell) for cell in row.cells) + ")" for row in rows)
-        sql = f"INSERT INTO {self.table.sql} ({column_list(names)}) VALUES {values}"
+        sql = self._insert(rows)
         if self._on_duplicate is OnDuplicate.UPDATE and (given := self._given(rows[0])):
             sql += " ON DUPLICATE KEY UPDATE " + ", ".join(f"{quote(name)} = VALUES({quote(name)})" for name in given)
         elif self._on_duplicate is not OnDuplicate.REJECT and not self._ignore_by_error:
-            sql += f" ON DUPLICATE KEY UPDATE {quote(names[0])} = {self.table.sql}.{quote(names[0])}"
-        with self.connection.cursor() as cursor:
-            affected = int(cursor.execute(sql))
+            sql += self._unchanged
+        affected = self._run(sql)
         if self._on_duplicate is not OnDuplicate.UPDATE:
             return Counts(inserted=affected, duplicates=len(rows) - affected)
         # A new row counts one, a changed one two, one that was the same already none.
         updated = _changed(self.connection, affected) if len(rows) > 1 else affected // 2
         inserted = affected - 2 * updated
         return Counts(inserted=inserted, updated=updated, duplicates=len(rows) - inserted - updated)
+
+    def _insert(self, rows: Sequence[Row]) -> str:
+        values = ", ".join("(" + ", ".join(literal(cell) for cell in row.cells) + ")" for row in rows)
+        return f"INSERT INTO {self.table.sql} ({column_list(column.name for column in self.columns)}) VALUES {values}"
+
+    def _run(self, sql: str) -> int:
+        with self.connection.cursor() as cursor:
+            return int(cursor.execute(sql))
 
 
 def _changed(connection: Connection, affected: int) -> int:

@@ -116,8 +116,13 @@ def broken(table: Table, error: pymysql.err.MySQLError) -> tuple[str, str]:
     return code, ""
 
 
-def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem:
-    """The problem of the row that the database refused with this error.
+def is_of_a_key(error: pymysql.err.MySQLError) -> bool:
+    """Whether a row was refused for a key that is there, of whatever table."""
+    return _CODES.get(error_code(error)) == "duplicate_key"
+
+
+def refusal(number: int, table: Table, error: pymysql.err.MySQLError, *, elsewhere: bool = False) -> Problem:
+    """The problem of the row that the database refused with this error; ``elsewhere`` if it met a key of another table.
 
     Of the text of an error that is known only names are passed on; of others it is all that there is to say.
     """
@@ -126,6 +131,12 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError) -> Problem
         reason = " ".join(text.split())[:_LONGEST_REASON]
         return Problem(
             number, "", "refused", f"the database refused the row: {reason} (error {error_code(error) & 0xFFFF})"
+        )
+    if elsewhere and known == "duplicate_key":
+        found = _KEY.fullmatch(text)
+        name = f" (key {found[1]})" if found else ""
+        return Problem(
+            number, "", "refused", f"a trigger of the table's met a key that is in another table already{name}"
         )
     # 1366 is of any value that is not of its column's type.
     code = "encoding" if error_code(error) == 1366 and _LOST_CHARACTER.match(text) else known

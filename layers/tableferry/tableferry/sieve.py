@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tableferry import ddl, infile
-from tableferry.catalog import definition
+from tableferry.catalog import definition, fires
 from tableferry.database import Connection, execute, is_mariadb, rows
 from tableferry.errors import NotSupported
 from tableferry.privileges import may
@@ -69,11 +69,8 @@ def constraints(connection: Connection, table: Table) -> list[Constraint]:
     Raises:
         Unknown: there are triggers, or keys and checks that are more than columns, or look at the table itself.
     """
-    if not may(connection, "TRIGGER", table.schema, table.name) or rows(
-        connection,
-        "SELECT 1 FROM information_schema.triggers WHERE event_object_schema = %s AND event_object_table = %s"
-        " AND event_manipulation = 'INSERT' LIMIT 1",
-        (table.schema, table.name),
+    if not may(connection, "TRIGGER", table.schema, table.name) or fires(
+        connection, table.schema, table.name, "INSERT"
     ):
         raise Unknown
     try:
