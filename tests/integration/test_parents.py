@@ -9,8 +9,11 @@ import pytest
 
 from tableferry import parents
 from tableferry.blockwriter import BlockWriter, Target, Written
+from tableferry.database import Database as Source
+from tableferry.database import execute
 from tableferry.errors import NotSupported
 from tableferry.lanes import Lanes
+from tableferry.settings import parse_database_url
 from tests.integration.lambdas import counts
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -158,6 +161,21 @@ def test_a_definition_that_cannot_be_read_is_no_hindrance(
 
     monkeypatch.setattr(parents, "definition", unreadable)
     assert counts(uploads.load(b"1,x,1,1\n2,y,1,9\n")) == (2, 1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("rows", [1, 150])
+def test_rows_that_point_at_a_table_that_is_gone_are_rejected(database: Database, uploads: Uploads, rows: int) -> None:
+    database.run(
+        "CREATE TABLE q (id INT PRIMARY KEY)", "ALTER TABLE t ADD q INT, ADD FOREIGN KEY (q) REFERENCES q (id)"
+    )
+    with Source(parse_database_url(database.url)).connect() as connection:
+        execute(connection, "SET SESSION foreign_key_checks = 0")
+        execute(connection, "DROP TABLE q")
+    account = uploads.load(
+        b"7,x,1,1,\n" + b"".join(b"%d,x,1,1,1\n" % n for n in range(rows)), Metadata={"max-rejects": "100%"}
+    )
+    assert (account["state"], counts(account)) == ("done", (1 + rows, 1, 0, rows, 0))
+    assert {bad for _, _, (bad,) in uploads.rejects(account)} == {("q", "missing_parent")}
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -96,8 +96,8 @@ def _all_there(connection: Connection, parents: Parents, distinct: Mapping[str, 
                 [(count,)] = rows(connection, f"{query} ({', '.join(map(str, values))}) LOCK IN SHARE MODE")
                 if count != len(values):
                     return False
-    except pymysql.err.OperationalError as error:
+    except pymysql.err.DatabaseError as error:
         if was_rolled_back(error) or not connection.open:
             raise
-        return False  # such as a privilege that is missing, to lock rows of another database
+        return False  # such as a privilege to lock rows of another database, or the parents' table, which is not there
     return True
