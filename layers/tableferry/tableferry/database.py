@@ -130,6 +130,19 @@ class Database:
         return driver.log_in(self.address, login(self.address), begin)  # rotated, or too old by now
 
 
+def foreseen(error: Exception) -> bool:
+    """Whether an error is about the server itself, the user or others who use it, as ``translated`` says it, and not
+    about what a statement wants.
+    """
+    known = _UNAVAILABLE | _READ_ONLY | _FULL | _NO_ROOM | _LOCKED | _ENDED | _DENIED
+    code = error_code(error)
+    return isinstance(error, pymysql.err.InterfaceError) or code in known | {
+        _FAILED_AT_LOGIN,
+        _OPTION,
+        _TOO_MANY_STATEMENTS,
+    }
+
+
 @contextmanager
 def translated(address: DatabaseAddress) -> Iterator[None]:
     """Turn the driver's errors about the server itself into ours; no message of the server's is passed on."""

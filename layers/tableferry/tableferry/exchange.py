@@ -16,6 +16,7 @@ from tableferry.swap import Move, as_if_swapped, followers, happened, put_back, 
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
+_KEPT_KEY = "Change that table back first, or accept the restore to end it as it is."
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,12 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     following = followers(connection, moves)
     _refuse_without_parent(moves, following)
     pointed = as_if_swapped(following, moves)
-    if misfits := fits.look(
-        connection, Place.of(found.database, found.id).shadow, pointed
-    ):  # keys that were made since the last look
+    own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
+    shadow = Place.of(found.database, found.id).shadow
+    misfits = fits.look(connection, shadow, pointed)  # keys that were made since the last look
+    if misfits := [*misfits, *fits.look(connection, shadow, own, _KEPT_KEY)]:
         raise Conflict.of(*misfits)
     notes = orphans.refuse(connection, pointed, allow_orphans)
-    own = [replace(key, schema=move.coming) for move in moves for key in move.keys]
     notes += orphans.refuse(connection, own)
     _need_references(connection, [*following, *own])
     if unmade := triggers.look(connection, Place.of(found.database, found.id).shadow, way.triggers(moves)):

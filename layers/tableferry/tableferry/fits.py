@@ -6,57 +6,65 @@ what the server says is what it would say of the tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, error_code, execute, rows
+from tableferry.database import Connection, error_code, execute, foreseen, rows
 from tableferry.errors import Finding
 from tableferry.tables import OWN_PREFIX, ForeignKey, qualified
 
-DOES_NOT_FIT = {1005, 1072, 1215, 1239, 1506, 1822, 1824, 1825, 1830, 3734, 3780, 6125}
-"""No such index, column or table, one of another type or character set, or one that cannot have foreign keys."""
+TOGETHER = "Restore both tables together from one backup, or drop or change this foreign key first."
+"""What to do about a foreign key that does not fit."""
 
 _NOT_THERE = {1049, 1146}  # no such schema, no such table
+_NOT_A_TABLE = 1347
+_NO_KEY = {1005, 1215, 1822}
+_NOT_STANDARD = 6125
 _COPY = f"{OWN_PREFIX}copy_"  # no restored table has such a name
 
 
-def look(connection: Connection, schema: str, keys: Sequence[ForeignKey]) -> list[Finding]:
+def look(connection: Connection, schema: str, keys: Sequence[ForeignKey], advice: str = TOGETHER) -> list[Finding]:
     """The keys that could not be had. Each names the tables as they stand now; copies are made in ``schema``.
 
     A key whose table or parent is not there is passed over: that is another check's to say.
     """
+    if not keys:
+        return []
     found = []
-    with _copies(connection, schema, keys) as copies:
+    with _copies(connection, schema) as copy:
         for number, key in enumerate(keys):
-            child = copies.get((key.schema, key.table))
-            parent = copies.get((key.parent_schema, key.parent_table))
-            if child is None or parent is None:
-                continue
-            tried = replace(
-                key, name=f"{OWN_PREFIX}key_{number}", schema=schema, table=child, parent_schema=schema, parent_table=parent
-            )  # fmt: skip
             try:
+                child, parent = copy(key.schema, key.table), copy(key.parent_schema, key.parent_table)
+                tried = replace(
+                    key, name=f"{OWN_PREFIX}key_{number}", schema=schema, table=child, parent_schema=schema, parent_table=parent
+                )  # fmt: skip
                 execute(connection, ddl.add_foreign_key(tried))
             except pymysql.err.MySQLError as error:
-                if error_code(error) not in DOES_NOT_FIT:
-                    raise
-                found.append(Finding("foreign-keys", key.table, misfit(connection, key)))
+                if error_code(error) in _NOT_THERE:
+                    continue
+                found.append(misfit(connection, key, error, advice))
     return found
 
 
-def misfit(connection: Connection, key: ForeignKey) -> str:
-    """What is said of a foreign key that does not fit: why, as far as the two tables show it, and what to do."""
-    return (
+def misfit(connection: Connection, key: ForeignKey, error: pymysql.err.MySQLError, advice: str = TOGETHER) -> Finding:
+    """What is said of a foreign key that the server refused: why, as far as the two tables show it, and what to do.
+
+    Raises the error where it is not about the key.
+    """
+    if foreseen(error):
+        raise error
+    message = (
         f"Foreign key {key.name!r} of table {key.table!r} does not fit table {key.parent_table!r} any more: "
-        f"{_why(connection, key)}. Restore both tables together from one backup, or drop or change this foreign key first."
+        f"{_why(connection, key, error_code(error))}. {advice}"
     )
+    return Finding("foreign-keys", key.table, message)
 
 
-def _why(connection: Connection, key: ForeignKey) -> str:
+def _why(connection: Connection, key: ForeignKey, code: int) -> str:
     child = catalog.table(connection, key.schema, key.table)
     parent = catalog.table(connection, key.parent_schema, key.parent_table)
     for own, other in zip(key.columns, key.parent_columns, strict=True):
@@ -68,30 +76,33 @@ def _why(connection: Connection, key: ForeignKey) -> str:
             return f"column {own!r} is of type {mine.column_type}, and column {other!r} of type {its.column_type}"
         if (mine.charset, mine.collation) != (its.charset, its.collation):
             return f"column {own!r} has the collation {mine.collation}, and column {other!r} {its.collation}"
+    if code == _NOT_A_TABLE:
+        return f"{key.parent_table!r} is a view"
+    if "PARTITION BY" in ddl.parts(catalog.definition(connection, key.parent_schema, key.parent_table))[1]:
+        return f"table {key.parent_table!r} is partitioned"
     columns = ", ".join(repr(column) for column in key.parent_columns)
-    return f"no key that would do begins with {columns} there"
+    if code not in (*_NO_KEY, _NOT_STANDARD):
+        return f"the server refuses it (error {code})"
+    wanted = ": the server wants a unique one of just these (restrict_fk_on_non_standard_key)"
+    return f"no key that would do begins with {columns} there{wanted if code == _NOT_STANDARD else ''}"
 
 
 @contextmanager
-def _copies(connection: Connection, schema: str, keys: Sequence[ForeignKey]) -> Iterator[dict[tuple[str, str], str]]:
-    """The names of the copies of all tables of the keys, which are dropped on leaving; and those of a look that died."""
-    tables = dict.fromkeys(
-        table for key in keys for table in ((key.schema, key.table), (key.parent_schema, key.parent_table))
-    )
-    copies = {}
+def _copies(connection: Connection, schema: str) -> Iterator[Callable[[str, str], str]]:
+    """What makes a copy of a table, once, and names it; all are dropped on leaving, and those of a look that died."""
+    copies: dict[tuple[str, str], str] = {}
+
+    def copy(of: str, table: str) -> str:
+        if (of, table) not in copies:
+            name = f"{_COPY}{len(copies)}"
+            execute(connection, f"CREATE TABLE {qualified(schema, name)} LIKE {qualified(of, table)}")
+            copies[of, table] = name
+        return copies[of, table]
+
     try:
         execute(connection, "SET SESSION foreign_key_checks = 0")  # as it is when the tables get their keys
         _drop(connection, schema, _left_over(connection, schema))
-        for number, table in enumerate(tables):
-            name = f"{_COPY}{number}"
-            try:
-                execute(connection, f"CREATE TABLE {qualified(schema, name)} LIKE {qualified(*table)}")
-            except pymysql.err.MySQLError as error:
-                if error_code(error) not in _NOT_THERE:
-                    raise
-            else:
-                copies[table] = name
-        yield copies
+        yield copy
     finally:
         if connection.open:
             _drop(connection, schema, list(copies.values()))

@@ -279,8 +279,6 @@ def _connect(
             name = ddl.beside(key.table, key.name) if key.table in renamed else key.name
             patiently(connection, ddl.add_foreign_key(replace(key, name=name)))  # it locks the parent
         except pymysql.err.MySQLError as error:
-            if error_code(error) not in fits.DOES_NOT_FIT:
-                raise
-            raise Conflict.of(Finding("foreign-keys", key.table, fits.misfit(connection, key))) from error
+            raise Conflict.of(fits.misfit(connection, key, error)) from error
     execute(connection, "SET SESSION foreign_key_checks = 1")
     return notes
