@@ -219,6 +219,20 @@ def test_a_restored_table_that_was_renamed_with_its_foreign_keys_is_named_and_un
     assert table(loaded, "hired_employees") == before
 
 
+def test_what_the_server_refuses_in_mid_swap_is_a_conflict_in_its_words(
+    loaded: Database, meanwhile: Callable[..., None]
+) -> None:
+    run(loaded, "CREATE TABLE parent (id INT PRIMARY KEY)", "ALTER TABLE jobs ADD COLUMN d INT")
+    run(loaded, "ALTER TABLE jobs ADD CONSTRAINT late FOREIGN KEY (d) REFERENCES parent (id)")
+    done = restore(tables=["jobs"])
+    before = table(loaded, "jobs")
+    meanwhile(exchange, "trade", "ALTER TABLE parent MODIFY id BIGINT")
+    detail = post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    assert "foreign key constraint" in detail.lower()
+    assert table(loaded, "jobs") == before
+    assert get(f"/restores/{done['id']}").json == done
+
+
 def test_a_kept_table_that_is_gone_is_said_and_nothing_is_changed(loaded: Database) -> None:
     done = restore(tables=["hired_employees", "jobs"])
     run(loaded, "SET foreign_key_checks = 0", f"DROP TABLE `{done['kept']}`.jobs")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import pymysql
+
 from tableferry import current, fits, orphans, privileges, record, triggers
-from tableferry.database import Connection, is_mariadb
+from tableferry.database import Connection, error_code, foreseen, is_mariadb
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
 from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
@@ -16,6 +18,7 @@ from tableferry.swap import Move, as_if_swapped, followers, happened, put_back, 
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
+_SYNTAX = 1064
 _KEPT_KEY = "Change that table back first, or accept the restore to end it as it is."
 
 
@@ -174,6 +177,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
             record.save(store, found.model_copy(update={"pending": ()}))
             if isinstance(error, HalfExchanged):
                 raise InUse(STAYED_IN_USE) from error
+            if isinstance(error, pymysql.err.MySQLError) and not foreseen(error):
+                raise Conflict(_step_refused(error)) from error
         raise
     return record.finished(store, under_way, way.after, way.kept(under_way), notes)
 
@@ -196,6 +201,16 @@ def _catch_up(
     _need_references(connection, late)
     seen = way.seen(under_way, moves).model_copy(update={"following": tuple(following)})
     return (record.save(store, seen) if seen != under_way else under_way), notes
+
+
+def _step_refused(error: pymysql.err.MySQLError) -> str:
+    """What is said of an error that nobody looks for: the server's words, but for those that quote a statement."""
+    code = error_code(error)
+    why = f": {error.args[1]}" if len(error.args) > 1 and code != _SYNTAX else ""
+    return (
+        f"The server refused a step of the exchange (error {code}{why}), so all was put back as it was. Change what it "
+        "names, and try again."
+    )
 
 
 def _refuse_without_parent(moves: Sequence[Move], pointing: Sequence[ForeignKey]) -> None:
