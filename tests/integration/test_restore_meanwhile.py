@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tableferry import exchange, record
+from tableferry import exchange, record, shadow
 from tests.integration import verbs
-from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, run, table
+from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, rows, run, table
 from tests.support import Database
 
 TRIGGER = "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW SET @a = 1"
@@ -217,6 +217,61 @@ def test_a_restored_table_that_was_renamed_with_its_foreign_keys_is_named_and_un
     run(loaded, "DROP TABLE moved")
     assert post(f"/restores/{done['id']}/undo").status == 200
     assert table(loaded, "hired_employees") == before
+
+
+ORPHANS = (
+    "SELECT h.id FROM hired_employees h LEFT JOIN departments d ON d.id = h.department_id"
+    " LEFT JOIN jobs j ON j.id = h.job_id WHERE d.id IS NULL OR j.id IS NULL"
+)
+
+
+@pytest.mark.parametrize("when", ["trade", "settle"])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_row_written_right_before_the_swap_whose_parent_goes_stops_the_restore_or_is_noted(
+    loaded: Database, meanwhile: Callable[..., None], when: str, allowed: bool
+) -> None:
+    parent = "INSERT INTO jobs VALUES (77, 'new')"
+    child = "UPDATE hired_employees SET job_id = 77 WHERE id = 3"
+    if when == "settle":  # the foreign key is at the table put aside still
+        run(loaded, parent)
+        meanwhile(exchange, "settle", child)
+    else:
+        meanwhile(exchange, "trade", parent, child)
+    answer = post("/restores", {"backup": "latest", "tables": ["jobs"], "allow_orphans": allowed})
+    if allowed:
+        assert [note for note in answer.json["notes"] if "77" in note and "'hired_employees'" in note]
+        assert rows(loaded, ORPHANS) == [(3,)]
+    else:
+        assert [(one["code"], one["table"]) for one in answer.problem(409)["errors"]] == [
+            ("orphans", "hired_employees")
+        ]
+        assert rows(loaded, "SELECT job FROM jobs WHERE id IN (1, 77)") == [("spoilt",), ("new",)]
+        assert rows(loaded, ORPHANS) == []
+        run(loaded, "DELETE FROM hired_employees WHERE id = 3", "DELETE FROM jobs WHERE id = 77")
+        restore(tables=["jobs"])
+
+
+def test_a_parent_deleted_right_before_an_undo_stops_it(loaded: Database, meanwhile: Callable[..., None]) -> None:
+    done = restore(tables=["hired_employees"])
+    run(loaded, "UPDATE hired_employees SET job_id = 1")
+    before = table(loaded, "hired_employees")
+    meanwhile(exchange, "trade", "DELETE FROM jobs WHERE id = 7")
+    problem = post(f"/restores/{done['id']}/undo").problem(409)
+    assert [(one["code"], one["table"]) for one in problem["errors"]] == [("orphans", "hired_employees")]
+    assert table(loaded, "hired_employees") == before
+    assert get(f"/restores/{done['id']}").json == done
+    run(loaded, "INSERT INTO jobs VALUES (7, 'again')")
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
+    assert rows(loaded, ORPHANS) == []
+
+
+def test_a_parent_deleted_right_before_a_restored_child_gets_its_key_stops_the_restore(
+    loaded: Database, meanwhile: Callable[..., None]
+) -> None:
+    run(loaded, "DELETE FROM hired_employees")
+    meanwhile(shadow, "patiently", "DELETE FROM jobs WHERE id = 7")
+    assert "(7)" in post("/restores", {"backup": "latest", "tables": ["hired_employees"]}).problem(409)["detail"]
+    assert rows(loaded, "SELECT * FROM hired_employees") == []
 
 
 def test_what_the_server_refuses_in_mid_swap_is_a_conflict_in_its_words(

@@ -14,7 +14,7 @@ from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
-from tableferry.swap import Move, as_if_swapped, followers, happened, put_back, settle, trade
+from tableferry.swap import Move, as_if_swapped, followers, happened, is_there, put_back, settle, trade
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
@@ -125,8 +125,9 @@ def back(connection: Connection, store: Store, found: Restore, *notes: str) -> R
 
 def done_already(connection: Connection, store: Store, found: Restore, way: Way) -> Restore:
     """Finish an exchange whose rename is done: what a rename leaves behind is put right, and the record says so."""
-    found, notes = _catch_up(connection, store, found, way, allow_orphans=True, died=True)
-    notes += settle(connection, way.moves(found), found.following)
+    found = _catch_up(connection, store, found, way, died=True)
+    notes = settle(connection, way.moves(found), found.following)
+    notes += _orphaned(connection, found, way, allow_orphans=True)
     return record.finished(store, found, way.after, way.kept(found), notes)
 
 
@@ -134,7 +135,9 @@ def _exchange(connection: Connection, store: Store, found: Restore, way: Way, al
     """Swap, with the record written before and after, so that whoever finds it half done can finish it.
 
     What the tables that leave have at that moment is what an undo brings back, so it is read right before, and again
-    under the swap's locks or, where there are none, behind the rename. After any error the record is what it was.
+    under the swap's locks or, where there are none, behind the rename. Rows without a parent are looked for before, and
+    again once the foreign keys hold, which no lock waits for: until then others may write rows whose parent goes, or
+    delete a parent. After any error the record is what it was.
     """
     for attempt in range(1, _TRIES + 1):
         try:
@@ -159,18 +162,18 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     misfits = fits.look(connection, shadow, pointed)  # keys that were made since the last look
     if misfits := [*misfits, *fits.look(connection, shadow, own, _KEPT_KEY)]:
         raise Conflict.of(*misfits)
-    notes = orphans.refuse(connection, pointed, allow_orphans)
-    notes += orphans.refuse(connection, own)
+    orphans.refuse(connection, pointed, allow_orphans)
+    orphans.refuse(connection, own)
     _need_references(connection, [*following, *own])
-    if unmade := triggers.look(connection, Place.of(found.database, found.id).shadow, way.triggers(moves)):
+    if unmade := triggers.look(connection, shadow, way.triggers(moves)):
         raise Conflict.of(*unmade)
-    pending = (*under_way.pending, *notes)
-    under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following), "pending": pending})
+    under_way = under_way.model_copy(update={"state": way.during, "following": tuple(following)})
     try:
         record.save(store, under_way)
         notes = trade(connection, moves, following)
-        under_way, late = _catch_up(connection, store, under_way, way, allow_orphans, died=False)
-        notes += late + settle(connection, way.moves(under_way), under_way.following)
+        under_way = _catch_up(connection, store, under_way, way, died=False)
+        notes += settle(connection, way.moves(under_way), under_way.following)
+        notes += _orphaned(connection, under_way, way, allow_orphans)
     except BaseException as error:
         if connection.open:
             put_back(connection, way.moves(under_way), under_way.following, error)
@@ -183,10 +186,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     return record.finished(store, under_way, way.after, way.kept(under_way), notes)
 
 
-def _catch_up(
-    connection: Connection, store: Store, under_way: Restore, way: Way, allow_orphans: bool, *, died: bool
-) -> tuple[Restore, list[str]]:
-    """The record with the foreign keys that were there at the rename, and notes of orphans.
+def _catch_up(connection: Connection, store: Store, under_way: Restore, way: Way, *, died: bool) -> Restore:
+    """The record with the foreign keys that were there at the rename.
 
     A user may have made, dropped or altered some since the look. Of a swap that ``died`` all that it looked at are
     kept as well: it may have dropped some itself, to add them again.
@@ -197,10 +198,15 @@ def _catch_up(
     if died:
         there = {(key.schema, key.table, key.name) for key in following}
         following += [key for key in under_way.following if (key.schema, key.table, key.name) not in there]
-    notes = orphans.refuse(connection, late, allow_orphans)
     _need_references(connection, late)
     seen = way.seen(under_way, moves).model_copy(update={"following": tuple(following)})
-    return (record.save(store, seen) if seen != under_way else under_way), notes
+    return record.save(store, seen) if seen != under_way else under_way
+
+
+def _orphaned(connection: Connection, settled: Restore, way: Way, allow_orphans: bool) -> list[str]:
+    """Raise Conflict, or note, as ``orphans.refuse`` does, for the foreign keys that were made anew and hold by now."""
+    keys = [*settled.following, *(key for move in way.moves(settled) for key in move.keys)]
+    return orphans.refuse(connection, [key for key in keys if is_there(connection, key)], allow_orphans)
 
 
 def _step_refused(error: pymysql.err.MySQLError) -> str:

@@ -270,8 +270,10 @@ def _finish(
 def _connect(
     connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey], allow_orphans: bool
 ) -> list[str]:
-    """Give the shadows their foreign keys, once no row would be without a parent, or it is noted."""
-    notes = orphans.refuse(connection, keys, allow_orphans)
+    """Give the shadows their foreign keys; of rows without a parent it is refused, or noted.
+
+    They are looked for once the keys hold: before, others may delete a parent that was seen.
+    """
     renamed = {item.into for item in items if item.renamed}
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for key in keys:
@@ -281,4 +283,4 @@ def _connect(
         except pymysql.err.MySQLError as error:
             raise Conflict.of(fits.misfit(connection, key, error)) from error
     execute(connection, "SET SESSION foreign_key_checks = 1")
-    return notes
+    return orphans.refuse(connection, keys, allow_orphans)
