@@ -12,7 +12,7 @@ from local.database import grants
 from tableferry import facts
 from tests.integration import verbs
 from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore, run, table
-from tests.support import Database, connect
+from tests.support import Database, connect, not_applicable
 
 
 @pytest.fixture
@@ -206,3 +206,34 @@ def test_triggers_that_use_other_tables_come_back_and_those_that_use_none_that_i
     run(loaded, "INSERT INTO jobs VALUES (70, 'seen')")
     assert verbs.rows(loaded, "SELECT job FROM audit") == [("seen",)]
     assert done["notes"] == []
+
+
+def test_foreign_keys_of_a_system_versioned_table_and_to_one_hold_after_restore_and_undo(loaded: Database) -> None:
+    if not loaded.mariadb:
+        not_applicable("no system-versioned tables")
+    run(
+        loaded,
+        "CREATE TABLE child (j INT, CONSTRAINT of_child FOREIGN KEY (j) REFERENCES jobs (id)) WITH SYSTEM VERSIONING",
+        "CREATE TABLE parent (id INT PRIMARY KEY) WITH SYSTEM VERSIONING",
+        "CREATE TABLE between_ (p INT, CONSTRAINT to_parent FOREIGN KEY (p) REFERENCES parent (id))",
+        "INSERT INTO child VALUES (1)",
+        "INSERT INTO parent VALUES (1)",
+        "INSERT INTO between_ VALUES (1)",
+    )
+
+    def keys(database: Database) -> Any:
+        return verbs.rows(
+            database,
+            "SELECT constraint_name, referenced_table_schema, referenced_table_name FROM"
+            " information_schema.key_column_usage WHERE table_schema = DATABASE() AND table_name IN ('child', 'between_')"
+            " AND referenced_table_name IS NOT NULL ORDER BY 1",
+        )
+
+    backup("jobs", "between_")
+    before, restored, undone, restore_id = there_and_back(loaded, "jobs", "between_", look=keys)
+    assert before == restored == undone == [("of_child", loaded.name, "jobs"), ("to_parent", loaded.name, "parent")]
+    assert not any("not there" in note for note in get(f"/restores/{restore_id}").json["notes"])
+    run(loaded, "INSERT INTO jobs VALUES (77, 'new')", "UPDATE child SET j = 77")
+    plan = restore(tables=["jobs"], dry_run=True)["plan"]
+    assert [(one["code"], one["table"]) for one in plan["problems"]] == [("orphans", "child")]
+    post("/restores", {"tables": ["jobs"]}).problem(409)

@@ -46,6 +46,19 @@ def table_names(connection: Connection, schema: str) -> list[str]:
     return [name for name, _ in found if not name.startswith(OWN_PREFIX)]
 
 
+def has_table(connection: Connection, schema: str, name: str) -> bool:
+    """Whether there is a table of exactly this name that can have foreign keys, or be what they point at: a base table, or
+    one of MariaDB's system-versioned ones, which are not backed up.
+    """
+    found = all_rows(
+        connection,
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = %s AND table_name = %s"
+        " AND table_type IN ('BASE TABLE', 'SYSTEM VERSIONED')",
+        (schema, name),
+    )
+    return (name,) in found
+
+
 def served_names(connection: Connection, database: Database) -> list[str]:
     """The base tables of a database that may be read and written, by name."""
     return [name for name in table_names(connection, database.name) if name in database.served]

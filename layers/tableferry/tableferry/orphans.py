@@ -30,7 +30,7 @@ def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = Fal
     """
     problems, notes = [], []
     for key in keys:
-        if key.parent_table not in catalog.table_names(connection, key.parent_schema):
+        if not catalog.has_table(connection, key.parent_schema, key.parent_table):
             notes.append(_no_parent_table(key))
             continue
         try:

@@ -187,7 +187,9 @@ def _inexact(item: Item) -> list[str]:
 
 def _parents(looked: _Looked) -> Iterator[tuple[str, str]]:
     for key in looked.keys:
-        if key.parent_schema == looked.place.live and key.parent_table not in looked.live:
+        if key.parent_schema == looked.place.live and not catalog.has_table(
+            looked.connection, key.parent_schema, key.parent_table
+        ):
             yield (
                 key.table,
                 (

@@ -99,7 +99,7 @@ def followers(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]
 
 def is_there(connection: Connection, key: ForeignKey) -> bool:
     """Whether the table that has, or is to have, the foreign key has not been dropped since."""
-    return key.table in catalog.table_names(connection, key.schema)
+    return catalog.has_table(connection, key.schema, key.table)
 
 
 def as_if_swapped(keys: Sequence[ForeignKey], moves: Sequence[Move]) -> list[ForeignKey]:
