@@ -66,6 +66,34 @@ def test_a_table_comes_back_under_another_name_of_any_kind(named: tuple[Database
     assert table(database, other).checksum == table(database, name).checksum
 
 
+@pytest.mark.parametrize("other", ["Jobs", "jóbs"])
+def test_tables_whose_names_differ_by_case_or_accents_are_restored_by_themselves(
+    database: Database, bucket: str, other: str
+) -> None:
+    verbs.run(
+        database,
+        "CREATE TABLE jobs (id INT PRIMARY KEY, v VARCHAR(20))",
+        f"CREATE TABLE {other} (id INT PRIMARY KEY, v VARCHAR(20))",
+        "INSERT INTO jobs VALUES (1, 'plain')",
+        f"INSERT INTO {other} VALUES (2, 'other')",
+        f"CREATE TABLE child (j INT, CONSTRAINT k FOREIGN KEY (j) REFERENCES {other} (id))",
+        "INSERT INTO child VALUES (2)",
+        f"CREATE TRIGGER up BEFORE INSERT ON {other} FOR EACH ROW SET @a = 1",
+        "CREATE TRIGGER low BEFORE INSERT ON jobs FOR EACH ROW SET @a = 2",
+    )
+    backup("jobs", other)
+    before = verbs.picture(database)
+    for tables in (["jobs"], [other], ["jobs", other]):
+        plan = restore(tables=tables, dry_run=True)["plan"]
+        assert not plan["problems"]
+        assert [one["repointed"] for one in plan["tables"] if one["name"] == "jobs"] in ([], [[]])
+        done = restore(tables=tables)
+        assert verbs.picture(database).tables == before.tables
+        assert post(f"/restores/{done['id']}/undo").status == 200
+        assert post(f"/restores/{done['id']}/accept").status == 200
+        assert verbs.picture(database) == before
+
+
 @pytest.mark.parametrize(
     ("path", "query", "status", "into"),
     [

@@ -18,6 +18,12 @@ from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, po
 
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*$")
 
+# MariaDB compares what is referenced without regard to case and accents, whatever its tables' names may differ by.
+_EXACT = (
+    "{0} = %s AND CAST(IF(@@lower_case_table_names, LOWER({0}), {0}) AS BINARY)"
+    " = CAST(IF(@@lower_case_table_names, LOWER(%s), %s) AS BINARY)"
+)
+
 
 def own_schemas(connection: Connection) -> set[str]:
     """The schemas of Tableferry's own."""
@@ -168,8 +174,8 @@ def foreign_keys_of(connection: Connection, schema: str, table: str) -> list[For
 
 def foreign_keys_to(connection: Connection, schema: str, table: str) -> list[ForeignKey]:
     """The foreign keys that point at the table."""
-    where = "k.referenced_table_schema = %s AND k.referenced_table_name = %s"
-    return _foreign_keys(connection, where, (schema, table))
+    where = f"{_EXACT.format('k.referenced_table_schema')} AND {_EXACT.format('k.referenced_table_name')}"
+    return _foreign_keys(connection, where, (*[schema] * 3, *[table] * 3))
 
 
 def _table(
@@ -252,7 +258,7 @@ def _documents(connection: Connection, schema: str, table: str) -> set[str]:
     return {str(name) for (name,) in found}
 
 
-def _foreign_keys(connection: Connection, where: str, parameters: tuple[str, str]) -> list[ForeignKey]:
+def _foreign_keys(connection: Connection, where: str, parameters: tuple[str, ...]) -> list[ForeignKey]:
     found = all_rows(
         connection,
         "SELECT k.constraint_name, k.table_schema, k.table_name, k.column_name, k.referenced_table_schema,"
