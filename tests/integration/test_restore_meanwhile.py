@@ -1,11 +1,13 @@
 """What a user does to the tables while a restore builds, and before it is undone: what is there at the swap comes back."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tableferry import exchange, record, shadow
+from tableferry import exchange, record, session, shadow, snapshot
+from tableferry.session import AtMost, Mode
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, rows, run, table
 from tests.support import Database
@@ -306,3 +308,21 @@ def test_the_empty_schema_of_a_restore_may_be_gone_when_it_is_undone(loaded: Dat
     run(loaded, f"DROP DATABASE `{done['kept'].replace('_old_', '_')}`")
     assert post(f"/restores/{done['id']}/undo").status == 200
     assert table(loaded, "jobs") == before
+
+
+@pytest.mark.parametrize("locked", ["jobs", "hired_employees"])
+def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for_without_end(
+    loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
+) -> None:
+    done = restore(tables=["jobs"])
+    monkeypatch.setattr("tableferry.swap._TRIES", 1)
+    monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
+    monkeypatch.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
+    with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor:
+        cursor.execute(f"LOCK TABLES {locked} WRITE")
+        for wanted in ({"dry_run": True}, {}):
+            answer = post("/restores", {"backup": "latest", "tables": ["jobs"], **wanted})
+            assert answer.problem(409)["type"].endswith(":in-use")
+        assert post(f"/restores/{done['id']}/undo").problem(409)["type"].endswith(":in-use")
+        post("/backups", {"tables": [locked]}).problem(409)
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"

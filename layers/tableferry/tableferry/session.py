@@ -130,6 +130,11 @@ _ONLY_COMPARED: Mapping[str, Value] = {
     "insert_id": 0,  # else the next row has that number; to MySQL, saying 0 would make it 0
 }
 
+_OF_MODE: dict[Mode, dict[str, Value]] = {
+    # Who backs up or restores tables says soon that others have them to themselves, by LOCK TABLES or an ALTER that waits.
+    Mode.FAITHFUL: {"lock_wait_timeout": AtMost(10)},
+}
+
 _unknown: dict[str, set[str]] = {}
 _refused: dict[str, set[str]] = {}
 
@@ -168,7 +173,7 @@ def _wanted(version: str, mode: Mode, also: Mapping[str, Value]) -> dict[str, Va
     if server.mariadb:
         names = {} if server.version >= _RENAMED_SINCE else _FIRST_NAMES
         own = {names.get(name, name): _MYSQL[name] for name in _FIRST_NAMES} | dict(_MARIADB)
-    wanted = {**_EVERYWHERE, "sql_mode": mode.value, **own}
+    wanted = {**_EVERYWHERE, "sql_mode": mode.value, **own, **_OF_MODE.get(mode, NOTHING)}
     wanted |= {name: value for name, value in also.items() if name in wanted}
     unknown = _unknown.get(version, set())
     return {name: value for name, value in (wanted | dict(_ONLY_COMPARED)).items() if name not in unknown}
