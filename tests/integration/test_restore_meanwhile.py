@@ -9,6 +9,7 @@ import pytest
 from tableferry import exchange, record, session, shadow, snapshot
 from tableferry.session import AtMost, Mode
 from tests.integration import verbs
+from tests.integration.test_restore_around import admins
 from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, rows, run, table
 from tests.support import Database
 
@@ -308,6 +309,19 @@ def test_the_empty_schema_of_a_restore_may_be_gone_when_it_is_undone(loaded: Dat
     run(loaded, f"DROP DATABASE `{done['kept'].replace('_old_', '_')}`")
     assert post(f"/restores/{done['id']}/undo").status == 200
     assert table(loaded, "jobs") == before
+
+
+def test_a_trigger_that_a_kept_table_was_given_is_named_and_once_it_is_dropped_undo_works(loaded: Database) -> None:
+    done = restore(tables=["jobs"])
+    trigger = f"`{done['kept']}`.late"
+    run(admins(loaded), TRIGGER.format(trigger, f"`{done['kept']}`.jobs"))
+    with verbs.unchanged(loaded):
+        detail = post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    assert f"SHOW TRIGGERS FROM `{done['kept']}`" in detail
+    assert get(f"/restores/{done['id']}").json == done
+    run(admins(loaded), f"DROP TRIGGER {trigger}")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    assert verbs.rows(loaded, "SELECT DISTINCT job FROM jobs") == [("spoilt",)]
 
 
 @pytest.mark.parametrize("locked", ["jobs", "hired_employees"])

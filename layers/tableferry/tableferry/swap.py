@@ -16,12 +16,13 @@ from tableferry import catalog, ddl, epoch, triggers
 from tableferry.database import Connection, error_code, execute, is_mariadb
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
 from tableferry.patience import patiently
-from tableferry.tables import ForeignKey, Trigger, qualified
+from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
 _MAY_NOT_LOCK = {1044, 1142}
 _NOT_LOCKED = 1100
 _NOT_THERE = {1049, 1146}
+_HAS_TRIGGER = 1435
 _NOT_AS_IT_WAS = {
     1005,
     1017,
@@ -29,7 +30,7 @@ _NOT_AS_IT_WAS = {
     1049,
     1050,
     1146,
-    1435,
+    _HAS_TRIGGER,
     1826,
 }  # of a rename: a table is there, or not, has a trigger, or a foreign key with the name of one that comes
 _CHANGED = (
@@ -277,6 +278,8 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     try:
         patiently(connection, "RENAME TABLE " + ", ".join(out + into))
     except pymysql.err.MySQLError as error:
+        if error_code(error) == _HAS_TRIGGER:
+            _refuse_triggers_of_coming(connection, moves)
         if error_code(error) in _NOT_AS_IT_WAS:
             raise ChangedMeanwhile(_CHANGED) from error
         if error_code(error) != _CHECK_EXISTS:
@@ -285,3 +288,14 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
             "A check of a table that would come has the name of another table's by now, and a schema can have a name of "
             "a check only once. Drop or rename that check, or restore `into` another name."
         ) from error
+
+
+def _refuse_triggers_of_coming(connection: Connection, moves: Sequence[Move]) -> None:
+    """Raise Conflict if no table that leaves has a trigger, so that one which is to come has: we make none there."""
+    if any(catalog.triggers(connection, move.live, move.name) for move in moves if move.leaves):
+        return
+    coming = moves[0].coming
+    raise Conflict(
+        f"A table in the schema {coming} was given a trigger there, and with one it cannot leave its schema. Nothing was "
+        f"changed. Have an administrator drop it (SHOW TRIGGERS FROM {quote(coming)} names it), and try again."
+    )
