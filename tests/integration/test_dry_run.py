@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -184,6 +185,32 @@ def test_a_server_that_wants_primary_keys_is_named_unless_the_user_may_set_it_ot
         assert planned()["problems"] == []
         assert restore()["state"] == "done"
         assert verbs.table(loaded, "loose") == before
+
+
+@pytest.mark.parametrize("which", ["the tables' own", "a child's"])
+def test_a_database_that_is_read_only_is_said_before_and_an_undo_of_before_waits_for_it(
+    loaded: Database, admin: Admin, which: str
+) -> None:
+    if loaded.mariadb:
+        not_applicable("no READ ONLY of a database")
+    backup("departments")
+    done = restore()
+    other = f"{loaded.name}_other"
+    child = f"CREATE TABLE `{other}`.c (d INT, FOREIGN KEY (d) REFERENCES `{loaded.name}`.departments (id))"
+    admin(f"CREATE DATABASE `{other}`", child, f"GRANT ALL ON `{other}`.* TO '{urlsplit(loaded.url).username}'@'%'")
+    name = loaded.name if which == "the tables' own" else other
+    try:
+        admin(f"ALTER DATABASE `{name}` READ ONLY = 1")
+        found = refused(loaded)
+        assert (codes(found), f"'{name}'" in found["detail"]) == ([("read-only", "")], True)
+        with verbs.unchanged(loaded):
+            problem = post(f"/restores/{done['id']}/undo").problem(409)
+        assert (codes(problem), problem["detail"]) == (codes(found), found["detail"])
+        assert get(f"/restores/{done['id']}").json == done
+        admin(f"ALTER DATABASE `{name}` READ ONLY = 0")
+        assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
+    finally:
+        admin(f"ALTER DATABASE `{name}` READ ONLY = 0", f"DROP DATABASE `{other}`")
 
 
 def test_a_name_that_another_table_has_is_refused_unless_it_is_to_be_replaced(loaded: Database) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+import pymysql
+
 from tableferry import ddl
-from tableferry.database import Connection, Database, all_rows, is_mariadb, rows
+from tableferry.database import Connection, Database, all_rows, error_code, is_mariadb, rows
 from tableferry.errors import NotSupported, RowsMissing, TableNotFound, TableNotServed
 from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
 
+_NO_SUCH_VIEW = 1109
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*$")
 
 # MariaDB compares what is referenced without regard to case and accents, whatever its tables' names may differ by.
@@ -32,6 +35,22 @@ def own_schemas(connection: Connection) -> set[str]:
         connection, "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE %s", (pattern,)
     )
     return {str(name) for (name,) in found}
+
+
+def read_only(connection: Connection, schemas: Collection[str]) -> list[str]:
+    """Those of the schemas that are read-only by themselves, as MySQL's may be since 8.0.22 (ALTER DATABASE)."""
+    if is_mariadb(connection):
+        return []
+    try:
+        found = all_rows(
+            connection,
+            "SELECT schema_name FROM information_schema.schemata_extensions WHERE options LIKE '%READ ONLY=1%'",
+        )
+    except pymysql.err.MySQLError as error:
+        if error_code(error) != _NO_SUCH_VIEW:
+            raise
+        return []
+    return sorted({str(name) for (name,) in found} & set(schemas))
 
 
 def table_names(connection: Connection, schema: str) -> list[str]:

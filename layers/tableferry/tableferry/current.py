@@ -117,6 +117,15 @@ def followers_of_rename(connection: Connection, moves: Sequence[Move]) -> list[F
     return [*followed, *followers(connection, moves)]
 
 
+def read_only(connection: Connection, live: str, following: Sequence[ForeignKey]) -> list[str]:
+    """What is said of each database that would be written to, the tables' own or that of a child's, and is read-only."""
+    return [
+        f"The database {schema!r} is read-only (ALTER DATABASE … READ ONLY = 1): have an administrator set it to 0, and try "
+        "again."
+        for schema in catalog.read_only(connection, {live, *(key.schema for key in following)})
+    ]
+
+
 def refuse_taken_names(connection: Connection, moves: Sequence[Move]) -> None:
     """Raise Conflict if a name that a coming table needs for itself, a trigger or a foreign key is another thing's."""
     if not moves:

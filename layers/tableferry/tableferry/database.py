@@ -51,7 +51,8 @@ _UNAVAILABLE = {
     2055,
     3032,
 }
-_READ_ONLY = {1036, 1792, 1836}  # a table, a transaction, a server that is
+_READ_ONLY_DATABASE = 3989
+_READ_ONLY = {1036, 1792, 1836, _READ_ONLY_DATABASE}  # a table, a transaction, a server that is
 _PATIENCE_SECONDS = 15.0  # a request is answered within 29
 _OVER = object()
 _FULL = {1040, 1203, 1226}  # no more connections: to all, to this user, and of this account
@@ -154,6 +155,11 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
             raise DatabaseUnavailable(
                 f"The database server {address.host}:{address.port} cannot be used now (error {code}): look whether "
                 "it runs, can be reached from here, has the database, and takes the login that is configured."
+            ) from error
+        if code == _READ_ONLY_DATABASE:
+            raise ReadOnlyServer(
+                f"A database of the server {address.host}:{address.port} is read-only (error {code}): have an administrator "
+                "set it to 0 (ALTER DATABASE … READ ONLY = 0), and try again."
             ) from error
         if code in _READ_ONLY or (code == _OPTION and "read" in _option(error)):
             raise ReadOnlyServer(

@@ -9,7 +9,7 @@ import pymysql
 
 from tableferry import current, fits, orphans, privileges, record, triggers
 from tableferry.database import Connection, error_code, foreseen, is_mariadb
-from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
+from tableferry.errors import ChangedMeanwhile, Conflict, Finding, HalfExchanged, InUse
 from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
 from tableferry.shadow import Place
@@ -151,10 +151,12 @@ def _exchange(connection: Connection, store: Store, found: Restore, way: Way, al
 def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_orphans: bool) -> Restore:
     under_way = way.look(connection, found)
     moves = way.moves(under_way)
+    following = followers(connection, moves)
+    if read_only := current.read_only(connection, found.database, following):
+        raise Conflict.of(*(Finding("read-only", "", message) for message in read_only))
     for schema in {move.aside for move in moves}:
         patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
     current.refuse_taken_names(connection, moves)
-    following = followers(connection, moves)
     _refuse_without_parent(moves, following)
     pointed = as_if_swapped(following, moves)
     own = [replace(key, schema=move.coming) for move in moves for key in move.keys]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from tableferry import catalog, crossing, ddl, privileges, underway
+from tableferry import catalog, crossing, current, ddl, privileges, underway
 from tableferry.archive import Format
 from tableferry.database import Connection, rows, server_version
 from tableferry.errors import Conflict, Finding, MissingPrivilege
@@ -90,6 +90,11 @@ def _server_version(looked: _Looked) -> Iterator[tuple[str, str]]:
             "",
             f"The server is {looked.server}: Tableferry needs {looked.server.flavour} {looked.server.oldest} or later.",
         )
+
+
+def _read_only(looked: _Looked) -> Iterator[tuple[str, str]]:
+    for message in current.read_only(looked.connection, looked.place.live, looked.following):
+        yield "", message
 
 
 def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
@@ -299,6 +304,7 @@ def _packet(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 CHECKS: dict[str, Callable[[_Looked], Iterator[tuple[str, str]]]] = {
     "server-version": _server_version,
+    "read-only": _read_only,
     "privileges": _privileges,
     "local-infile": _local_infile,
     "taken-tables": _taken_tables,
