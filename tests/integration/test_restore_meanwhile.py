@@ -324,6 +324,25 @@ def test_a_trigger_that_a_kept_table_was_given_is_named_and_once_it_is_dropped_u
     assert verbs.rows(loaded, "SELECT DISTINCT job FROM jobs") == [("spoilt",)]
 
 
+@pytest.mark.parametrize("when", ["before the restore", "before its undoing"])
+def test_a_table_that_became_one_without_transactions_is_replaced_and_put_back(
+    database: Database, bucket: str, when: str
+) -> None:
+    run(database, "CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)", TRIGGER.format("was", "t"))
+    backup()
+    change = ("ALTER TABLE t ENGINE = MyISAM", "INSERT INTO t VALUES (2)")
+    if when == "before the restore":
+        run(database, *change)
+    old = table(database, "t")
+    assert restore(dry_run=True)["plan"]["problems"] == []
+    done = restore()
+    assert numbers(database, "t") == [1]
+    if when == "before its undoing":
+        run(database, *change)
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
+    assert table(database, "t") == old
+
+
 @pytest.mark.parametrize("locked", ["jobs", "hired_employees"])
 def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for_without_end(
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str

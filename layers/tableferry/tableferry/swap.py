@@ -19,7 +19,11 @@ from tableferry.patience import patiently
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
-_MAY_NOT_LOCK = {1044, 1142}
+_CANNOT_LOCK = {
+    1044,
+    1142,
+    1785,
+}  # no privilege; or, with GTID consistency, tables of engines with transactions and without
 _NOT_LOCKED = 1100
 _NOT_THERE = {1049, 1146}
 _HAS_TRIGGER = 1435
@@ -223,7 +227,7 @@ def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[For
     except pymysql.err.MySQLError as error:
         if error_code(error) in _NOT_THERE:
             raise ChangedMeanwhile(_CHANGED) from error
-        if error_code(error) not in _MAY_NOT_LOCK:
+        if error_code(error) not in _CANNOT_LOCK:
             raise
         return False
     return True
