@@ -121,6 +121,22 @@ def test_views_over_a_table_show_the_restored_rows_and_after_undo_the_old_ones(l
     assert undone == (old, definition)
 
 
+def test_notes_of_a_restore_on_views_and_orphans_are_not_said_any_more_once_it_is_undone(loaded: Database) -> None:
+    backup("departments")
+    run(
+        loaded,
+        "ALTER TABLE departments ADD extra INT",
+        "INSERT INTO departments (id, department) VALUES (77, 'new')",
+        "UPDATE hired_employees SET department_id = 77 WHERE id = 3",
+    )
+    run(admins(loaded), "CREATE VIEW extras AS SELECT extra FROM departments")
+    done = restore(allow_orphans=True)
+    assert ["no parent" in note or "'extras'" in note for note in done["notes"]] == [True, True]
+    undone = post(f"/restores/{done['id']}/undo").json
+    assert undone["notes"] == [f"What was restored, and written since, is in the schema {undone['kept']} until accept."]
+    assert len(verbs.rows(admins(loaded), "SELECT extra FROM extras")) == 6
+
+
 def test_grants_on_a_table_and_on_its_columns_stay(loaded: Database, somebody: str) -> None:
     backup("jobs", "departments")
     run(

@@ -147,9 +147,10 @@ def unfinished(found: Restore) -> bool:
 
 
 def finished(store: Store, under_way: Restore, state: State, kept: str | None, notes: Sequence[str]) -> Restore:
-    """Write down that a swap has come to its end."""
+    """Write down that a swap has come to its end; notes of what a restore brought are not true once it is undone."""
     done = {"state": state, "kept": kept, "finished": datetime.now(UTC), **_AT_REST}
-    told = (*under_way.notes, *under_way.pending, *notes)
+    before = () if state == "undone" else under_way.notes
+    told = (*before, *under_way.pending, *notes)
     return save(store, under_way.model_copy(update={**done, "notes": told}))
 
 
