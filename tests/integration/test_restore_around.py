@@ -137,6 +137,31 @@ def test_notes_of_a_restore_on_views_and_orphans_are_not_said_any_more_once_it_i
     assert len(verbs.rows(admins(loaded), "SELECT extra FROM extras")) == 6
 
 
+@pytest.mark.parametrize("restored", ["departments", "hired_employees"])
+def test_an_undo_that_rows_without_a_parent_stop_says_where_they_are_and_works_once_they_are_mended(
+    loaded: Database, restored: str
+) -> None:
+    backup(restored)
+    if restored == "departments":
+        run(loaded, "UPDATE hired_employees SET department_id = 1", "DELETE FROM departments WHERE id = 2")
+    done = restore()
+    if restored == "departments":
+        change, where = "UPDATE {} SET department_id = 2 WHERE id = 1", loaded.name
+        mend = "UPDATE {} SET department_id = 1"
+    else:
+        change, where = "DELETE FROM {} WHERE department_id = 2", done["kept"]
+        mend = change
+    run(loaded, change.format("hired_employees"))
+    if restored == "hired_employees":
+        run(loaded, "DELETE FROM departments WHERE id = 2")
+    detail = post(f"/restores/{done['id']}/undo").problem(409)["detail"]
+    assert "department_id = (2)" in detail
+    assert f"in the schema {where}," in detail
+    assert "allow_orphans" not in detail
+    run(admins(loaded), mend.format(f"`{where}`.hired_employees"))
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
+
+
 def test_grants_on_a_table_and_on_its_columns_stay(loaded: Database, somebody: str) -> None:
     backup("jobs", "departments")
     run(

@@ -37,6 +37,9 @@ class Way:
     triggers: Callable[[Sequence[Move]], list[triggers.Wanted]]
     """Those that have to be had: of the tables that come, and of live ones that leave; of restored ones an undo is free."""
 
+    advice: str
+    """What to do about rows without a parent."""
+
 
 def moves_forth(found: Restore) -> list[Move]:
     """What the restore exchanges."""
@@ -101,9 +104,25 @@ def _triggers_back(moves: Sequence[Move]) -> list[triggers.Wanted]:
 
 
 FORTH = Way(
-    "swapping", "done", current.before_restore, moves_forth, _kept_forth, current.left_by_restore, _triggers_forth
+    "swapping",
+    "done",
+    current.before_restore,
+    moves_forth,
+    _kept_forth,
+    current.left_by_restore,
+    _triggers_forth,
+    orphans.RESTORING,
 )
-BACK = Way("undoing", "undone", current.before_undo, moves_back, _kept_back, current.left_by_undo, _triggers_back)
+BACK = Way(
+    "undoing",
+    "undone",
+    current.before_undo,
+    moves_back,
+    _kept_back,
+    current.left_by_undo,
+    _triggers_back,
+    orphans.UNDOING,
+)
 
 
 def forth(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
@@ -164,8 +183,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     misfits = fits.look(connection, shadow, pointed)  # keys that were made since the last look
     if misfits := [*misfits, *fits.look(connection, shadow, own, _KEPT_KEY)]:
         raise Conflict.of(*misfits)
-    orphans.refuse(connection, pointed, allow_orphans)
-    orphans.refuse(connection, own)
+    orphans.refuse(connection, pointed, allow_orphans, way.advice)
+    orphans.refuse(connection, own, advice=way.advice)
     _need_references(connection, [*following, *own])
     if unmade := triggers.look(connection, shadow, way.triggers(moves)):
         raise Conflict.of(*unmade)
@@ -208,7 +227,8 @@ def _catch_up(connection: Connection, store: Store, under_way: Restore, way: Way
 def _orphaned(connection: Connection, settled: Restore, way: Way, allow_orphans: bool) -> list[str]:
     """Raise Conflict, or note, as ``orphans.refuse`` does, for the foreign keys that were made anew and hold by now."""
     keys = [*settled.following, *(key for move in way.moves(settled) for key in move.keys)]
-    return orphans.refuse(connection, [key for key in keys if is_there(connection, key)], allow_orphans)
+    there = [key for key in keys if is_there(connection, key)]
+    return orphans.refuse(connection, there, allow_orphans, way.advice)
 
 
 def _step_refused(error: pymysql.err.MySQLError) -> str:

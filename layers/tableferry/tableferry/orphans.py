@@ -11,19 +11,27 @@ from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.tables import ForeignKey, qualified, quote
 
+RESTORING = "Restore both tables together, mend these rows first, or say `allow_orphans`."
+UNDOING = "Mend these rows, in the schema {schema}, or give them their parents, and undo the restore then."
+"""What is to be done about rows without a parent; ``{schema}`` is where they are."""
+
 _SHOWN = 10
 _GONE = {1054, 1146}  # no such column, no such table
 
 
-def refuse(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> list[str]:
+def refuse(
+    connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False, advice: str = RESTORING
+) -> list[str]:
     """Raise Conflict, with up to ten rows a key, if rows of a child have no parent; where that is ``allowed``, return notes."""
-    problems, notes = look(connection, keys, allowed)
+    problems, notes = look(connection, keys, allowed, advice)
     if problems:
         raise Conflict.of(*problems)
     return notes
 
 
-def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False) -> tuple[list[Finding], list[str]]:
+def look(
+    connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False, advice: str = RESTORING
+) -> tuple[list[Finding], list[str]]:
     """What would be refused, key by key, and, where rows without a parent are ``allowed``, the notes of them instead.
 
     Where the parents' table is not there, that is noted: tables of two databases may point at each other.
@@ -46,10 +54,7 @@ def look(connection: Connection, keys: Iterable[ForeignKey], allowed: bool = Fal
             more = " and maybe others" if len(found) == _SHOWN else ""
             notes.append(f"Rows of table {key.table!r} have no parent {which}{more}.")
             continue
-        message = (
-            f"Rows of table {key.table!r} would have no parent {which}. Restore both tables together, mend these "
-            "rows first, or say `allow_orphans`."
-        )
+        message = f"Rows of table {key.table!r} would have no parent {which}. {advice.format(schema=key.schema)}"
         problems.append(Finding("orphans", key.table, message))
     return problems, notes
 
