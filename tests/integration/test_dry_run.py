@@ -213,6 +213,18 @@ def test_a_database_that_is_read_only_is_said_before_and_an_undo_of_before_waits
         admin(f"ALTER DATABASE `{name}` READ ONLY = 0", f"DROP DATABASE `{other}`")
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_triggers_that_do_not_come_with_another_name_are_noted_before_and_after(loaded: Database, there: bool) -> None:
+    run(loaded, "CREATE TRIGGER tidy BEFORE INSERT ON jobs FOR EACH ROW SET NEW.job = TRIM(NEW.job)")
+    backup("jobs", "departments")
+    if not there:
+        run(loaded, "SET foreign_key_checks = 0", "DROP TABLE jobs")
+    wanted: dict[str, Any] = {"tables": ["departments"], "into": {"jobs": "beside"}}
+    for made in (restore(dry_run=True, **wanted), restore(**wanted)):
+        assert ["('tidy') as 'beside'" in note for note in made["notes"]] == [True]
+    assert verbs.table(loaded, "beside").triggers == ()
+
+
 def test_a_name_that_another_table_has_is_refused_unless_it_is_to_be_replaced(loaded: Database) -> None:
     backup("jobs")
     found = refused(loaded, into={"jobs": "hired_employees"})

@@ -77,11 +77,20 @@ def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> li
     """What will not be as it was, though nothing is lost, or though it was asked for."""
     found = underway.notes(connection, [item.into for item in items])
     found += [note for item in items for note in _inexact(item)]
+    found += [_without_triggers(item) for item in items if item.renamed and item.entry.triggers]
     if source.version > 1 and source.digest_key is None:
         found.append(_OF_ANOTHER_KEY)
     if target := crossing.target_of(source.server, connection):
         found += [note for item in items for note in crossing.notes(item.entry.definition, item.entry.name, target)]
     return found
+
+
+def _without_triggers(item: Item) -> str:
+    names = ", ".join(repr(trigger.name) for trigger in item.entry.triggers)
+    return (
+        f"Table {item.entry.name!r} comes without its triggers ({names}) as {item.into!r}: triggers' names are the schema's, "
+        "and stay with the name that the table had. Make them on it by other names if they are wanted."
+    )
 
 
 def _server_version(looked: _Looked) -> Iterator[tuple[str, str]]:
