@@ -237,6 +237,38 @@ def test_a_name_that_another_table_has_is_refused_unless_it_is_to_be_replaced(lo
     assert restore(into={"jobs": "jobs"})["tables"][0]["replaced"] is True
 
 
+@pytest.mark.parametrize("into", ["beside", "x" * 64])
+def test_a_foreign_key_of_a_table_that_had_the_other_name_before_is_in_the_way(loaded: Database, into: str) -> None:
+    backup("hired_employees")
+    wanted: dict[str, Any] = {"into": {"hired_employees": into}}
+    restore(**wanted)
+    run(loaded, f"RENAME TABLE {into} TO moved")
+    found = refused(loaded, **wanted)
+    assert codes(found) == [("foreign-key-names", into)] * 2
+    assert "table 'moved' has one" in found["detail"]
+    assert restore(into={"hired_employees": "another"})["state"] == "done"
+
+
+@pytest.mark.parametrize("into", ["beside", "x" * 64])
+def test_a_check_whose_name_another_table_has_is_in_the_way_of_a_table_by_another_name(
+    database: Database, bucket: str, into: str
+) -> None:
+    if database.mariadb:
+        not_applicable("checks' names are the table's")
+    run(database, "CREATE TABLE t (id INT PRIMARY KEY, v INT, CONSTRAINT a CHECK (id > 0), CONSTRAINT b CHECK (v > 0))")
+    backup()
+    if into == "beside":
+        run(database, "CREATE TABLE taker (id INT, CONSTRAINT beside_chk_2 CHECK (id > 0))")
+    else:
+        restore(into={"t": into})
+        run(database, f"RENAME TABLE {into} TO taker")
+    found = refused(database, into={"t": into})
+    assert codes(found) == [("check-names", into)] * (1 if into == "beside" else 2)
+    assert "table 'taker' has one" in found["detail"]
+    run(database, "DROP TABLE taker")
+    assert restore(into={"t": into})["state"] == "done"
+
+
 def test_a_definition_that_this_server_does_not_take(loaded: Database) -> None:
     made = backup("jobs")
     resign(

@@ -68,8 +68,11 @@ def beside(table: str, name: str) -> str:
 
 def _own_check(table: str, name: str) -> str:
     """The beginning of a check's line: the server names it after the table, if that is no longer than a name may be."""
-    fits = len(table) + _SERVERS_SUFFIX <= _LONGEST_NAME
-    return "  CHECK " if fits else f"  CONSTRAINT {quote(beside(table, name))} CHECK "
+    return "  CHECK " if _server_names(table) else f"  CONSTRAINT {quote(beside(table, name))} CHECK "
+
+
+def _server_names(table: str) -> bool:
+    return len(table) + _SERVERS_SUFFIX <= _LONGEST_NAME
 
 
 def parts(definition: str) -> tuple[list[str], str]:
@@ -128,6 +131,14 @@ def check_names(definition: str) -> list[str]:
     body, _ = parts(definition)
     found = (_NAMED_CHECK.match(line) for line in body)
     return [match[1].replace("``", "`") for match in found if match]
+
+
+def own_check_names(definition: str, table: str) -> list[str]:
+    """The names that MySQL gives the checks of a table which is made elsewhere by another name."""
+    names = check_names(definition)
+    if _server_names(table):
+        return [f"{table}_chk_{number}" for number in range(1, len(names) + 1)]
+    return [beside(table, name) for name in names]
 
 
 def foreign_key_lines(definition: str) -> list[str]:

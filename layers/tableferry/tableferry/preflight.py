@@ -44,7 +44,7 @@ class _Looked:
 
     @property
     def same_names(self) -> list[Item]:
-        """The tables that keep their names, and so those of their keys, checks and triggers."""
+        """The tables that keep their names, and so their triggers."""
         return [item for item in self.items if not item.renamed]
 
 
@@ -215,7 +215,11 @@ def _parents(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _foreign_key_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A foreign key's name, which a schema can have only once, may belong to a table that stays."""
-    names = [(item.into, key.name) for item in looked.same_names for key in item.entry.foreign_keys]
+    names = [
+        (item.into, ddl.beside(item.into, key.name) if item.renamed else key.name)
+        for item in looked.items
+        for key in item.entry.foreign_keys
+    ]
     yield from _taken(looked, "foreign key", "FOREIGN KEY", names)
 
 
@@ -225,11 +229,12 @@ def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
         return
     target = crossing.target_of(looked.source.server, looked.connection)
     names = []
-    for item in looked.same_names:
+    for item in looked.items:
         text = item.entry.definition
         if target:
             text, _ = crossing.translated(text, item.entry.name, target)
-        names += [(item.into, name) for name in ddl.check_names(text)]
+        own = ddl.own_check_names(text, item.into) if item.renamed else ddl.check_names(text)
+        names += [(item.into, name) for name in own]
     seen: dict[str, str] = {}
     for table, name in names:
         if (other := seen.setdefault(name.lower(), table)) != table:
