@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from backports import zstd
 
-from tableferry import blocks
+from tableferry import blocks, csvfile
 from tests.integration.lambdas import counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -60,6 +60,36 @@ def test_a_file_without_line_ends_is_failed_before_it_fills_the_memory(
     account = uploads.load(b"1,a\n2," + b"a" * (2 * 1024 * 1024))
     assert (account["state"], counts(account)) == ("failed", (1, 1, 0, 0, 0))
     assert "Line 2 is longer" in account["error"]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after", "said"),
+    [
+        ('1,"', "\n", '"\n2,"short"\n', {}),
+        ('1;"', "\n", '"\n2;"short"\n', {}),
+        ("1,", "\\\n", "\n2,short\n", {"escape": "\\", "quote": "none"}),
+    ],
+)
+def test_the_lines_of_a_long_text_are_one_row_and_none_of_another_shape(
+    database: Database, uploads: Uploads, before: str, between: str, after: str, said: dict[str, str]
+) -> None:
+    database.run("CREATE TABLE logs (id INT PRIMARY KEY, body LONGTEXT)")
+    inside = [f"{number},a line of a log;{number}" for number in range(100, 60_100)]
+    written = [line.replace(",", "\\,") for line in inside] if said else inside
+    account = uploads.load((before + between.join(written) + after).encode(), table="logs", Metadata=said)
+    assert (account["state"], counts(account)) == ("done", (2, 2, 0, 0, 0))
+    assert database.rows("SELECT * FROM logs") == [(1, "\n".join(inside)), (2, "short")]
+
+
+def test_behind_a_quote_that_is_not_closed_for_longer_than_a_record_may_be_a_load_ends(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csvfile, "LONGEST_RECORD", 2000)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1024)
+    account = uploads.load(lines(100) + b'101,"a\n' + lines(300)[1500:])
+    assert account["state"] == "failed"
+    assert "The record that begins in line 101" in account["error"]["detail"]
+    assert names(database) == [(number, f"name {number}") for number in range(1, account["inserted"] + 1)]
 
 
 def test_other_text_is_rejected_line_by_line(database: Database, uploads: Uploads) -> None:

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tableferry import csvfile
 from tableferry.csvfile import Record, lines_of
 from tableferry.csvfile import records as records_of
 from tableferry.dialect import Dialect
+from tableferry.errors import InvalidRequest
 
 PLAIN = Dialect()
 FIELDS = st.lists(
@@ -102,7 +104,25 @@ def test_bytes_that_are_no_text_are_the_records_own_problem() -> None:
     assert good == Record(2, 4, b"2,b")
 
 
-def test_a_quote_that_never_closes_gives_up_after_a_mebibyte() -> None:
+def test_a_quote_that_is_not_closed_in_the_file_spoils_one_line_however_many_follow() -> None:
     found = records(b'0,"a\n' + b"1,bbbbbbbbbbbbbbb\n" * 100_000)
     assert len(found) == 100_001
     assert [record.fault is None for record in found[:2]] == [False, True]
+
+
+def test_a_long_text_of_many_lines_is_one_record() -> None:
+    text = b"a line of a letter\n" * 100_000
+    assert records(b'1,"' + text + b'"\n2,b\n') == [
+        Record(1, 0, b'1,"' + text + b'"'),
+        Record(100_002, 1_900_005, b"2,b"),
+    ]
+
+
+@pytest.mark.parametrize("limit", ["LONGEST_RECORD", "MOST_LINES"])
+def test_behind_the_longest_record_nothing_is_guessed(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
+    body = b'1,a\n2,"b\n' + b"3,c\n" * 30
+    monkeypatch.setattr(csvfile, limit, 10)
+    with pytest.raises(InvalidRequest, match=r"begins in line 2 \(at byte 4\) has no end within"):
+        records(body)
+    monkeypatch.setattr(csvfile, limit, 1000)
+    assert len(records(body)) == 32

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from tableferry.batch import line_of
-from tableferry.csvfile import Reader, Record, lines_of, records
+from tableferry.csvfile import LONGEST_RECORD, Reader, Record, lines_of, records
 from tableferry.dialect import Fault
 from tableferry.errors import InvalidRequest
 from tableferry.frames import Judge, Lines, distinct, joined
@@ -26,7 +26,7 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000
 _REJECTS_BYTES = 16 * 1024 * 1024  # a reject may be a hundred times its line; with more of them a block ends early
 _FIRST_PART = 8  # of a block is the first one: to begin at once, and to see soon that it is the wrong file
-_LONGEST_LINE = 16 * 1024 * 1024
+_LONGEST_LINE = LONGEST_RECORD
 
 
 @dataclass(slots=True)
@@ -64,7 +64,8 @@ def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Se
     """The records of the file from a position on, at which ``pieces`` begin, a block at a time; see ``Block.distinct``. Memory: 40 MiB or so.
 
     Raises:
-        InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV.
+        InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV; or a record is, or has too many
+            lines, as where a quote is not closed.
     """
     rules = reading.rules
     bytes_as_hex = rules.binary is Binary.HEX or not any(column.data_type in BYTES for column in rules.columns)
@@ -146,10 +147,13 @@ def _lines_block(
             continue
         found.add(reader.feed(line))
         after = index + 1
-        while reader.waiting and after < len(lines):
-            taken.append(after)
-            found.add(reader.feed(lines.line(after)))
-            after += 1
+        if reader.waiting:
+            for further in lines.since(after):
+                taken.append(after)
+                found.add(reader.feed(further))
+                after += 1
+                if not reader.waiting:
+                    break
         if found.size > _REJECTS_BYTES:
             break
     full = found.size > _REJECTS_BYTES

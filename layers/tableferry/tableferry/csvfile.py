@@ -10,9 +10,13 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tableferry.dialect import OPEN_ESCAPE, STRAY_QUOTE, Dialect, Fault, State
+from tableferry.errors import InvalidRequest
 
 BOM = b"\xef\xbb\xbf"
-_LONGEST_RECORD = 1024 * 1024
+LONGEST_RECORD = 16 * 1024 * 1024
+MOST_LINES = 512 * 1024
+"""So many lines a record may have: each that waits for a record's end takes some hundred bytes, however short it is."""
+
 _BLANK = re.compile(rb"(?:\xef\xbb\xbf)?+(?:\r?\n)*+\r?")
 
 
@@ -36,10 +40,11 @@ class Record(NamedTuple):
 class Reader:
     """Takes lines, one after the other, and gives records.
 
-    A field may go over several lines, but a record over no more than 1 MiB: where its end does not come, its first line is
-    malformed and the next one begins a record of its own. Blank lines are no records. Memory: the longest line, or 1 MiB.
-    Time: linear in the lines, whatever is in them. Each is looked at once as the beginning of a record, and once for each
-    state that it may go on from.
+    A field may go over several lines. Where no more lines, or none that can be one, bring the end of a record, its first
+    line is malformed and the next one begins a record of its own. Where 16 MiB or 524,288 lines have not brought it,
+    nobody knows whether they are rows or a text, and nothing more is read. Blank lines are no records. Memory: the longest
+    line, or 16 MiB, and some hundred bytes for each line that waits. Time: linear in the lines, whatever is in them. Each
+    is looked at once as the beginning of a record, and once for each state that it may go on from.
     """
 
     def __init__(self, dialect: Dialect) -> None:
@@ -52,7 +57,11 @@ class Reader:
         return self._lines.first if self._lines else None
 
     def feed(self, line: Line) -> list[Record]:
-        """The records that are certain now that this line has come."""
+        """The records that are certain now that this line has come.
+
+        Raises:
+            InvalidRequest: a record is longer than one may be.
+        """
         if not self._lines and self._dialect.is_plain(line.raw):
             raw = self._dialect.without_end(line.raw)
             return [Record(line.number, line.offset, raw)] if raw else []
@@ -70,13 +79,23 @@ class Reader:
         while lines:
             first, state = lines.first, lines.begun
             count = lines.count()
-            if count is None and not last and lines.size <= _LONGEST_RECORD:
+            if count is None and not last:
+                _not_too_long(first, lines.size, len(lines))
                 break
             raw = self._dialect.without_end(lines.take(count or 1))
             fault = None if count else OPEN_ESCAPE if state is State.ESCAPED else STRAY_QUOTE
             if raw:
                 found.append(Record(first.number, first.offset, raw, fault))
         return found
+
+
+def _not_too_long(first: Line, size: int, count: int) -> None:
+    if size > LONGEST_RECORD or count > MOST_LINES:
+        raise InvalidRequest(
+            f"The record that begins in line {first.number} (at byte {first.offset}) has no end within {LONGEST_RECORD:,} "
+            f"bytes and {MOST_LINES:,} lines; is a quote there that is not closed? Mend it, or say `quote: none` if a quote "
+            "is just that."
+        )
 
 
 _Node = tuple[int, State]
@@ -98,6 +117,7 @@ class _Waiting:
         self._taken = 0  # lines that were taken in all
         self._ways: dict[_Node, _Node] = {}
         self._begun: State | None = None
+        self._reached: _Node | None = None  # from the first line, so that each line that comes is one step more
 
     def __len__(self) -> int:
         return len(self._lines) - self._gone
@@ -119,7 +139,7 @@ class _Waiting:
 
     def count(self) -> int | None:
         """How many lines the first record takes; 0 if it is malformed, None if its end has not come."""
-        index, state = self._end((self._taken + 1, self.begun))
+        index, state = self._reached = self._end(self._reached or (self._taken + 1, self.begun))
         if state is State.COMPLETE:
             return index - self._taken
         return 0 if state is State.BROKEN else None
@@ -133,7 +153,7 @@ class _Waiting:
         self._gone += count
         self._taken += count
         self.size -= len(taken) + 1
-        self._begun = None
+        self._begun = self._reached = None
         if 2 * self._gone >= len(self._lines):
             del self._lines[: self._gone]
             self._gone = 0

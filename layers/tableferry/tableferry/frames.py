@@ -6,7 +6,7 @@ Memory: about six times the block.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from tableferry.sure import BACKSLASH_N, COUNTED, EMPTY, Sure, sure_of
 from tableferry.tables import Column
 
 _MOST_DISTINCT = 10_000
+_MOST_FETCHED = 1024
 _MARK = r"\x{FEFF}"
 
 
@@ -71,19 +72,29 @@ class Lines:
         """The offset in the file of a line's first byte; that of the end, if there is no such line."""
         return int(self._ends[index - 1]) if index == len(self) else int(self._ends[index] - self._lengths[index] - 1)
 
-    def line(self, index: int) -> Line:
-        """One line as it came."""
-        raw = self._raws[index] if self._damaged else self._lines[index].encode()
-        return Line(self.first + index, self.begins(index), raw)
+    def since(self, index: int) -> Iterator[Line]:
+        """The lines from one on, as they came; fetched more and more at a time, since a long record may have many."""
+        count = 1
+        while index < len(self):
+            ends, lengths = self._ends.slice(index, count).to_list(), self._lengths.slice(index, count).to_list()
+            raws = (
+                self._raws[index : index + count] if self._damaged else self._encoded(self._lines.slice(index, count))
+            )
+            for number, end, length, raw in zip(
+                range(self.first + index, self.first + index + count), ends, lengths, raws, strict=False
+            ):
+                yield Line(number, end - length - 1, raw)
+            index, count = index + count, min(2 * count, _MOST_FETCHED)
+
+    @staticmethod
+    def _encoded(lines: pl.Series) -> list[bytes]:
+        return [text.encode() for text in lines.to_list()]
 
     def doubtful(self) -> list[Line]:
         """The lines that are not surely good."""
         indices = (~self.sure).arg_true()
         ends, lengths = self._ends.gather(indices).to_list(), self._lengths.gather(indices).to_list()
-        if self._damaged:
-            raws = [self._raws[index] for index in indices]
-        else:
-            raws = [text.encode() for text in self._lines.gather(indices).to_list()]
+        raws = [self._raws[index] for index in indices] if self._damaged else self._encoded(self._lines.gather(indices))
         return [
             Line(self.first + index, end - length - 1, raw)
             for index, end, length, raw in zip(indices.to_list(), ends, lengths, raws, strict=True)

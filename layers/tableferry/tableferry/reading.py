@@ -183,13 +183,7 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
         raise InvalidRequest("The file is empty.")
     if again:
         return Reading(Rules(table), again=True, header=options.header), Position()
-    said, start = _separator(head, options.delimiter)
-    escapes = options.escape is Escape.BACKSLASH
-    returns = escapes and not _ends_in_returns(head)
-    dialects = [
-        Dialect(delimiter, options.null, options.escape, options.quote, returns)
-        for delimiter in ((said,) if said else DELIMITERS)
-    ]
+    dialects, start = _dialects(options, head)
     firsts = [(dialect, *found) for dialect in dialects if (found := _first(head, dialect, start))]
     rules = Rules(table, None, options.binary)
     likely = next((first for first in firsts if len(first[1]) == len(rules.columns)), None)
@@ -202,6 +196,32 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
             raise unlike_a_header(table, names, said=must)
     _no_raw_bytes(rules.columns, options)
     return Reading(rules, likely[0] if likely else dialects[0], header=options.header), start
+
+
+def goes_on(options: Options, head: bytes) -> bool:
+    """Whether the first record may have its end behind this head of a file, so that more of it is needed to begin.
+
+    Raises:
+        InvalidRequest: it is longer than a record may be, or the delimiter is not clear.
+    """
+    dialects, start = _dialects(options, head)
+    whole = head[start.offset : head.rfind(b"\n") + 1]
+    for dialect in dialects:
+        reader = Reader(dialect)
+        if not any(reader.feed(line) for line in lines_of(whole, start.line, start.offset)):
+            return True
+    return False
+
+
+def _dialects(options: Options, head: bytes) -> tuple[list[Dialect], Position]:
+    """How the file may be written, the likeliest first, and where its first line is that is not ``sep=;``."""
+    said, start = _separator(head, options.delimiter)
+    escapes = options.escape is Escape.BACKSLASH
+    returns = escapes and not _ends_in_returns(head)
+    return [
+        Dialect(delimiter, options.null, options.escape, options.quote, returns)
+        for delimiter in ((said,) if said else DELIMITERS)
+    ], start
 
 
 _First = tuple[Dialect, Sequence[str | None], Position]

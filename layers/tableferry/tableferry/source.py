@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
+from tableferry.csvfile import LONGEST_RECORD
 from tableferry.decompress import decompressed, is_compressed
 from tableferry.entries import State
 from tableferry.options import Options
-from tableferry.reading import HEAD_BYTES, Position, begin, reading_of
+from tableferry.reading import HEAD_BYTES, Position, begin, goes_on, reading_of
 from tableferry.store import Object, Store
 from tableferry.tables import Table
 
@@ -46,7 +47,11 @@ class Source:
             return
         first, raw = _peeked(self._counted(_stream(store, uploaded)), _MAGIC_BYTES)
         self.plain = not is_compressed(first)
-        head, text = _peeked(decompressed(raw, options.max_ratio), HEAD_BYTES)
+        size = HEAD_BYTES
+        head, text = _peeked(decompressed(raw, options.max_ratio), size)
+        while not again and size <= min(len(head), LONGEST_RECORD) and goes_on(options, head):
+            size *= 4
+            head, text = _peeked(text, size)
         self.reading, self.start = begin(table, options, head, again)
         self.pieces = _without(text, self.start.offset)
 
