@@ -127,19 +127,30 @@ def test_a_text_of_two_records_is_rejected(database: Database, uploads: Uploads)
 
 @pytest.mark.parametrize("name", ["x.ndjson", "x.ndjson.gz"])
 def test_rejects_may_be_compressed(database: Database, uploads: Uploads, name: str) -> None:
-    body = json.dumps({"line": 1, "text": "1,a", "errors": []}).encode()
+    body = json.dumps({"line": 1, "offset": 0, "text": "1,a", "errors": []}).encode()
     account = uploads.load(gzip.compress(body) if name.endswith("gz") else body, name=name)
     assert counts(account) == (1, 1, 0, 0, 0)
     assert names(database) == [(1, "a")]
 
 
 def test_lines_that_are_no_rejects_are_rejected_each_for_itself(database: Database, uploads: Uploads) -> None:
-    others = ["{", "[]", "{}", '{"text": 1}', "1,a", '"1,a"', "null", '{"text": "9,z", "columns": ["nope"]}']
-    body = "\n".join([*others, '{"text": "2,b"}', "", '{"line": 9, "text": "3,c", "errors": []}'])
+    good = '{"line": 9, "offset": 70, "text": "3,c", "errors": []}'
+    others = ["{", "[]", "{}", good.replace('"3,c"', "1"), "1,a", '"1,a"', "null", '{"text": "2,b"}']
+    others.append(good.replace("}", ', "columns": ["nope"]}'))
+    body = "\n".join([*others, "", good])
     account = uploads.load(body.encode(), name="x.ndjson")
-    assert counts(account) == (len(others) + 2, 2, 0, len(others), 0)
+    assert counts(account) == (len(others) + 1, 1, 0, len(others), 0)
     assert [(line, text) for line, text, _ in uploads.rejects(account)] == list(enumerate(others, 1))
-    assert names(database) == [(2, "b"), (3, "c")]
+    assert names(database) == [(3, "c")]
+
+
+def test_json_lines_with_a_field_named_text_are_no_rejects(database: Database, uploads: Uploads) -> None:
+    database.run("CREATE TABLE said (lang VARCHAR(20), text VARCHAR(200))")
+    body = b'{"lang": "en", "text": "hello, world"}\n{"lang": "de", "text": "hallo, Welt"}\n'
+    account = uploads.load(body, table="said", name="tweets.ndjson")
+    assert (account["state"], account["inserted"]) == ("rejected", 0)
+    assert "The file is JSON, and not CSV" in account["reason"]
+    assert database.rows("SELECT * FROM said") == []
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -18,6 +18,7 @@ from tableferry.errors import Problem
 
 _REPLACEMENT = "\ufffd"
 _LONGEST_TEXT = 256 * 1024
+_ALWAYS = {"line": int, "offset": int, "text": str, "errors": list}
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -54,12 +55,14 @@ def reject_of(record: Record, problems: Sequence[Problem], described: Described)
 
 
 def parsed(line: bytes) -> dict[str, Any] | None:
-    """What a line of a file of rejects holds; None if it is none."""
+    """What a line of a file of rejects holds; None if it is none, as one of JSON Lines that happen to have a ``text``."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("text"), str) else None
+    if not isinstance(found, dict) or not all(isinstance(found.get(key), kind) for key, kind in _ALWAYS.items()):
+        return None
+    return found
 
 
 def described_in(reject: Mapping[str, Any] | None) -> Described:
@@ -70,7 +73,9 @@ def described_in(reject: Mapping[str, Any] | None) -> Described:
 def record_of(line: Line, reject: Mapping[str, Any] | None, dialect: Dialect) -> Record:
     """The record that a line of such a file holds, or why it holds none."""
     if reject is None:
-        message = "expected a line of a rejects file: a JSON object with the record as `text`"
+        message = (
+            "expected a line of a rejects file: a JSON object with `line`, `offset`, the record as `text`, and `errors`"
+        )
         return Record(line.number, line.offset, line.raw, Fault("malformed", message))
     text: str = reject["text"]
     raw = text.encode("utf-8", "surrogatepass")
