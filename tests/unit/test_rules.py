@@ -1,6 +1,7 @@
 """The data dictionary: what each type takes, what it refuses and why, and that nothing is rounded or cut."""
 
 import base64
+import time
 from decimal import Decimal
 
 import pytest
@@ -147,6 +148,23 @@ def test_a_value_that_would_be_altered_is_refused_with_its_reason(of: Column, va
         check_for(of)(value)
     assert refused.value.code == code
     assert refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("of", "value", "stored"),
+    [
+        (MONEY, "1.{}", "1.00"),
+        (MONEY, "0.{}", "0"),
+        (MONEY, "-123.4{}", "-123.40"),
+        (INT, "5.{}", 5),
+        (DOUBLE, "0.5{}", "0.5"),
+    ],
+)
+def test_a_number_with_many_zeros_takes_no_time(of: Column, value: str, stored: object) -> None:
+    number = Decimal(value.format("0" * 300_000))
+    began = time.process_time()
+    assert check_for(of)(number) == stored
+    assert time.process_time() - began < 5  # two minutes, where each zero cost all that are left
 
 
 @given(st.from_regex(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}", fullmatch=True))

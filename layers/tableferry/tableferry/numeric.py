@@ -80,8 +80,10 @@ def _fitting(value: object, precision: int, scale: int) -> tuple[int, tuple[int,
     if not isinstance(exponent, int):
         raise Bad("invalid", f"expected a number, not {shown(value)}")
     places = max(0, -exponent)
-    while places > scale and digits[-1:] == (0,):
-        digits, exponent, places = digits[:-1], exponent + 1, places - 1
+    if places > scale:
+        zeros = next((count for count, digit in enumerate(reversed(digits)) if digit), len(digits))
+        spare = min(places - scale, zeros)
+        digits, exponent, places = digits[: len(digits) - spare], exponent + spare, places - spare
     if any(digits) and (places > scale or len(digits) + exponent > precision - scale):
         raise Bad("out_of_range", f"{shown(value)} has more digits than {precision - scale} before and {scale} after")
     return sign, digits, exponent
