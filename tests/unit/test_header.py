@@ -129,6 +129,12 @@ def test_a_header_that_stands_again_is_a_reject(first: bytes, again: bytes) -> N
     assert (len(good), rejects) == (2, [(3, "header")])
 
 
+def test_a_column_whose_name_begins_with_a_space_is_named_as_it_is() -> None:
+    spaced = table(**{"id": "int", " name": "varchar", "name": "varchar"})
+    reading, good, rejects = read(b"name , name,id\nx,y,1\nname, name,id\n", spaced)
+    assert (reading.columns, good, rejects) == (("name", " name", "id"), ["x,y,1"], [(3, "header")])
+
+
 def test_a_header_that_stands_again_in_a_table_of_numbers_says_so_and_a_row_is_a_row() -> None:
     body = b"id,gross,net,tax\n1,2,3,4\nid,gross,net,tax\n5,6,7,8\n"
     assert read(body, MONEY)[1:] == (["1,2,3,4", "5,6,7,8"], [(3, "header")])

@@ -74,9 +74,9 @@ def either(fields: Sequence[str | None]) -> InvalidRequest:
 
 def stands_again(rules: Rules, fields: Sequence[str | None]) -> Sequence[Column] | None:
     """The columns that a line further down names, if it is a header and no row; None for nearly every line, quickly."""
-    if not fields or _name(fields[0]).casefold() not in rules.table.names:
+    if not fields or not _column(rules.table, fields[0]):
         return None
-    found = [rules.table.names.get(_name(field).casefold()) for field in fields]
+    found = [_column(rules.table, field) for field in fields]
     columns = [column for column in found if column is not None]
     if len(columns) != len(fields) or len({column.name for column in columns}) != len(columns):
         return None
@@ -100,7 +100,8 @@ def _is_text(column: Column) -> bool:
 
 
 def _column(table: Table, field: str | None) -> Column | None:
-    return table.column(_name(field)) if field else None
+    """The column that a field names, as it is written (a name may begin with a space) or without the spaces around it."""
+    return table.column(field) or table.column(_name(field)) if field else None
 
 
 def _name(field: str | None) -> str:
