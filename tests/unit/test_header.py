@@ -56,6 +56,23 @@ def test_a_first_line_that_names_some_column_and_is_no_header_is_refused(of: Tab
         begin(of, Options(), body)
 
 
+@pytest.mark.parametrize(
+    "line", ["First Name,Last Name", "firstname,lastname", "LAST-NAME;FIRST-NAME", '" First_name"|"Last name"']
+)
+def test_a_first_line_of_labels_is_refused_with_the_columns(line: str) -> None:
+    people = table(first_name="varchar", last_name="varchar")
+    says = r"The first line (seems to name|names some) columns.* no columns? of `mny`; it has .*`last_name`\. .*`header: no`"
+    with pytest.raises(InvalidRequest, match=says):
+        begin(people, Options(), f"{line}\nAda,Lovelace\n".encode())
+    assert len(read(f"{line}\n".encode(), people, Options(header=HeaderLine.NO))[1]) == 1
+
+
+def test_a_line_of_which_some_field_is_like_no_columns_name_is_a_row() -> None:
+    people = table(first_name="varchar", last_name="varchar")
+    assert read(b"First Name,Ada\n-,Last Name\n", people)[1] == ["First Name,Ada", "-,Last Name"]
+    assert read("größe,-\n".encode(), table(gre="varchar", x="varchar"))[1] == ["größe,-"]
+
+
 def test_a_row_that_names_columns_is_one_where_it_is_said() -> None:
     reading, good, rejects = read(b"name,Ann,x\nname,title,note\n", TEXTS, Options(header=HeaderLine.NO))
     assert (reading.columns, rejects) == (None, [])

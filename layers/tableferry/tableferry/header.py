@@ -41,6 +41,19 @@ def named(table: Table, fields: Sequence[str | None]) -> int:
     return sum(1 for field in fields if _column(table, field))
 
 
+def are_labels(table: Table, fields: Sequence[str | None]) -> bool:
+    """Whether every field is a column's name but for spaces, signs and case, as in `First Name,Last Name`."""
+    known = {_letters(column.name) for column in table.columns} - {""}
+    return bool(fields) and all(_column(table, field) or _letters(field) in known for field in fields)
+
+
+def meant(table: Table, field: str) -> Column | None:
+    """The column that is perhaps meant by a field that names none."""
+    found = {_letters(column.name): column for column in reversed(table.stored)}
+    letters = _letters(field)
+    return found.get(letters) if letters and not _column(table, field) else None
+
+
 def unlike_a_header(table: Table, fields: Sequence[str | None], *, said: bool) -> InvalidRequest:
     """Why a line is no header of the table, ``said`` to be one or naming some of its columns: what it names, and what there is."""
     strange = [_name(field) for field in fields if not _column(table, field)]
@@ -48,7 +61,8 @@ def unlike_a_header(table: Table, fields: Sequence[str | None], *, said: bool) -
     left = [column.name for column in table.stored if column.name not in given]
     which = f"{_listed(strange)} {'is no column' if len(strange) == 1 else 'are no columns'} of `{table.name}`"
     has = f"; it has {_listed(left)}" if left else ""
-    what = "does not name columns" if said else "names some columns, and not in every field"
+    some = "names some columns, and not in every field" if given else "seems to name columns, and not as the table does"
+    what = "does not name columns" if said else some
     return InvalidRequest(f"The first line {what}: {which}{has}. Put the header right, or {IF_A_ROW}.")
 
 
@@ -107,6 +121,11 @@ def _column(table: Table, field: str | None) -> Column | None:
 def _name(field: str | None) -> str:
     """The name in a field. Tabs are not taken off: they may be the file's delimiter."""
     return (field or "").strip(" \u00a0")
+
+
+def _letters(name: str | None) -> str:
+    """What is left of a name without spaces, signs and case."""
+    return "".join(sign for sign in (name or "").casefold() if sign.isalnum())
 
 
 def _listed(names: Sequence[str]) -> str:

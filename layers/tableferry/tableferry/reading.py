@@ -10,7 +10,7 @@ from tableferry import rejects
 from tableferry.csvfile import BOM, Reader, Record, is_blank, lines_of
 from tableferry.dialect import Dialect, State
 from tableferry.errors import InvalidRequest, Problem
-from tableferry.header import IF_A_ROW, either, header_of, is_a_row, named, stands_again, unlike_a_header
+from tableferry.header import IF_A_ROW, are_labels, either, header_of, is_a_row, named, stands_again, unlike_a_header
 from tableferry.options import DELIMITERS, Binary, Escape, HeaderLine, Options, checked
 from tableferry.rules import Row, Rules
 from tableferry.tables import Column, Table
@@ -172,7 +172,8 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
     first line is a header or has as many fields as the table has columns; else the comma.
 
     Raises:
-        InvalidRequest: the file is empty, or is no text at all; or the first line names columns and is not surely a header.
+        InvalidRequest: the file is empty, or is no text at all; or the first line names columns, or is like their names in
+            every field, and is not surely a header.
     """
     for magic, kind in _OTHER_KINDS.items():
         if head.startswith(magic):
@@ -190,9 +191,10 @@ def begin(table: Table, options: Options, head: bytes, again: bool = False) -> t
     if options.header is not HeaderLine.NO and firsts:
         if with_header := _with_header(table, options, firsts):
             return with_header
-        _, names, _ = max(firsts, key=lambda first: named(table, first[1]))
+        _, names, _ = max(firsts, key=lambda first: (named(table, first[1]), are_labels(table, first[1])))
         must = options.header is HeaderLine.YES
-        if must or (named(table, names) and not (likely and is_a_row(rules, likely[1]))):
+        names_some = named(table, names) or are_labels(table, names)
+        if must or (names_some and not (likely and is_a_row(rules, likely[1]))):
             raise unlike_a_header(table, names, said=must)
     _no_raw_bytes(rules.columns, options)
     return Reading(rules, likely[0] if likely else dialects[0], header=options.header), start

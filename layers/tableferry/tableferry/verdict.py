@@ -6,13 +6,13 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from tableferry.header import meant
 from tableferry.options import DELIMITERS
 from tableferry.rejects import Described, parsed
 from tableferry.tables import Table
 
 _LOOKED_AT = 50
 _FIRST_BYTES = 256 * 1024
-_APART = re.compile(r"[^a-z0-9]+")
 
 
 def verdict(table: Table, described: Described, rejects: Iterable[bytes]) -> str | None:
@@ -92,13 +92,11 @@ def _other_delimiter(texts: Sequence[str], delimiter: str, count: int) -> str | 
 
 def _unknown_header(table: Table, first: str, delimiter: str) -> str | None:
     """Names that are those of columns but for spaces, signs and case."""
-    known = {_APART.sub("", column.name.lower()): column.name for column in table.stored}
     for field in first.split(delimiter):
-        column = known.get(_APART.sub("", field.lower()))
-        if column and table.column(field.strip()) is None:
+        if column := meant(table, field):
             return (
                 f"The first line seems to be a header whose names are not those of the columns: {field.strip()[:64]!r} is perhaps "
-                f"`{column}`. Name them as the table does."
+                f"`{column.name}`. Name them as the table does."
             )
     return None
 
