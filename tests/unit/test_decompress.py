@@ -32,6 +32,25 @@ def test_members_and_frames_follow_each_other(compress: Compress, parts: list[by
     assert through(b"".join(compress(part) for part in parts), size) == b"".join(parts)
 
 
+@settings(max_examples=50, deadline=None)
+@given(zeros=st.integers(0, 40), between=st.integers(0, 40), size=st.integers(1, 30))
+def test_zeros_behind_members_of_gzip_are_passed_over(zeros: int, between: int, size: int) -> None:
+    file = gzip.compress(b"1,a\n") + bytes(between) + gzip.compress(b"2,b\n") + bytes(zeros)
+    assert through(file, size) == b"1,a\n2,b\n"
+    with pytest.raises(InvalidRequest, match="damaged"):
+        through(file + b"x" * 20, size)
+
+
+@settings(max_examples=50, deadline=None)
+@given(kind=st.integers(0x50, 0x5F), size=st.integers(1, 30), length=st.sampled_from([0, 4, 300]))
+def test_frames_of_zstandard_that_are_to_be_skipped_are(kind: int, size: int, length: int) -> None:
+    skipped = bytes([kind]) + b"\x2a\x4d\x18" + length.to_bytes(4, "little") + b"x" * length
+    file = skipped + zstd.compress(b"1,a\n") + skipped + zstd.compress(b"2,b\n") + skipped
+    assert decompress.is_compressed(file[:4])
+    assert through(file, size) == b"1,a\n2,b\n"
+    assert through(skipped, size) == b""
+
+
 @given(data=st.binary(max_size=50), size=st.integers(1, 10))
 def test_plain_bytes_pass(data: bytes, size: int) -> None:
     assert through(b"a," + data, size) == b"a," + data

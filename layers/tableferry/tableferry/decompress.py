@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from tableferry.errors import InvalidRequest, TooLarge
 from tableferry.zstandard import zstd
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = tuple(bytes([first]) + b"\x2a\x4d\x18" for first in range(0x50, 0x60))
+"""Frames of Zstandard's with anything in them (RFC 8878, 3.1.2), which some programs begin a file with."""
+
 _LONGEST_MAGIC = 4
 _PIECE_BYTES = 1024 * 1024
 _NEVER_TOO_LARGE_BYTES = 64 * 1024 * 1024
 
 
 class _Decoder(Protocol):
-    """One compressed member or frame; several may follow each other in a file."""
+    """One compressed member or frame; several may follow each other in a file, with bytes of ``padding`` behind each."""
+
+    padding: ClassVar[bytes]
 
     @property
     def eof(self) -> bool: ...
@@ -43,7 +48,7 @@ def decompressed(pieces: Iterable[bytes], max_ratio: int | None = None) -> Itera
         start += piece
     if start.startswith(_GZIP):
         yield from _members(start, source, _Gzip)
-    elif start.startswith(_ZSTD):
+    elif start.startswith((_ZSTD, *_SKIPPABLE)):
         yield from _members(start, source, _Zstandard)
     else:
         yield start
@@ -71,7 +76,7 @@ def _bounded(pieces: Iterable[bytes], max_ratio: int) -> Iterator[bytes]:
 
 def is_compressed(start: bytes) -> bool:
     """Whether a file that begins so is one that :func:`decompressed` takes apart."""
-    return start.startswith((_GZIP, _ZSTD))
+    return start.startswith((_GZIP, _ZSTD, *_SKIPPABLE))
 
 
 def _members(start: bytes, source: Iterator[bytes], kind: type[_Gzip | _Zstandard]) -> Iterator[bytes]:
@@ -83,17 +88,20 @@ def _members(start: bytes, source: Iterator[bytes], kind: type[_Gzip | _Zstandar
         except (zlib.error, zstd.ZstdError) as error:
             raise InvalidRequest("The compressed file is damaged; upload it again.") from error
         if decoder.eof:
-            rest = decoder.unused_data
+            data = decoder.unused_data.lstrip(kind.padding)
             decoder = kind()
-            data = rest or next(source, b"")
-            if not data:
-                return
+            while not data:
+                if not (piece := next(source, b"")):
+                    return
+                data = piece.lstrip(kind.padding)
         else:
             data = next(source, b"")
     raise InvalidRequest("The compressed file ends early; upload it whole.")
 
 
 class _Gzip:
+    padding: ClassVar[bytes] = b"\0"  # as tapes and blocks leave it, and gzip itself passes over
+
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=31)
 
@@ -113,6 +121,8 @@ class _Gzip:
 
 
 class _Zstandard:
+    padding: ClassVar[bytes] = b""
+
     def __init__(self) -> None:
         self._decoder = zstd.ZstdDecompressor()
 
