@@ -126,7 +126,7 @@ KINDS = [
     *(Kind(f"DATETIME({places})", oracle.moment(places), moments, "CAST({} AS CHAR)") for places in (0, 3, 6)),
     *(Kind(f"TIMESTAMP({places})", oracle.moment(places, stamp=True), stamps, "CAST({} AS CHAR)") for places in (0, 6)),
     *(Kind(f"TIME({places})", oracle.clock(places), clocks, "CAST({} AS CHAR)") for places in (0, 2, 6)),
-    Kind("YEAR", oracle.year, st.sampled_from(["0000", "1900", "1901", "2155", "2156", "99", "2021", "02021"]), "{} + 0"),
+    Kind("YEAR", oracle.year, st.sampled_from(["0000", "1900", "1901", "2155", "2156", "99", "2021", "02021", "2021.0", "2021.5"]), "{} + 0"),
     *(Kind(f"BIT({bits})", oracle.integer(bits, unsigned=True), around(0, 2**bits - 1), "{} + 0")
       for bits in (1, 7, 64)),
     *(texts(f"CHAR({size})", charset, size) for size in (1, 10) for charset in ("utf8mb4", "ascii")),

@@ -220,9 +220,10 @@ def clock(places: int) -> Stored:
 
 
 def year(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{4}", text) or not (int(text) == 0 or 1901 <= int(text) <= 2155):
+    found = re.fullmatch(r"([0-9]{4})(\.0{1,40})?", text)
+    if not found or not (int(found[1]) == 0 or 1901 <= int(found[1]) <= 2155):
         raise Refused
-    return int(text)
+    return int(found[1])
 
 
 def text_of(encoding: str, characters: int | None = None, octets: int | None = None, trimmed: bool = False) -> Stored:

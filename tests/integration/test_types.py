@@ -56,7 +56,7 @@ CASES: dict[str, tuple[str, str, dict[Any, Any], dict[Any, str]]] = {
         "839:00:00": "out_of_range", "16:60:00": "invalid", "16": "invalid", "16:02:08.7": "out_of_range"}),
     "instant": ("TIME(3)", "CAST(c AS CHAR)", {"16:02:08.7": "16:02:08.700", "16:02:08.1230": "16:02:08.123"}, {
         "16:02:08.1234": "out_of_range"}),
-    "year": ("YEAR", "c", {2155: 2155, "1901": 1901, "0000": 0}, {1900: "out_of_range", "21": "invalid", 0: "invalid"}),
+    "year": ("YEAR", "c", {2155: 2155, "1901": 1901, "2024.0": 2024, "0000": 0}, {1900: "out_of_range", "21": "invalid", 0: "invalid"}),
     "bit": ("BIT(64)", "c + 0", {2**64 - 1: 2**64 - 1, "5": 5, True: 1, 0: 0}, {2**64: "out_of_range", -1: "out_of_range", "x": "invalid"}),
     "enum": ("ENUM('a','B','it''s','1','')", "c", {"a": "a", "b": "B", "it's": "it's", "1": "1", "": ""}, {
         "c": "not_allowed", ("a",): "invalid", 1: "invalid", "2": "not_allowed"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from tableferry.checks import Bad, Check, shown, string
 from tableferry.tables import Column
@@ -15,6 +16,7 @@ _MOMENT = re.compile(
     r"(?: ?(Z|UTC|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?)?"
 )
 _TIME = re.compile(r"(-?)([0-9]{1,3}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,9}))?)?")
+_YEAR = re.compile(r"([0-9]{4})(?:\.0{1,40})?")  # be it written with zeros for decimal places, as other whole numbers
 _MIDNIGHT = "24"  # of the next day: some versions of Python take it for a time, MySQL never
 _TIMESTAMPS = (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC))
 
@@ -90,9 +92,12 @@ def time(column: Column) -> Check:
 
 
 def year(value: object) -> str:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else string(value)
-    if not re.fullmatch(r"[0-9]{4}", text):
+    found = _YEAR.fullmatch(
+        str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else string(value)
+    )
+    if found is None:
         raise Bad("invalid", f"expected a year of four digits, not {shown(value)}")
+    text = found[1]
     if text != "0000" and not 1901 <= int(text) <= 2155:
         raise Bad("out_of_range", f"{text} is not between 1901 and 2155")
     return text
