@@ -14,7 +14,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry import infile, loader, manifest, shadow, swap
+from tableferry import infile, loader, manifest, patience, shadow, swap
 from tableferry.database import Database as Source
 from tableferry.database import rows as query
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
@@ -649,8 +649,8 @@ def test_a_connection_that_is_killed_in_a_statement_is_a_database_that_cannot_be
 
 
 def test_a_table_that_stays_locked_is_not_replaced(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swap, "_TRIES", 1)
-    monkeypatch.setattr(swap, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(patience, "_TRIES", 1)
+    monkeypatch.setattr(patience, "_LOCK_WAIT_SECONDS", 1)
     run(loaded, "CREATE TRIGGER mine BEFORE INSERT ON jobs FOR EACH ROW SET @a = 1")
     backup("jobs")
     with verbs.unchanged(loaded), closing(loaded.connect(autocommit=False)) as busy, busy.cursor() as cursor:

@@ -13,7 +13,7 @@ from functions.restore import app
 from local import database as embedded
 from local.s3 import S3
 from local.state import State
-from tableferry import loader, shadow, swap
+from tableferry import loader, patience, shadow, swap
 from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
 from tests.integration.lambdas import invoke
@@ -202,8 +202,8 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(swap, "_TRIES", 1)
-    monkeypatch.setattr(swap, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(patience, "_TRIES", 1)
+    monkeypatch.setattr(patience, "_LOCK_WAIT_SECONDS", 1)
     for statement in (
         "SELECT * FROM departments",
         "SELECT * FROM hired_employees LIMIT 1",

@@ -348,7 +348,7 @@ def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
     done = restore(tables=["jobs"])
-    monkeypatch.setattr("tableferry.swap._TRIES", 1)
+    monkeypatch.setattr("tableferry.patience._TRIES", 1)
     monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     monkeypatch.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
     with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor:
