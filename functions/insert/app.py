@@ -20,6 +20,7 @@ from tableferry.settings import database_address, ledger_days, table_settings
 
 app = api.resolver()
 
+_MOST_LOGGED = 100
 _TYPES = {"application/json": False, "text/csv": True}
 
 
@@ -77,10 +78,12 @@ def insert_rows(
     options = chosen(table_settings().of(wanted), given=said)
     batch = Batch(content, csv=_TYPES[media_type], said=said)
     done = insert(_database(), wanted, batch, options, idempotency_key, ledger_days())
-    for problem in done.errors:
+    for problem in done.errors[:_MOST_LOGGED]:
         # Without the message, which may hold the value: a log is no place for people's data.
         where = {"row": problem.row, "column": problem.column, "code": problem.code}
         api.logger.warning("row rejected", extra={"table": done.table, "problem": where})
+    if (more := len(done.errors) + done.more_errors - _MOST_LOGGED) > 0:
+        api.logger.warning("more problems of rows, not logged", extra={"table": done.table, "problems": more})
     api.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected)
     headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
     return api.answer(_status(done.rejected, done.read), RowsResult.model_validate(asdict(done)), headers)

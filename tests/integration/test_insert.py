@@ -1,6 +1,9 @@
 """Rows over HTTP into a table: each shape of a batch, defaults, and what the data dictionary says."""
 
+import json
 from typing import Any
+
+import pytest
 
 from functions.insert.app import handler
 from tests.integration.lambdas import Answer, counts, problems, request, segment
@@ -106,6 +109,35 @@ def test_good_rows_go_in_and_bad_ones_are_reported_in_the_answer_and_the_log(sam
     assert problems(answer.json) == [(2, "department", "missing"), (3, "id", "invalid")]
     assert sample.rows("SELECT * FROM departments WHERE id > 3") == [(10, "A"), (13, "D")]
     assert log.getvalue().count('"row rejected"') == 2
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+def test_an_answer_about_many_bad_values_fits_and_says_how_many_there_are_besides(
+    database: Database, log: Any, key: dict[str, str]
+) -> None:
+    width, rows = 60, 1000
+    database.run(f"CREATE TABLE t ({', '.join(f'column_number_{n} INT' for n in range(width))})")
+    body = f"{','.join('x' * width)}\n" * (rows - 1) + f"{',' * (width - 2)}x,\n"
+    headers = {"content-type": "text/csv", **key}
+    for _ in range(2):  # the second time, with a key, it is the first answer
+        answer = request(handler, "POST", "/tables/t/rows", body=body, headers=headers)
+        assert (answer.status, counts(answer.json)) == (422, (rows, 0, 0, rows, 0))
+        assert len(json.dumps(answer.text)) < 4.2 * 1024 * 1024
+        told = problems(answer.json)
+        assert answer.json["more_errors"] == width * (rows - 1) + 1 - len(told) > 0
+        assert {row for row, _, _ in told} == set(range(1, rows + 1))  # of each row the first
+        assert told[:width] == [(1, f"column_number_{n}", "invalid") for n in range(width)]
+        assert told == sorted(told, key=lambda one: one[0])
+    assert log.getvalue().count('"row rejected"') == 200
+    assert f'"problems":{width * (rows - 1) + 1 - 100}' in log.getvalue()
+
+
+def test_a_name_as_long_as_the_request_is_not_said_again_in_full(database: Database) -> None:
+    database.run("CREATE TABLE t (id INT)")
+    answer = post("t", [{"é" * 1_000_000: 1}, {"id": 1}])
+    assert (answer.status, counts(answer.json)) == (207, (2, 1, 0, 1, 0))
+    assert problems(answer.json) == [(1, "é" * 100, "unknown_column")]
+    assert "more_errors" not in answer.json
 
 
 def test_no_value_of_a_rejected_row_is_logged(sample: Database, log: Any) -> None:

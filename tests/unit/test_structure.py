@@ -44,6 +44,7 @@ LAYERS = [
         "sieve",
         "refusals",
         "rules",
+        "shortlist",
     ],
     ["sums", "splitter", "reasons", "epoch"],
     ["archive", "digest", "infile", "ledger", "csvfile", "decompress", "values", "definition", "documents"],

@@ -22,6 +22,7 @@ from tableferry.insertion import Counts
 from tableferry.options import Binary, OnDuplicate, Options
 from tableferry.reading import begin
 from tableferry.rules import Row, Rules
+from tableferry.shortlist import shortlist
 from tableferry.tables import Table
 from tableferry.values import dump
 from tableferry.writer import insert_rows
@@ -34,7 +35,10 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without 
 
 @dataclass(frozen=True, slots=True)
 class Inserted:
-    """What became of a batch: ``read = inserted + updated + rejected + duplicates``; ``replayed`` if it was so before."""
+    """What became of a batch: ``read = inserted + updated + rejected + duplicates``; ``replayed`` if it was so before.
+
+    ``errors`` are as many as an answer carries, and ``more_errors`` how many there are besides.
+    """
 
     table: str
     read: int
@@ -44,6 +48,7 @@ class Inserted:
     duplicates: int
     errors: tuple[Problem, ...]
     replayed: bool = False
+    more_errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +210,7 @@ def _write(
 ) -> Inserted:
     counts, refused = insert_rows(connection, rules.table, rules.columns, Rows(good), on_duplicate)
     counts.add(Counts(rejected=len({problem.row for problem in bad})))
+    errors, more = shortlist([*bad, *refused])
     return Inserted(
         table=rules.table.name,
         read=counts.read,
@@ -212,7 +218,8 @@ def _write(
         updated=counts.updated,
         rejected=counts.rejected,
         duplicates=counts.duplicates,
-        errors=tuple(sorted([*bad, *refused], key=lambda problem: problem.row)),
+        errors=errors,
+        more_errors=more,
     )
 
 

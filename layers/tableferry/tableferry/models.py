@@ -72,6 +72,12 @@ class RowsResult(BaseModel):
     rejected: int
     duplicates: int
     errors: list[RowProblem]
+    more_errors: int = Field(
+        0,
+        exclude_if=lambda more: not more,
+        description="How many problems there are besides, where all are more than 4 MiB: `errors` has the first of each row, "
+        "then others. Not there where there are none.",
+    )
 
 
 class VerifiedTable(BaseModel):
