@@ -147,6 +147,12 @@ def test_no_value_of_a_rejected_row_is_logged(sample: Database, log: Any) -> Non
     assert "hush" not in log.getvalue()
 
 
+def test_a_default_that_is_the_word_null_is_one(database: Database) -> None:
+    database.run("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20) NOT NULL DEFAULT 'NULL')")
+    assert post("t", [{"id": 1}]).status == 201
+    assert database.rows("SELECT * FROM t") == [(1, "NULL")]
+
+
 def test_names_of_tables_and_columns_may_hold_anything(database: Database) -> None:
     for name in ("it's", 'a"b', "back`tick", "a/b", "100%", "für ☃"[:3], "select", "a b", "x;y--", "{0}", "a%2Fb"):
         column = name.replace("`", "``")

@@ -249,8 +249,8 @@ def _column(
         data_type=data_type.lower(),
         column_type=text,
         nullable=bool(nullable),
-        # MariaDB spells "no default, may be NULL" as the text NULL; MySQL as a real NULL.
-        has_default=default not in (None, "NULL") or "DEFAULT_GENERATED" in extra,
+        # MariaDB spells "no default, may be NULL" as the text NULL, which is MySQL's for a default of that text.
+        has_default=(default is not None and not (nullable and default == "NULL")) or "DEFAULT_GENERATED" in extra,
         extra=extra,
         charset=charset,
         characters=characters,
