@@ -7,6 +7,7 @@ import pytest
 
 from functions.insert.app import handler
 from tests.integration.lambdas import Answer, counts, problems, request, segment
+from tests.integration.uploads import Uploads
 from tests.support import Database
 
 CSV = {"content-type": "text/csv"}
@@ -151,6 +152,21 @@ def test_a_default_that_is_the_word_null_is_one(database: Database) -> None:
     database.run("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20) NOT NULL DEFAULT 'NULL')")
     assert post("t", [{"id": 1}]).status == 201
     assert database.rows("SELECT * FROM t") == [(1, "NULL")]
+
+
+@pytest.mark.parametrize("columns", [("straße", "strasse"), ("strasse", "straße")])
+def test_columns_whose_names_are_alike_but_for_their_case_folded_are_two(
+    database: Database, uploads: Uploads, columns: tuple[str, str]
+) -> None:
+    database.run(f"CREATE TABLE t (id INT, {', '.join(f'{name} VARCHAR(20)' for name in columns)})")
+    assert post("t", [{"id": 1, "strasse": "x"}, {"id": 2, "STRAßE": "y", "STRASSE": "z"}]).status == 201
+    account = uploads.load(b"id,strasse\n3,x\n")
+    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    account = uploads.load("ID,Straße,strasse\n4,y,z\n".encode(), name="b.csv")
+    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    assert database.rows("SELECT id, straße, strasse FROM t ORDER BY id") == [
+        (1, None, "x"), (2, "y", "z"), (3, None, "x"), (4, "y", "z"),
+    ]  # fmt: skip
 
 
 def test_names_of_tables_and_columns_may_hold_anything(database: Database) -> None:

@@ -39,6 +39,7 @@ KNOWN = {
     "restore._settled": UNDO,
     "restore.accept": UNDO,
     "swap._rename": LATER,
+    "swap._refuse_triggers_of_coming": LATER,
     "patience.patiently": LATER,
 }
 MODULES = (

@@ -88,7 +88,7 @@ def either(fields: Sequence[str | None]) -> InvalidRequest:
 
 def stands_again(rules: Rules, fields: Sequence[str | None]) -> Sequence[Column] | None:
     """The columns that a line further down names, if it is a header and no row; None for nearly every line, quickly."""
-    if not fields or not _column(rules.table, fields[0]):
+    if not fields or _column(rules.table, fields[0]) is None:
         return None
     found = [_column(rules.table, field) for field in fields]
     columns = [column for column in found if column is not None]

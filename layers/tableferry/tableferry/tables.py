@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -108,10 +109,16 @@ class Table:
     rows_estimate: int = 0
     bytes_estimate: int = 0
     names: Mapping[str, Column] = field(init=False, repr=False, compare=False)
-    """The columns by their names, case folded: rows and headers of a thousand columns are looked up in it."""
+    """The columns by their names, as they are, in small letters, and case folded where that is one's alone.
+
+    Rows and headers of a thousand columns are looked up in it.
+    """
 
     def __post_init__(self) -> None:
-        names = {column.name.casefold(): column for column in reversed(self.columns)}
+        folded = Counter(column.name.casefold() for column in self.columns)  # alike: straße, strasse
+        names = {name: column for column in self.columns if folded[name := column.name.casefold()] == 1}
+        names |= {column.name.lower(): column for column in reversed(self.columns)}
+        names |= {column.name: column for column in self.columns}
         object.__setattr__(self, "names", names)
 
     @property
@@ -130,7 +137,8 @@ class Table:
 
     def column(self, name: str) -> Column | None:
         """The column of this name; case does not count, as in MySQL."""
-        return self.names.get(name.casefold())
+        names = self.names
+        return names.get(name) or names.get(name.lower()) or names.get(name.casefold())
 
 
 def _meant(escaped: re.Match[str]) -> str:
