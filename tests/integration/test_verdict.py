@@ -1,5 +1,7 @@
 """A file that is rejected whole for one reason: the account says which, and what to do."""
 
+import json
+
 import pytest
 
 from tests.integration.uploads import Uploads
@@ -14,6 +16,10 @@ def body(change: str) -> bytes:
         "trailing": [f"{row}," for row in ROWS],
         "json": [f'{{"id": {number}, "full_name": "x", "n": 5}}' for number in range(9)],
         "array": ["[", *(f'{{"id": {number}, "full_name": "x", "n": 5}},' for number in range(9)), '{"id": 1}]'],
+        "line": [json.dumps([{"id": number, "full_name": "x" * 20, "n": 5} for number in range(9)])],
+        "long": [json.dumps([{"id": number, "full_name": "x" * 20, "n": 5} for number in range(9000)])],
+        "indented": [json.dumps({"rows": [{"id": number, "full_name": "x"} for number in range(90)]}, indent=2)],
+        "arrays": [json.dumps([number, "x", 5]) for number in range(9)],
         "header": ["Id,Full Name,N"],
         "said": [row.replace(",", ";") for row in ROWS],
         "returns": ["\r".join(ROWS)],
@@ -29,7 +35,7 @@ def body(change: str) -> bytes:
         ("said", {"delimiter": ","}, "The fields are separated by ';', and not by ',': say `delimiter: ;`."),
         ("returns", {}, "The lines end in CR alone"),
         ("json", {}, "The file is JSON, and not CSV"),
-        ("array", {}, "The file is JSON, and not CSV"),
+        *((change, {}, "The file is JSON, and not CSV") for change in ("array", "line", "long", "indented", "arrays")),
         ("header", {"header": "no"}, "'Full Name' is perhaps `full_name`"),
         ("none", {}, "All 29 rows were rejected"),
     ],

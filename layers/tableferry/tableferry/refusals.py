@@ -62,6 +62,8 @@ _MESSAGES = {
     "refused": "a trigger of the table's refused the row",
     "still_referenced": "rows of another table point at the one that this would alter",
 }
+_NOT_OF_ITS_TYPE, _NOT_FOR_A_FUNCTION = 1366, 1411
+_FUNCTION = re.compile(r"for function (\w+)$")
 _LOST_CHARACTER = re.compile("Incorrect string value", re.IGNORECASE)
 _PARENT = re.compile(r"FOREIGN KEY \(([^)]*)\)")
 _COLUMN = re.compile(r"(?:column|field) (?:'([^']*)'|(?:`[^`]*`\.)*`([^`]*)`)", re.IGNORECASE)
@@ -138,11 +140,12 @@ def refusal(number: int, table: Table, error: pymysql.err.MySQLError, *, elsewhe
         return Problem(
             number, "", "refused", f"a trigger of the table's met a key that is in another table already{name}"
         )
-    # 1366 is of any value that is not of its column's type.
-    code = "encoding" if error_code(error) == 1366 and _LOST_CHARACTER.match(text) else known
+    code = "encoding" if error_code(error) == _NOT_OF_ITS_TYPE and _LOST_CHARACTER.match(text) else known
     column = ""
     message = _MESSAGES[code]
-    if code == "duplicate_key":
+    if error_code(error) == _NOT_FOR_A_FUNCTION and (function := _FUNCTION.search(text)):
+        message = f"a value is none that the function {function[1]} takes, of which the table makes use"
+    elif code == "duplicate_key":
         if name := _key(table, text):
             column = ", ".join(table.primary_key) if name == "PRIMARY" else ""
             message += f" (key {name})"

@@ -13,12 +13,13 @@ from tableferry.tables import Table
 
 _LOOKED_AT = 50
 _FIRST_BYTES = 256 * 1024
+_LONGEST_WORD = 6  # of JSON, which may be cut within it, as \u0041
 
 
 def verdict(table: Table, described: Described, rejects: Iterable[bytes]) -> str | None:
     """The one reason of a file, read as described, of which every row is among the ``rejects``; None if none is seen.
 
-    Memory: the first 256 KiB of the rejects, which are all that is looked at, and a piece.
+    Memory: the first 256 KiB of the rejects, or the first of them, which are all that is looked at, and a piece.
     """
     texts = _texts(rejects)
     if not texts:
@@ -39,27 +40,30 @@ def _texts(rejects: Iterable[bytes]) -> list[str]:
     head = b""
     for piece in rejects:
         head += piece
-        if len(head) >= _FIRST_BYTES:
+        if len(head) >= _FIRST_BYTES and b"\n" in head:
             break
     found = (parsed(line) for line in head.split(b"\n")[:_LOOKED_AT])
     return [str(reject["text"]) for reject in found if reject is not None]
 
 
 def _json(table: Table, texts: Sequence[str]) -> str | None:
-    """JSON Lines, or one array over many lines."""
-    if all(_is_object(text) for text in texts) or (
-        re.match(r"\s*\[\s*[\[{]?", texts[0]) and _is_object(texts[-1].rstrip("] ,"))
-    ):
+    """JSON Lines, or one value on one line or many, of which this may be the beginning."""
+    if all(_is_json(text.strip().strip(",")) for text in texts) or _is_json("\n".join(texts).strip(), cut=True):
         return f"The file is JSON, and not CSV: write it as CSV, or send its rows to POST /tables/{table.name}/rows."
     return None
 
 
-def _is_object(text: str) -> bool:
-    text = text.strip().strip(",")
+def _is_json(text: str, *, cut: bool = False) -> bool:
+    """Whether a text is an object or an array, or with ``cut`` the beginning of one."""
+    if not text.startswith(("{", "[")):
+        return False
     try:
-        return text.startswith("{") and isinstance(json.loads(text), dict)
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return cut and (error.pos >= len(text) - _LONGEST_WORD or error.msg.startswith("Unterminated string"))
     except (ValueError, RecursionError):
         return False
+    return True
 
 
 def _line_ends(texts: Sequence[str]) -> str | None:
