@@ -25,7 +25,12 @@ _ROWS = {
                 "oneOf": [
                     {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 1000},
                     {"type": "array", "items": {"type": "array"}, "minItems": 1, "maxItems": 1000},
-                    {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "array"}}},
+                    {
+                        "type": "object",
+                        "required": ["rows"],
+                        "properties": {"rows": {"type": "array"}},
+                        "additionalProperties": False,
+                    },
                 ]
             }
         },

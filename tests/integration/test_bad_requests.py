@@ -93,6 +93,14 @@ def test_csv_without_rows_is_a_bad_request(body: str) -> None:
 
 
 @pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("rows", [[[1, "A"]], []])
+def test_what_stands_beside_the_rows_is_named_and_not_passed_over(rows: list[Any]) -> None:
+    detail = post({"rows": rows, "on_duplicate": "update"}).problem(400)["detail"]
+    assert "'on_duplicate'" in detail
+    assert "?on_duplicate=update" in detail
+
+
+@pytest.mark.usefixtures("unchanged")
 def test_no_body_at_all_is_a_bad_request() -> None:
     for headers in (CSV, {"content-type": "application/json"}):
         assert request(handler, "POST", "/tables/departments/rows", headers=headers).problem(400)["detail"]

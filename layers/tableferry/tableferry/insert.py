@@ -30,6 +30,7 @@ from tableferry.writer import insert_rows
 MOST_ROWS = 1000
 _USUAL = Options()
 _EXPIRED_AT_ONCE = 20
+_SHOWN = 10
 _ESCAPED_SURROGATE = re.compile(rb"\\u[dD]")  # one half of a character without the other can be written so
 
 
@@ -179,6 +180,12 @@ def _rows_in(body: bytes) -> Sequence[Any]:
     given = parsed.get("rows") if isinstance(parsed, dict) else parsed
     if not isinstance(given, list):
         raise InvalidRequest('Send a JSON array of rows, or {"rows": […]}.')
+    if isinstance(parsed, dict) and (beside := [name for name in parsed if name != "rows"]):
+        names = ", ".join(repr(name[:64]) for name in beside[:_SHOWN])
+        raise InvalidRequest(
+            f'Beside "rows" the body has {names}, where nothing is read. What is said of the rows goes into the query, as '
+            "?on_duplicate=update; leave out the rest."
+        )
     if not given:
         raise InvalidRequest("There are no rows in the body.")
     _not_too_many(len(given))
