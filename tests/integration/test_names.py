@@ -1,5 +1,6 @@
 """Names of any kind, of tables, columns, keys, constraints and triggers: backed up, restored, undone and accepted."""
 
+import pymysql
 import pytest
 
 from functions.backup.app import handler as backup_handler
@@ -92,6 +93,46 @@ def test_tables_whose_names_differ_by_case_or_accents_are_restored_by_themselves
         assert post(f"/restores/{done['id']}/undo").status == 200
         assert post(f"/restores/{done['id']}/accept").status == 200
         assert verbs.picture(database) == before
+
+
+TRIGGER = "CREATE TRIGGER {} BEFORE INSERT ON {} FOR EACH ROW SET @a = 1"
+KEY = "ALTER TABLE {1} ADD CONSTRAINT {0} FOREIGN KEY (p) REFERENCES p (id)"
+CHECK = "ALTER TABLE {1} ADD CONSTRAINT {0} CHECK (id > 0)"
+DROPS = {
+    TRIGGER: "DROP TRIGGER {0}",
+    KEY: "ALTER TABLE {1} DROP FOREIGN KEY {0}",
+    CHECK: "ALTER TABLE {1} DROP CONSTRAINT {0}",
+}
+
+
+@pytest.mark.parametrize("made", [TRIGGER, KEY, CHECK], ids=["trigger", "foreign key", "check"])
+@pytest.mark.parametrize("other", ["NAMED", "nâmed"])
+def test_a_name_in_other_letters_is_taken_if_the_server_says_so(
+    database: Database, bucket: str, made: str, other: str
+) -> None:
+    verbs.run(database, "CREATE TABLE p (id INT PRIMARY KEY)")
+    verbs.run(database, *(f"CREATE TABLE {name} (id INT PRIMARY KEY, p INT)" for name in ("a", "b")))
+    verbs.run(database, made.format("named", "a"))
+    try:
+        verbs.run(database, made.format(other, "b"))
+    except pymysql.err.MySQLError:
+        taken = True
+    else:
+        taken = False
+        verbs.run(database, DROPS[made].format(other, "b"))
+    backup("a")
+    verbs.run(database, DROPS[made].format("named", "a"))
+    verbs.run(database, made.format(other, "b"))
+    with verbs.unchanged(database):
+        problems = restore(dry_run=True)["plan"]["problems"]
+    assert [one["table"] for one in problems] == ["a"] * taken
+    if taken:
+        with verbs.unchanged(database):
+            detail = post("/restores").problem(409)["detail"]
+        assert detail == problems[0]["message"]
+        assert "'b'" in detail
+    else:
+        restore()
 
 
 @pytest.mark.parametrize(

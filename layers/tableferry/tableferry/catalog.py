@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from typing import Literal
 
 import pymysql
 
@@ -26,6 +27,18 @@ _EXACT = (
     "{0} = %s AND CAST(IF(@@lower_case_table_names, LOWER({0}), {0}) AS BINARY)"
     " = CAST(IF(@@lower_case_table_names, LOWER(%s), %s) AS BINARY)"
 )
+
+Kind = Literal["TRIGGER", "FOREIGN KEY", "CHECK"]
+"""What has names that a schema can have only once; checks on MySQL only."""
+
+# How a server compares such names when one is made, by kind and whether it is MariaDB; found by trying.
+_COMPARED: dict[tuple[Kind, bool], str] = {
+    ("TRIGGER", False): "CONVERT({} USING utf8mb3) COLLATE utf8mb3_general_ci",
+    ("TRIGGER", True): "CAST({} AS BINARY)",  # each is a file
+    ("FOREIGN KEY", False): "CONVERT({} USING utf8mb3) COLLATE utf8mb3_general_ci",
+    ("FOREIGN KEY", True): "CONVERT(CAST({} AS BINARY) USING latin1) COLLATE latin1_swedish_ci",  # InnoDB's own table
+    ("CHECK", False): "{}",  # the column's own collation, which has no regard to case
+}
 
 
 def own_schemas(connection: Connection) -> set[str]:
@@ -176,14 +189,27 @@ def fires(connection: Connection, schema: str, table: str, event: str) -> bool:
     return bool(found)
 
 
-def trigger_tables(connection: Connection, schema: str, without: Collection[str]) -> dict[str, str]:
-    """The triggers of a schema, each with its table, but for those of some tables: whose names are taken."""
+def taken(
+    connection: Connection, schema: str, kind: Kind, names: Collection[str], without: Collection[str]
+) -> dict[str, str]:
+    """Which of the names are taken in a schema by things of this kind, and by which table's, but for some tables'.
+
+    The server compares them, as it does when one is made: ``TRG`` is ``trg`` to MySQL.
+    """
+    if not names:
+        return {}
+    column, wanted = "constraint_name", list(names)
+    query = "table_name FROM information_schema.table_constraints WHERE constraint_schema = %s AND constraint_type = %s"
+    if kind == "TRIGGER":
+        column, query = "trigger_name", "event_object_table FROM information_schema.triggers WHERE trigger_schema = %s"
+    compared = _COMPARED[kind, is_mariadb(connection)]
+    marks = ", ".join([compared.format("%s")] * len(wanted))
     found = all_rows(
         connection,
-        "SELECT trigger_name, event_object_table FROM information_schema.triggers WHERE trigger_schema = %s",
-        (schema,),
+        f"SELECT FIELD({compared.format(column)}, {marks}), {query}",
+        (*wanted, schema) if kind == "TRIGGER" else (*wanted, schema, kind),
     )
-    return {str(name): str(table) for name, table in found if table not in without}
+    return {wanted[place - 1]: str(table) for place, table in found if place and table not in without}
 
 
 def foreign_keys_of(connection: Connection, schema: str, table: str) -> list[ForeignKey]:

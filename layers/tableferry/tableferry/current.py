@@ -135,14 +135,14 @@ def refuse_taken_names(connection: Connection, moves: Sequence[Move]) -> None:
     triggers.refuse_taken(connection, live, wanted, {move.name for move in moves})
     _refuse_other_things(connection, live, {move.name for move in moves})
     going = {move.name for move in moves}
-    taken = {name.lower(): table for name, table in _key_names(connection, live) if table not in going}
     coming = {(move.coming, move.name) for move in moves}
     names = [(table, name) for name, table in _key_names(connection, moves[0].coming)]
     names += [(move.name, key.name) for move in moves for key in move.keys]
+    taken = catalog.taken(connection, live, "FOREIGN KEY", [name for _, name in names], going)
     for table, name in names:
-        if (moves[0].coming, table) in coming and name.lower() in taken:
+        if (moves[0].coming, table) in coming and name in taken:
             raise Conflict(
-                f"Foreign key {name!r} of table {table!r} cannot come back: table {taken[name.lower()]!r} has one of that "
+                f"Foreign key {name!r} of table {table!r} cannot come back: table {taken[name]!r} has one of that "
                 "name by now, and a schema can have a name only once. Drop that one, or make it anew by another name."
             )
 

@@ -245,20 +245,17 @@ def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     yield from _taken(looked, "check", "CHECK", names)
 
 
-def _taken(looked: _Looked, what: str, kind: str, names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    found = rows(
-        looked.connection,
-        "SELECT constraint_name, table_name FROM information_schema.table_constraints WHERE constraint_schema = %s"
-        " AND constraint_type = %s",
-        (looked.place.live, kind),
-    )
-    taken = {str(name).lower(): str(table) for name, table in found if table not in looked.going}
+def _taken(
+    looked: _Looked, what: str, kind: catalog.Kind, names: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    wanted = [name for _, name in names]
+    taken = catalog.taken(looked.connection, looked.place.live, kind, wanted, looked.going)
     for table, name in names:
-        if name.lower() in taken:
+        if name in taken:
             yield (
                 table,
                 (
-                    f"{what.capitalize()} {name!r} of table {table!r} cannot come back: table {taken[name.lower()]!r} has one "
+                    f"{what.capitalize()} {name!r} of table {table!r} cannot come back: table {taken[name]!r} has one "
                     "of that name. Rename it, or restore `into` another name."
                 ),
             )
@@ -266,7 +263,8 @@ def _taken(looked: _Looked, what: str, kind: str, names: Sequence[tuple[str, str
 
 def _trigger_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A trigger's name, too, is the schema's."""
-    taken = catalog.trigger_tables(looked.connection, looked.place.live, looked.going)
+    wanted = [trigger.name for item in looked.same_names for trigger in item.entry.triggers]
+    taken = catalog.taken(looked.connection, looked.place.live, "TRIGGER", wanted, looked.going)
     for item in looked.same_names:
         for trigger in item.entry.triggers:
             if trigger.name in taken:

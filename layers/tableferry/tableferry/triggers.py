@@ -147,7 +147,8 @@ def _make(connection: Connection, trigger: Trigger, text: str) -> bool:
 
 def refuse_taken(connection: Connection, schema: str, wanted: Sequence[Wanted], going: Collection[str]) -> None:
     """Raise Conflict if a trigger has the name of one of a table of the schema that does not go."""
-    others = catalog.trigger_tables(connection, schema, going)
+    names = [trigger.name for one in wanted for trigger in one.triggers]
+    others = catalog.taken(connection, schema, "TRIGGER", names, going)
     for one in wanted:
         for trigger in one.triggers:
             if trigger.name in others:
