@@ -13,7 +13,7 @@ from dataclasses import replace
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, error_code, execute, foreseen, rows
+from tableferry.database import Connection, error_code, execute, foreseen, is_mariadb, rows
 from tableferry.errors import Finding
 from tableferry.tables import OWN_PREFIX, ForeignKey, qualified
 
@@ -24,6 +24,8 @@ _NOT_THERE = {1049, 1146}  # no such schema, no such table
 _NOT_A_TABLE = 1347
 _NO_KEY = {1005, 1215, 1822}
 _NOT_STANDARD = 6125
+_LET_IN = "SET SESSION restrict_fk_on_non_standard_key = 0"
+_MAY_NOT_SET = {1193, 1227}  # the server is older than the variable, or the user may not
 _COPY = f"{OWN_PREFIX}copy_"  # no restored table has such a name
 
 
@@ -83,8 +85,30 @@ def _why(connection: Connection, key: ForeignKey, code: int) -> str:
     columns = ", ".join(repr(column) for column in key.parent_columns)
     if code not in (*_NO_KEY, _NOT_STANDARD):
         return f"the server refuses it (error {code})"
-    wanted = ": the server wants a unique one of just these (restrict_fk_on_non_standard_key)"
+    wanted = (
+        " (the server wants a unique one of just these, unless restrict_fk_on_non_standard_key is OFF, on RDS in the parameter "
+        "group; with the privilege SESSION_VARIABLES_ADMIN a restore sets it for itself)"
+    )
     return f"no key that would do begins with {columns} there{wanted if code == _NOT_STANDARD else ''}"
+
+
+@contextmanager
+def as_they_were(connection: Connection) -> Iterator[None]:
+    """Foreign keys that are made or moved inside are taken without a look at the rows, and as tables may have them already: on
+    MySQL, where the user may set that, to keys that it calls not standard, too.
+    """
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    if not is_mariadb(connection):
+        try:
+            execute(connection, _LET_IN)
+        except pymysql.err.MySQLError as error:
+            if error_code(error) not in _MAY_NOT_SET:
+                raise
+    try:
+        yield
+    finally:
+        if connection.open:
+            execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
 @contextmanager
@@ -99,14 +123,13 @@ def _copies(connection: Connection, schema: str) -> Iterator[Callable[[str, str]
             copies[of, table] = name
         return copies[of, table]
 
-    try:
-        execute(connection, "SET SESSION foreign_key_checks = 0")  # as it is when the tables get their keys
-        _drop(connection, schema, _left_over(connection, schema))
-        yield copy
-    finally:
-        if connection.open:
-            _drop(connection, schema, list(copies.values()))
-            execute(connection, "SET SESSION foreign_key_checks = 1")
+    with as_they_were(connection):
+        try:
+            _drop(connection, schema, _left_over(connection, schema))
+            yield copy
+        finally:
+            if connection.open:
+                _drop(connection, schema, list(copies.values()))
 
 
 def _left_over(connection: Connection, schema: str) -> list[str]:

@@ -21,6 +21,10 @@ from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger, qualified, quote
 _FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
 _OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")
 _MAY_NOT_SET = 1227
+_BACKED_UP_SO = (
+    "The two tables were backed up so, and the server does not make such a foreign key anew. Restore the one that has it "
+    "by itself, beside a table that it fits, or back both up again once they fit."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +104,10 @@ def prepare(
     could not be made.
     """
     _create(connection, source, items, place)
-    crosses = crossing.crosses(source.server, connection)
-    tried = [key for key in keys if crosses or key.parent_schema != place.shadow]  # the others were together before
-    if misfits := fits.look(connection, place.shadow, [*tried, *arriving(following, place)]):
+    inside = [key for key in keys if key.parent_schema == place.shadow]
+    outside = [key for key in keys if key.parent_schema != place.shadow]
+    misfits = fits.look(connection, place.shadow, inside, _BACKED_UP_SO)
+    if misfits := [*misfits, *fits.look(connection, place.shadow, [*outside, *arriving(following, place)])]:
         raise Conflict.of(*misfits)
     if unmade := triggers.look(connection, place.shadow, _triggers_before_and_after(connection, source, items, place)):
         raise Conflict.of(*unmade)
@@ -275,12 +280,11 @@ def _connect(
     They are looked for once the keys hold: before, others may delete a parent that was seen.
     """
     renamed = {item.into for item in items if item.renamed}
-    execute(connection, "SET SESSION foreign_key_checks = 0")
-    for key in keys:
-        try:
-            name = ddl.beside(key.table, key.name) if key.table in renamed else key.name
-            patiently(connection, ddl.add_foreign_key(replace(key, name=name)))  # it locks the parent
-        except pymysql.err.MySQLError as error:
-            raise Conflict.of(fits.misfit(connection, key, error)) from error
-    execute(connection, "SET SESSION foreign_key_checks = 1")
+    with fits.as_they_were(connection):
+        for key in keys:
+            try:
+                name = ddl.beside(key.table, key.name) if key.table in renamed else key.name
+                patiently(connection, ddl.add_foreign_key(replace(key, name=name)))  # it locks the parent
+            except pymysql.err.MySQLError as error:
+                raise Conflict.of(fits.misfit(connection, key, error)) from error
     return orphans.refuse(connection, keys, allow_orphans)

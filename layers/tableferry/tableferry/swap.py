@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pymysql
 
-from tableferry import catalog, ddl, epoch, triggers
+from tableferry import catalog, ddl, epoch, fits, triggers
 from tableferry.database import Connection, error_code, execute, is_mariadb
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
 from tableferry.patience import patiently
@@ -254,15 +254,14 @@ def settle(connection: Connection, moves: Sequence[Move], following: Sequence[Fo
 
 def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
     """Make each key point at the table it names, wherever it points now."""
-    execute(connection, "SET SESSION foreign_key_checks = 0")
-    for key in keys:
-        now = {own.name: own for own in catalog.foreign_keys_of(connection, key.schema, key.table)}.get(key.name)
-        if now == key or not is_there(connection, key):
-            continue
-        if now is not None:
-            patiently(connection, ddl.drop_foreign_key(key))
-        patiently(connection, ddl.add_foreign_key(key))
-    execute(connection, "SET SESSION foreign_key_checks = 1")
+    with fits.as_they_were(connection):
+        for key in keys:
+            now = {own.name: own for own in catalog.foreign_keys_of(connection, key.schema, key.table)}.get(key.name)
+            if now == key or not is_there(connection, key):
+                continue
+            if now is not None:
+                patiently(connection, ddl.drop_foreign_key(key))
+            patiently(connection, ddl.add_foreign_key(key))
 
 
 def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
@@ -278,9 +277,9 @@ def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
 def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     out = [f"{qualified(move.live, move.name)} TO {qualified(move.aside, move.name)}" for move in moves if move.leaves]
     into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
-    execute(connection, "SET SESSION foreign_key_checks = 0")
     try:
-        patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+        with fits.as_they_were(connection):  # MySQL looks at them anew
+            patiently(connection, "RENAME TABLE " + ", ".join(out + into))
     except pymysql.err.MySQLError as error:
         if error_code(error) == _HAS_TRIGGER:
             _refuse_triggers_of_coming(connection, moves)
