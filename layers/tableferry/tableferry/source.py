@@ -49,7 +49,7 @@ class Source:
         self.plain = not is_compressed(first)
         size = HEAD_BYTES
         head, text = _peeked(decompressed(raw, options.max_ratio), size)
-        while not again and size <= min(len(head), LONGEST_RECORD) and goes_on(options, head):
+        while not again and len(head) >= size < LONGEST_RECORD and goes_on(options, head):
             size *= 4
             head, text = _peeked(text, size)
         self.reading, self.start = begin(table, options, head, again)
