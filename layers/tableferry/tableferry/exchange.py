@@ -146,7 +146,7 @@ def done_already(connection: Connection, store: Store, found: Restore, way: Way)
     """Finish an exchange whose rename is done: what a rename leaves behind is put right, and the record says so."""
     found = _catch_up(connection, store, found, way, died=True)
     notes = settle(connection, way.moves(found), found.following)
-    notes += _orphaned(connection, found, way, allow_orphans=True)
+    notes += _orphaned(connection, found, way)
     return record.finished(store, found, way.after, way.kept(found), notes)
 
 
@@ -155,8 +155,8 @@ def _exchange(connection: Connection, store: Store, found: Restore, way: Way, al
 
     What the tables that leave have at that moment is what an undo brings back, so it is read right before, and again
     under the swap's locks or, where there are none, behind the rename. Rows without a parent are looked for before, and
-    again once the foreign keys hold, which no lock waits for: until then others may write rows whose parent goes, or
-    delete a parent. After any error the record is what it was.
+    again, to be noted, once the foreign keys hold: until then others may write rows whose parent goes, or delete a
+    parent. After any error the record is what it was.
     """
     for attempt in range(1, _TRIES + 1):
         try:
@@ -194,7 +194,7 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
         notes = trade(connection, moves, following)
         under_way = _catch_up(connection, store, under_way, way, died=False)
         notes += settle(connection, way.moves(under_way), under_way.following)
-        notes += _orphaned(connection, under_way, way, allow_orphans)
+        notes += _orphaned(connection, under_way, way)
     except BaseException as error:
         if connection.open:
             put_back(connection, way.moves(under_way), under_way.following, error)
@@ -224,11 +224,14 @@ def _catch_up(connection: Connection, store: Store, under_way: Restore, way: Way
     return record.save(store, seen) if seen != under_way else under_way
 
 
-def _orphaned(connection: Connection, settled: Restore, way: Way, allow_orphans: bool) -> list[str]:
-    """Raise Conflict, or note, as ``orphans.refuse`` does, for the foreign keys that were made anew and hold by now."""
+def _orphaned(connection: Connection, settled: Restore, way: Way) -> list[str]:
+    """Notes of rows without a parent, for the foreign keys that were made anew and hold by now.
+
+    They were written at the very moment. Noted and not refused: rows that others have put into the tables since the
+    rename would go with those if they were put back.
+    """
     keys = [*settled.following, *(key for move in way.moves(settled) for key in move.keys)]
-    there = [key for key in keys if is_there(connection, key)]
-    return orphans.refuse(connection, there, allow_orphans, way.advice)
+    return orphans.refuse(connection, [key for key in keys if is_there(connection, key)], allowed=True)
 
 
 def _step_refused(error: pymysql.err.MySQLError) -> str:
