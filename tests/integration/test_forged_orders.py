@@ -270,8 +270,9 @@ def test_an_earlier_record_put_back_does_not_have_the_old_tables_dropped(
     assert [(one["id"], one["state"]) for one in found["finished"]] == [(done["id"], "done")]
     assert table(loaded, "jobs") == restored
     assert done["kept"] in verbs.schemas(loaded)
-    shown = post(f"/restores/{done['id']}/undo").json
+    shown = get(f"/restores/{done['id']}").json
     assert any("an earlier record" in note for note in shown["notes"])
+    assert post(f"/restores/{done['id']}/undo").json["state"] == "undone"
     assert set(verbs.numbers(loaded, "jobs", "job")) == {"of today"}
 
 
