@@ -323,11 +323,19 @@ def expected(columns: Sequence[Column], body: bytes) -> list[Expected]:
 
 
 def half_a_header(columns: Sequence[Column], body: bytes) -> bool:
-    """Whether the first record names columns, and is no header for all that: nothing of such a file is loaded."""
+    """Whether the first record names columns, or all its fields are like their names, and is no header for all that:
+    nothing of such a file is loaded.
+    """
     first = next(iter(cut(body)), None)
     if first is None or _header(columns, first):
         return False
-    return not {column.name.casefold() for column in columns}.isdisjoint(_names(first))
+    names = _names(first)
+    alike = {*map(_letters, names)} <= {_letters(column.name) for column in columns} if names else False
+    return alike or not {column.name.casefold() for column in columns}.isdisjoint(names)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def _names(first: Record) -> list[str]:

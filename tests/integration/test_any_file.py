@@ -93,7 +93,7 @@ def check(made: Made, body: bytes, result: Outcome) -> None:
         return
     if half_a_header(made.columns, body):
         assert (account["state"], account["rejects"], found) == ("failed", None, [])
-        assert " names " in account["error"]["detail"]
+        assert " name" in account["error"]["detail"]
         return
     by_line = {line: (text, problems) for line, text, problems in rejects}
     assert list(by_line) == sorted(line for line, _, _ in rejects)
