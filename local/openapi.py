@@ -53,6 +53,7 @@ _REFUSALS = {
 }
 _BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
 _NEEDED_STATE = {  # operations that may find the database, the backup or the file in another state than they need
+    ("post", "/tables/{table}/rows"),
     ("get", "/loads/{id}/rejects"),
     ("post", "/loads/{id}/retry"),
     ("post", "/loads/retry"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import requests
 import schemathesis
@@ -133,6 +133,8 @@ def _send(world: World, http: requests.Session, made: cases.Sent, outcome: Outco
         [unquote(str(request.url)), str(request.headers), body.decode("utf-8", "replace"), _unescaped(body)]
     )
     outcome.cases += 1
+    if urlsplit(str(request.url)).path.count("/") != outcome.route.count("/"):
+        return  # of an id such as `.` or none: it went to another route, whose answer is not this one's
     outcome.negative += made.negative
     outcome.statuses[answer.status_code] += 1
     seen.add(drawn)
