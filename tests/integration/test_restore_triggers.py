@@ -128,7 +128,7 @@ def test_a_server_that_does_not_trust_makers_of_triggers_is_told_by_its_setting(
 def test_a_trigger_whose_definer_is_a_role_runs_as_us_where_we_may_not_say_so(table: Database, in_backup: bool) -> None:
     if not table.mariadb:
         not_applicable("MySQL's roles are users, with a host")
-    role = f"hr_{table.name[-8:]}"
+    role = f"`hr {table.name[-8:]}`"
     make = f"CREATE DEFINER={role} TRIGGER trg BEFORE INSERT ON t FOR EACH ROW SET @a = 1"
     run(root(table), f"CREATE ROLE {role}", f"GRANT ALL ON `{table.name}`.* TO {role}")
     try:
@@ -190,19 +190,27 @@ def test_a_trigger_keeps_the_collation_in_which_it_was_made(table: Database) -> 
 
 # Others who use the tables at the worst moment.
 
-Late = Callable[[str | None, str, str], contextlib.AbstractContextManager[None]]
+DEPARTMENTS = "CREATE TABLE IF NOT EXISTS departments (id INT)"
+OTHERS = (
+    "SELECT t.trx_mysql_thread_id FROM information_schema.innodb_trx t JOIN information_schema.processlist p"
+    " ON p.id = t.trx_mysql_thread_id WHERE p.db = %s AND p.command = 'Sleep'"
+)
+
+Late = Callable[..., contextlib.AbstractContextManager[None]]
 
 
 @pytest.fixture
 def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Late:
-    """Has others begin to read tables: one before, another once a statement that begins so is done."""
+    """Has others begin to read tables: one before, another once a statement that begins so is done, and they have said
+    what they say ``since``.
+    """
     if not database.mariadb:  # as where the user may not lock tables, which is not asked for
         monkeypatch.setattr(swap, "_lock", lambda *_: False)
     monkeypatch.setattr("tableferry.patience._TRIES", 2)
     monkeypatch.setattr("tableferry.patience._LOCK_WAIT_SECONDS", 1)
 
     @contextlib.contextmanager
-    def others(before: str | None, after: str, statement: str) -> Iterator[None]:
+    def others(before: str | None, after: str, statement: str, *since: str) -> Iterator[None]:
         readers = [database.connect(), database.connect()]
 
         def read(number: int, name: str) -> None:
@@ -219,6 +227,7 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
                 def patiently(connection: Connection, sql: str, real: Callable[..., None] = real) -> None:
                     real(connection, sql)
                     if sql.startswith(statement) and "copy" not in sql:
+                        run(database, *since)
                         read(1, after)
 
                 patched.setattr(module, name, patiently)
@@ -246,6 +255,42 @@ def test_a_trigger_dropped_for_a_swap_that_cannot_be_is_made_again_as_soon_as_it
     assert post(f"/restores/{done['id']}/undo").status == 200
     assert standing(database) == before
     assert get("/restores").json["restores"][1]["state"] == "failed"
+
+
+def test_a_trigger_that_others_spoil_meanwhile_is_made_again_once_it_can_be(database: Database, late: Late) -> None:
+    """Nobody reads it any more when it is to be made again: the server refuses it."""
+    run(database, *AB, "ALTER TABLE a ADD COLUMN extra INT", "DROP TRIGGER a1", MAKE.replace("ON t", "ON a"))
+    backup("a", "b")
+    before = standing(database)
+    with late("b", "departments", "DROP TRIGGER IF EXISTS", "ALTER TABLE a DROP COLUMN extra", DEPARTMENTS):
+        problem = post("/restores").problem(503)
+    assert "Unknown column 'extra'" in problem["detail"]
+    assert get("/restores").json["restores"][0]["state"] == "swapping"
+    detail = post("/restores", {"tables": ["a"]}).problem(409)["detail"]
+    assert "'extra'" in detail
+    run(database, "ALTER TABLE a ADD COLUMN extra INT")
+    assert restore(tables=["b"])["state"] == "done"
+    assert standing(database) == before
+
+
+def test_a_trigger_that_can_be_made_again_at_the_second_try_costs_a_409_and_nothing_else(
+    database: Database, late: Late, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(database, *AB)
+    backup("a", "b")
+    before = verbs.picture(database)
+    real = swap.put_back
+    with late("b", "a", "DROP TRIGGER IF EXISTS"):
+
+        def put_back(*given: Any) -> None:
+            for (number,) in rows(root(database), OTHERS, database.name):
+                run(root(database), f"KILL {number}")
+            real(*given)
+
+        monkeypatch.setattr(exchange, "put_back", put_back)
+        assert post("/restores").problem(409)["type"].endswith(":in-use")
+    assert verbs.picture(database) == before
+    assert get("/restores").json["restores"][0]["state"] == "failed"
 
 
 def test_an_undo_that_cannot_be_gives_its_triggers_back_as_soon_as_it_can(database: Database, late: Late) -> None:

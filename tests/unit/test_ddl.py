@@ -117,3 +117,35 @@ def test_a_definition_is_compared_without_its_name_its_counter_and_its_foreign_k
 def test_a_foreign_key_is_found_in_its_definition() -> None:
     key = ForeignKey("up", "s", "a`b", ("name",), "s", "p", ("name",), " ON DELETE CASCADE")
     assert ddl.foreign_key_lines(DEFINITION) == [ddl.foreign_key_line(key)]
+
+
+@pytest.mark.parametrize(
+    ("text", "here"),
+    [
+        ("CREATE DEFINER=`a`@`%` TRIGGER `t` BEFORE INSERT ON `x` FOR EACH ROW", None),
+        ("CREATE DEFINER=`a b``c`@`%` TRIGGER `t` BEFORE INSERT ON `x` FOR EACH ROW", None),
+        ("CREATE DEFINER=`a role` TRIGGER t AFTER UPDATE ON x FOR EACH ROW", None),
+        ('CREATE TRIGGER "t" AFTER DELETE ON "x y" FOR EACH ROW', None),
+        ("CREATE TRIGGER IF NOT EXISTS /* why */ t AFTER DELETE -- then\n ON x FOR EACH ROW", None),
+        (
+            "CREATE DEFINER=`a b`@`%` TRIGGER `d`.`t` BEFORE INSERT ON d . `x` FOR EACH ROW",
+            "TRIGGER `t` BEFORE INSERT ON `x`",
+        ),
+        (
+            "CREATE TRIGGER `d e`.t BEFORE INSERT ON `d e`.x FOR EACH ROW SET @a = `d e`.f()",
+            "TRIGGER t BEFORE INSERT ON x",
+        ),
+    ],
+)
+def test_a_trigger_is_made_in_whatever_schema_there_is(text: str, here: str | None) -> None:
+    found = ddl.trigger_on(text)
+    assert found is not None
+    assert found == text if here is None else here in found
+    assert found.partition(" FOR EACH ROW")[2] == text.partition(" FOR EACH ROW")[2]
+    other = ddl.trigger_on(text, "o`ther")
+    assert other is not None
+    assert " ON `o``ther` FOR EACH ROW" in other.replace("-- then\n ", "")
+
+
+def test_a_trigger_whose_beginning_cannot_be_read_is_none() -> None:
+    assert ddl.trigger_on("CREATE TRIGGER t FOR EACH ROW SET @a = 1") is None

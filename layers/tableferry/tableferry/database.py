@@ -62,6 +62,7 @@ _NO_ROOM = {1021, 1114, 1878}
 _TOO_MANY_STATEMENTS = 1461
 _LOCKED = {1205, 1213}
 _ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
+_SYNTAX = 1064
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
 _LOGIN_REFUSED = {1045, 1698}
 
@@ -142,6 +143,13 @@ def foreseen(error: Exception) -> bool:
         _OPTION,
         _TOO_MANY_STATEMENTS,
     }
+
+
+def why_refused(error: pymysql.err.MySQLError) -> str:
+    """That the server refused a step, in its own words, but for those of a syntax error, which quote the statement."""
+    code = error_code(error)
+    words = f": {str(error.args[1]).rstrip('.')}" if len(error.args) > 1 and code != _SYNTAX else ""
+    return f"The server refused a step of it (error {code}{words})."
 
 
 @contextmanager

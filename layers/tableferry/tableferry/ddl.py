@@ -17,11 +17,12 @@ _NAMED_CHECK = re.compile(r"  CONSTRAINT `((?:[^`]|``)+)` CHECK ")
 _COLUMN_COLLATION = re.compile(r"^(  `(?:[^`]|``)+` [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
 _TABLE_COLLATION = re.compile(r"^\).* COLLATE=(\w+)")
 _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
-_DEFINER = re.compile(r"^CREATE DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? ")  # a user or, on MariaDB, a role
+_BY = r"DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? "  # a user or, on MariaDB, a role
+_DEFINER = re.compile(f"^CREATE {_BY}")
 _NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[^\s`\".()]+)"
 _GAP = r"(?:\s|/\*.*?\*/|(?:#|-- )[^\n]*\n)+"
 _TRIGGER = re.compile(
-    rf"^(CREATE (?:DEFINER=\S+? )?TRIGGER{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?)(?:{_NAME}\s*\.\s*)?"
+    rf"^(CREATE (?:{_BY})?TRIGGER{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?)(?:{_NAME}\s*\.\s*)?"
     rf"({_NAME}{_GAP}(?:BEFORE|AFTER){_GAP}.*?{_GAP}ON{_GAP})(?:{_NAME}\s*\.\s*)?({_NAME})(?={_GAP})",
     re.IGNORECASE | re.DOTALL,
 )

@@ -168,14 +168,14 @@ class InUse(Conflict):
 
 
 class HalfExchanged(TableferryError):
-    """Tables stayed in use in the middle of an exchange, which the next call finishes or takes back."""
+    """An exchange that met an error could not be taken back at once; the next call finishes it or takes it back."""
 
     retry_after = 60
 
-    def __init__(self) -> None:
+    def __init__(self, why: str) -> None:
         super().__init__(
-            "The tables came into use by other sessions in the middle of the exchange, so that triggers of theirs could not "
-            "be made again yet. The next restore, undo or accept, or the schedule, finishes it or takes it back."
+            "The exchange stopped in its middle and could not be taken back at once: triggers and foreign keys of these tables "
+            f"may be missing. The next restore, undo or accept, or the schedule, finishes it or takes it back. {why}"
         )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pymysql
 
 from tableferry import current, fits, orphans, privileges, record, triggers
-from tableferry.database import Connection, error_code, foreseen, is_mariadb
+from tableferry.database import Connection, foreseen, is_mariadb, why_refused
 from tableferry.errors import ChangedMeanwhile, Conflict, Finding, HalfExchanged, InUse
 from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
@@ -18,7 +18,6 @@ from tableferry.swap import Move, as_if_swapped, followers, happened, is_there, 
 from tableferry.tables import ForeignKey, quote
 
 _TRIES = 4
-_SYNTAX = 1064
 _KEPT_KEY = "Change that table back first, or accept the restore to end it as it is."
 
 
@@ -202,7 +201,9 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
             if isinstance(error, HalfExchanged):
                 raise InUse(STAYED_IN_USE) from error
             if isinstance(error, pymysql.err.MySQLError) and not foreseen(error):
-                raise Conflict(_step_refused(error)) from error
+                raise Conflict(
+                    f"{why_refused(error)} All was put back as it was: change what it names, and try again."
+                ) from error
         raise
     return record.finished(store, under_way, way.after, way.kept(under_way), notes)
 
@@ -232,16 +233,6 @@ def _orphaned(connection: Connection, settled: Restore, way: Way) -> list[str]:
     """
     keys = [*settled.following, *(key for move in way.moves(settled) for key in move.keys)]
     return orphans.refuse(connection, [key for key in keys if is_there(connection, key)], allowed=True)
-
-
-def _step_refused(error: pymysql.err.MySQLError) -> str:
-    """What is said of an error that nobody looks for: the server's words, but for those that quote a statement."""
-    code = error_code(error)
-    why = f": {error.args[1]}" if len(error.args) > 1 and code != _SYNTAX else ""
-    return (
-        f"The server refused a step of the exchange (error {code}{why}), so all was put back as it was. Change what it "
-        "names, and try again."
-    )
 
 
 def _refuse_without_parent(moves: Sequence[Move], pointing: Sequence[ForeignKey]) -> None:

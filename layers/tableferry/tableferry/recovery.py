@@ -17,7 +17,7 @@ from typing import Any
 import pymysql
 
 from tableferry import catalog, ddl, epoch, exchange, ledger, record
-from tableferry.database import Connection, Database, error_code, execute, is_mariadb, rows
+from tableferry.database import Connection, Database, error_code, execute, is_mariadb, rows, why_refused
 from tableferry.errors import (
     Conflict,
     Finding,
@@ -28,7 +28,6 @@ from tableferry.errors import (
     RestoreUnderWay,
     StillReferenced,
     StoreUnavailable,
-    TableferryError,
 )
 from tableferry.exchange import BACK, FORTH, was_done
 from tableferry.identity import is_id
@@ -215,9 +214,7 @@ def _give_up(connection: Connection, store: Store, found: Restore, error: Except
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TableferryError):
-        return str(error)
-    return f"The server refused a step of it (error {error_code(error)}); the log of the server may say more."
+    return why_refused(error) if isinstance(error, pymysql.err.MySQLError) else str(error)
 
 
 def abandon(database: Database, store: Store, holder: Connection, begun: Restore) -> Restore:

@@ -7,14 +7,15 @@ follow the table they point at into its new schema; they are dropped and added a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pymysql
 
 from tableferry import catalog, ddl, epoch, fits, triggers
-from tableferry.database import Connection, error_code, execute, is_mariadb
-from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged, InUse
+from tableferry.database import Connection, error_code, execute, foreseen, is_mariadb, why_refused
+from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged
 from tableferry.patience import patiently
 from tableferry.tables import ForeignKey, Trigger, qualified, quote
 
@@ -120,7 +121,7 @@ def trade(connection: Connection, moves: Sequence[Move], following: Sequence[For
 
     Raises:
         InUse: the tables stayed in use; nothing has changed.
-        HalfExchanged: they did so once triggers had been dropped.
+        HalfExchanged: triggers were dropped, and cannot be made again at this moment.
         ChangedMeanwhile: tables or triggers are not what the moves say any more; no table was exchanged.
         Conflict: a name that a table's trigger or check needs is another table's.
     """
@@ -138,7 +139,8 @@ def trade(connection: Connection, moves: Sequence[Move], following: Sequence[For
             waiting = _rename_locked(connection, moves, waiting)
         except BaseException:
             if connection.open and not happened(connection, moves):
-                _make_triggers(connection, [move.reversed() for move in moves])
+                with _going_on_later():
+                    _make_triggers(connection, [move.reversed() for move in moves])
             raise
         return _make_triggers(connection, moves) if waiting else []
     finally:
@@ -152,10 +154,10 @@ def put_back(
     """Have all as it was before a trade that met the error, or before what followed it did.
 
     Raises:
-        HalfExchanged: the tables stayed in use; ``put_right`` has to come after it.
+        HalfExchanged: that could not be; ``put_right`` has to come after it.
     """
     execute(connection, "UNLOCK TABLES")  # the error may have been that of the unlocking
-    try:
+    with _going_on_later():
         if moves and happened(connection, moves):
             put_right(connection, moves, following)
             return
@@ -163,8 +165,19 @@ def put_back(
         epoch.settle(connection, back)
         if isinstance(error, HalfExchanged):  # else none was dropped, or all are there again
             _make_triggers(connection, back)
-    except InUse as again:
-        raise HalfExchanged from again
+
+
+@contextmanager
+def _going_on_later() -> Iterator[None]:
+    """Raise HalfExchanged for what keeps triggers from being made again, or tables from being put back, at this moment."""
+    try:
+        yield
+    except Conflict as error:
+        raise HalfExchanged(str(error)) from error
+    except pymysql.err.MySQLError as error:
+        if foreseen(error):
+            raise
+        raise HalfExchanged(why_refused(error)) from error
 
 
 def put_right(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> None:
@@ -182,15 +195,8 @@ def put_right(connection: Connection, moves: Sequence[Move], following: Sequence
 
 
 def _make_triggers(connection: Connection, moves: Sequence[Move]) -> list[str]:
-    """Make the triggers of the tables that came; returns notes. Whoever has dropped some has to have them made again.
-
-    Raises:
-        HalfExchanged: a table stayed in use.
-    """
-    try:
-        return [note for move in moves for note in triggers.make(connection, move.live, move.name, move.triggers)]
-    except InUse as error:
-        raise HalfExchanged from error
+    """Make the triggers of the tables that came; returns notes."""
+    return [note for move in moves for note in triggers.make(connection, move.live, move.name, move.triggers)]
 
 
 def _rename_locked(connection: Connection, moves: Sequence[Move], locked: bool) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pymysql
 
 from tableferry import catalog, ddl
-from tableferry.database import Connection, error_code, execute, rows
+from tableferry.database import Connection, error_code, execute, foreseen, rows, why_refused
 from tableferry.errors import Conflict, Finding
 from tableferry.patience import patiently
 from tableferry.session import Mode
@@ -21,7 +21,6 @@ _COPY = f"{OWN_PREFIX}copy_trigger"  # no restored table has such a name
 _TRIGGER_EXISTS = 1359
 _NOT_TRUSTED = 1419
 _MAY_NOT_SET_DEFINER = {1227, 4254}
-_OF_THE_SESSION = 2000  # and beyond, up to 2999: the connection's own errors, not the server's
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +34,9 @@ class Wanted:
     """What to do where one cannot be had."""
 
 
-OF_THE_BACKUP = "Mend that, or restore `into` another name, which leaves triggers out."
-OF_THE_LIVE = "An undo could not bring it back: mend that, or drop the trigger first."
-OF_THE_KEPT = "Mend that, in the table that was kept if it is the cause, and undo again."
+OF_THE_BACKUP = "Mend what it names, or restore `into` another name, which leaves triggers out."
+OF_THE_LIVE = "An undo could not bring it back: mend what it names, or drop the trigger first."
+OF_THE_KEPT = "Mend what it names, in the table that was kept if it is the cause, and undo again."
 
 
 def look(connection: Connection, schema: str, wanted: Sequence[Wanted]) -> list[Finding]:
@@ -51,11 +50,11 @@ def _tried(connection: Connection, schema: str, wanted: Wanted) -> Iterator[Find
             text = ddl.trigger_on(trigger.definition, _COPY)
             try:
                 if text is None:
-                    yield _finding(wanted, trigger, "its text begins in a way that is not known here")
+                    yield _finding(wanted, trigger, "Its text begins in a way that is not known here.")
                 else:
                     _make(connection, trigger, text)
             except pymysql.err.MySQLError as error:
-                if error_code(error) // 1000 == _OF_THE_SESSION // 1000:
+                if foreseen(error):
                     raise
                 yield _finding(wanted, trigger, _why(error))
 
@@ -63,17 +62,17 @@ def _tried(connection: Connection, schema: str, wanted: Wanted) -> Iterator[Find
 def _why(error: pymysql.err.MySQLError) -> str:
     if error_code(error) == _NOT_TRUSTED:
         return (
-            "the server keeps a binary log and has log_bin_trust_function_creators off. Set it to 1 (on RDS in the "
-            "parameter group)"
+            "The server keeps a binary log and has log_bin_trust_function_creators off: set it to 1 (on RDS in the parameter "
+            "group)."
         )
-    return f"{str(error.args[-1]).rstrip('.')} (error {error_code(error)})"
+    return why_refused(error)
 
 
 def _finding(wanted: Wanted, trigger: Trigger, why: str) -> Finding:
     return Finding(
         "triggers",
         wanted.table,
-        f"Trigger {trigger.name!r} of table {wanted.table!r} could not be made again: {why}. {wanted.advice}",
+        f"Trigger {trigger.name!r} of table {wanted.table!r} could not be made again. {why} {wanted.advice}",
     )
 
 
