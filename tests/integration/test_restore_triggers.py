@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -186,6 +186,26 @@ def test_a_trigger_keeps_the_collation_in_which_it_was_made(table: Database) -> 
     assert rows(table, "SELECT said FROM t WHERE id = 2") == [("differ",)]
     assert post(f"/restores/{done['id']}/undo").status == 200
     assert standing(table) == before
+
+
+def test_a_trigger_with_other_letters_in_another_character_set_does_the_same(table: Database) -> None:
+    run(table, "ALTER TABLE t ADD COLUMN said VARCHAR(9) CHARACTER SET utf8mb4")
+    with verbs.cursor(table) as cursor:
+        cursor.execute("SET NAMES latin1 COLLATE latin1_german2_ci")  # to which ue is as ü
+        made = (
+            "CREATE TRIGGER trg BEFORE INSERT ON t FOR EACH ROW"
+            " SET NEW.said = CONCAT(IF('ü' = 'ue', 'same ', 'differ '), 'ü')"
+        )
+        cursor.execute(cast("Any", made.encode("latin1")))  # the driver takes bytes, its stubs do not
+    backup()
+    done = restore()
+    run(table, "INSERT INTO t (id) VALUES (2)")
+    assert post(f"/restores/{done['id']}/undo").status == 200
+    run(table, "INSERT INTO t (id) VALUES (3)")
+    assert rows(table, f"SELECT said FROM `{get('/restores').json['restores'][0]['kept']}`.t WHERE id = 2") == [
+        ("same ü",)
+    ]
+    assert rows(table, "SELECT said FROM t WHERE id = 3") == [("same ü",)]
 
 
 # Others who use the tables at the worst moment.
