@@ -29,10 +29,10 @@ status: setup ## what runs, and where
 demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
-test: setup ## every test, the long searches and fault loops by a sample
-	@$(PY) -m pytest $(IN_PARALLEL) $(TESTS)
+test: setup ## the tests, what takes long by a sample; TURN=number for some more of it
+	@TURN=$(TURN) $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
-test-thorough: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it, TESTS="-m thorough" for what make test leaves out
+test-thorough: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it
 	@THOROUGH=1 $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
@@ -70,7 +70,7 @@ sam-down: ## stop it, and all its containers
 sam-load: setup ## be S3's event there for an upload: make sam-load KEY=uploads/table/file
 	@$(PY) -m local.sam load "$(KEY)"
 
-sam-test: setup ## every test that needs `sam local`: the API, a file's load, every event (Docker)
+sam-test: setup ## the tests that need `sam local`: the API, a file's load, events by a sample (Docker); THOROUGH=1 for all
 	@$(PY) -m pytest tests/sam -o timeout=900 --durations=5
 
 lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything

@@ -15,7 +15,7 @@ from local import s3 as emulator
 from local.matrix_results import NOT_APPLICABLE
 from local.state import State
 from tests import stack
-from tests.effort import THOROUGH
+from tests.effort import THOROUGH, chosen
 from tests.support import Database, Runtime, Server, any_server, clean_environment, running
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: takes long; run by `make test-thorough`, which sets THOROUGH=1")
+    config.addinivalue_line("markers", "by_turns: takes seconds; a run with TURN=number takes one in twenty")
+    config.addinivalue_line("markers", "sample(cases): so many cases are in each run, the others come by turns")
     config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
     GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
     servers, workers = len(GIVEN.get("DATABASE_URL", "").split()), config.getoption("numprocesses", None) or 1
@@ -59,9 +61,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Each fixture here is a way to the server that DATABASE_URL names.
     """
-    if not THOROUGH and (long := [item for item in items if item.get_closest_marker("thorough")]):
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    if not THOROUGH:
+        taken = set(wanted := chosen(items))
+        if left_out := [item for item in items if item not in taken]:
+            config.hook.pytest_deselected(items=left_out)
+        items[:] = wanted
     for item in items:
         if {"server", "runtime", "stubs", "world"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")

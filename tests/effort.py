@@ -1,6 +1,8 @@
 """How much a run of the tests takes upon itself: a sample, which `make test` does, or all of it (`make test-thorough`)."""
 
 import os
+import zlib
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -9,16 +11,53 @@ import pytest
 T = TypeVar("T")
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
+TURN = int(os.environ["TURN"]) if os.environ.get("TURN") else None
+TURNS = 20
 
 thorough = pytest.mark.thorough
-"""A test that takes too long for every run: `make test` leaves it out."""
+"""A test that takes minutes, or needs all examples: only `make test-thorough` runs it."""
+
+by_turns = pytest.mark.by_turns
+"""A test that takes seconds: a run that is told its ``TURN``, as CI's is, takes one in twenty of these, the next run others."""
 
 
-def effort(sample: int, all_of_it: int) -> int:
+def sample(cases: int) -> pytest.MarkDecorator:
+    """So many of a test's cases are in every run, from all over their list; the others come by turns."""
+    return pytest.mark.sample(cases)
+
+
+def effort(few: int, all_of_it: int) -> int:
     """How many examples, points or turns."""
-    return all_of_it if THOROUGH else sample
+    return all_of_it if THOROUGH else few
 
 
 def one_in(every: int, cases: Sequence[T], first: int = 0) -> list[T]:
     """All the cases, or one in so many from the first on."""
     return list(cases) if THOROUGH else list(cases[first::every])
+
+
+def chosen(items: Sequence[pytest.Item], turn: int | None = TURN) -> list[pytest.Item]:
+    """The tests of a run that is not thorough, in their order; without a turn, none of those that come by turns."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        cases[item.nodeid.partition("[")[0]].append(item)
+    return [
+        item
+        for item in items
+        if not item.get_closest_marker("thorough")
+        and (_in_every_run(item, cases[item.nodeid.partition("[")[0]]) or _has_its_turn(item, turn))
+    ]
+
+
+def _in_every_run(item: pytest.Item, cases: Sequence[pytest.Item]) -> bool:
+    if item.get_closest_marker("by_turns"):
+        return False
+    if (marked := item.get_closest_marker("sample")) is None:
+        return True
+    wanted: int = min(marked.args[0], len(cases))
+    place = cases.index(item)
+    return place * wanted // len(cases) != (place - 1) * wanted // len(cases)
+
+
+def _has_its_turn(item: pytest.Item, turn: int | None) -> bool:
+    return turn is not None and zlib.crc32(item.nodeid.encode()) % TURNS == turn % TURNS

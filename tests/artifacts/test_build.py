@@ -20,7 +20,7 @@ from local.lock import LAYER
 from local.state import ROOT
 from tableferry import native
 from tests.artifacts import elf
-from tests.effort import thorough
+from tests.effort import by_turns, thorough
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "UploadsFunction", "BackupFunction", "RestoreFunction")
@@ -120,6 +120,7 @@ def modules(file: Path) -> Iterator[str]:
             yield node.module
 
 
+@by_turns
 def test_the_template_is_valid() -> None:
     done = run(SAM, "validate", "--lint")
     assert done.returncode == 0, done.stdout + done.stderr

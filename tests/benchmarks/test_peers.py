@@ -29,7 +29,7 @@ from local.peers_place import Place, place_on
 from local.peers_tables import Made
 from local.peers_turns import Measured, Result
 from local.peers_ways import Way, ways
-from tests.effort import thorough
+from tests.effort import by_turns, thorough
 from tests.support import Database, Server, embedded_only
 
 TABLE = peers_tables.MIXED.scaled(0.002)
@@ -83,6 +83,7 @@ def test_every_way_that_is_here_is_measured_and_what_is_missing_says_so(place: P
 
 
 @embedded_only
+@by_turns
 def test_a_server_of_our_own_has_written_all_before_the_turns_and_keeps_no_logs_after_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,6 +155,7 @@ def test_half_of_what_a_way_back_needs_is_not_what_it_tries_again_with(place: Pl
     assert (found, len(result.costs), result.failed) == ([[], []], 2, "")
 
 
+@by_turns
 def test_a_table_has_turns_of_its_own_unless_others_are_asked_for(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

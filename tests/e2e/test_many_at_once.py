@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.e2e.api import Api
-from tests.effort import effort
+from tests.effort import by_turns, effort
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ MANY = effort(20, 50)
 
 
 @pytest.mark.usefixtures("parents")
+@by_turns
 def test_of_many_backups_at_once_each_is_done_or_refused_with_nothing_made(
     api: Api, store: "S3Client", env: "Mapping[str, str]"
 ) -> None:

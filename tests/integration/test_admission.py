@@ -12,6 +12,7 @@ from tableferry.errors import TooManyJobs
 from tableferry.identity import new_id
 from tableferry.jobs import Job, Kind
 from tableferry.models import BackupRequest, RestoreRequest
+from tests.effort import by_turns
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json
 from tests.integration.test_jobs import ago, deliver, loaded, queued, rewrite
@@ -53,6 +54,7 @@ def refused(answer: Answer) -> Json:
     return problem
 
 
+@by_turns
 def test_of_fifty_requests_at_once_so_many_are_let_in_as_can_be_done_and_the_others_make_nothing(
     loaded: Database,
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tableferry.store import Store
-from tests.effort import effort
+from tests.effort import by_turns, effort
 from tests.integration.any_file import Made, cases
 from tests.integration.lambdas import Json, counts
 from tests.integration.oracle import AUTOMATIC, Expected, expected, half_a_header
@@ -123,6 +123,7 @@ def test_every_record_is_in_the_table_as_it_says_or_in_the_rejects(
 @settings(hunt, max_examples=EXAMPLES // 2)
 @given(case=cases(), compress=st.sampled_from([gzip.compress, zstd.compress]))
 @pytest.mark.usefixtures("small_blocks")
+@by_turns
 def test_a_file_in_many_blocks_and_compressed_is_its_table_and_its_rejects(
     database: Database, uploads: Uploads, case: tuple[Made, bytes], compress: Callable[[bytes], bytes]
 ) -> None:
@@ -155,6 +156,7 @@ def same(outcome: Outcome) -> tuple[Any, ...]:
 pieces = st.lists(st.sampled_from([1, 2, 3, 7, 64, 1000, 4096, 65536, 262144]), min_size=1, max_size=4)
 
 
+@by_turns
 def test_neither_blocks_nor_pieces_change_the_table_or_the_rejects(
     database: Database, uploads: Uploads, request: pytest.FixtureRequest
 ) -> None:

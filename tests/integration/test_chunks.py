@@ -12,6 +12,7 @@ from tableferry import backup as backup_module
 from tableferry import catalog, chunks, loader
 from tableferry.database import Database as Source
 from tableferry.settings import Settings
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, manifest_of
@@ -72,6 +73,7 @@ KEYS: dict[str, tuple[str, list[int]]] = {
 
 
 @pytest.mark.parametrize("name", KEYS)
+@sample(2)
 def test_ranges_are_about_equal_however_uneven_the_keys_are(database: Database, name: str) -> None:
     kind, keys = KEYS[name]
     make(database, f"id {kind} PRIMARY KEY, name VARCHAR(60)", rows_of(*keys))
@@ -125,6 +127,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("name", WHOLE)
+@sample(3)
 def test_every_row_comes_back_once_whatever_the_key(database: Database, name: str) -> None:
     definition, given = WHOLE[name]
     make(database, definition, given)  # type: ignore[arg-type]

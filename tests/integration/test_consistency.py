@@ -13,7 +13,7 @@ import pytest
 
 from tableferry import archive, snapshot
 from tableferry import backup as backup_module
-from tests.effort import effort
+from tests.effort import by_turns, effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, get, manifest_of, objects, post
@@ -110,6 +110,7 @@ def many_sums(accounts: Database) -> set[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@by_turns
 def test_the_money_adds_up_in_every_one_of_many_backups(
     accounts: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -145,6 +146,7 @@ def two_kinds(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@by_turns
 def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
     two_kinds: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -267,6 +269,7 @@ MOMENTS = [before_the_snapshot, between_the_moment_and_the_hold, behind_the_last
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("change", CHANGES)
+@sample(8)
 def test_a_definition_that_changes_meanwhile_is_an_error_whenever_it_does(
     jobs: Database, monkeypatch: pytest.MonkeyPatch, change: str, moment: Callable[..., None]
 ) -> None:
@@ -278,6 +281,7 @@ def test_a_definition_that_changes_meanwhile_is_an_error_whenever_it_does(
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("change", [*CHANGES, "TRUNCATE TABLE jobs"])
+@sample(3)
 def test_a_definition_cannot_change_while_the_snapshot_holds_it(
     jobs: Database, monkeypatch: pytest.MonkeyPatch, change: str, workers: int
 ) -> None:

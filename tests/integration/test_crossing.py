@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.state import State
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, post, restore, rows, run
@@ -167,6 +168,7 @@ def statement(name: str) -> str:
 
 @pytest.mark.parametrize("name", DEFINITIONS)
 @pytest.mark.parametrize(("home", "abroad"), [(MYSQL, MARIADB), (MARIADB, MYSQL)])
+@sample(2)
 def test_a_definition_comes_over_and_back(enter: Enter, home: str, abroad: str, name: str) -> None:
     first = enter(home)
     run(first, statement(name))
@@ -227,6 +229,7 @@ def test_tables_come_over_with_foreign_keys_and_triggers(enter: Enter, home: str
         (MYSQL, MARIADB, "a int, b varbinary(9) DEFAULT 0xff", "Column 'b' of table 't' has a default"),
     ],
 )  # fmt: skip
+@sample(9)
 def test_what_cannot_cross_is_refused_by_name_and_nothing_is_changed(
     enter: Enter, home: str, abroad: str, columns: str, named: str
 ) -> None:
@@ -269,6 +272,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x1FFFF),
     comment=texts.filter(lambda text: "\0" not in text and all(c < "\uffff" for c in text)),
 )  # fmt: skip
 @pytest.mark.parametrize(("home", "abroad"), [(MYSQL, MARIADB), (MARIADB, MYSQL)])
+@by_turns
 def test_whatever_rows_and_comments_there_are_come_over_and_back(
     enter: Enter, home: str, abroad: str, data: list[tuple[object, ...]], comment: str
 ) -> None:

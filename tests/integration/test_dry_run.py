@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tableferry import fits, infile, loader, manifest, record, recovery, rehearsal, scratch, shadow
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_preflight import Admin, admin, loaded, refused, setting
@@ -80,6 +81,7 @@ def test_rows_of_the_backup_whose_parents_are_gone_by_now(loaded: Database) -> N
         ),
     ],
 )
+@sample(1)
 def test_a_foreign_key_made_since_that_does_not_fit_the_restored_parent(
     loaded: Database, change: str, key: str, why: str
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_foreign_key_made_since_a_restore_that_does_not_fit_the_old_parent_sto
         ("ALTER TABLE departments PARTITION BY HASH (id) PARTITIONS 2", "partitioned"),
     ],
 )
+@sample(1)
 def test_a_foreign_key_of_a_kept_table_that_does_not_fit_its_parent_any_more_stops_an_undo(
     loaded: Database, change: str, why: str
 ) -> None:
@@ -162,6 +165,7 @@ def test_a_foreign_key_made_while_a_restore_builds_that_does_not_fit_stops_it(
 
 
 @pytest.mark.parametrize("name", ["sql_require_primary_key", "sql_generate_invisible_primary_key"])
+@sample(1)
 def test_a_server_that_wants_primary_keys_is_named_unless_the_user_may_set_it_otherwise(
     loaded: Database,
     admin: Admin,
@@ -187,6 +191,7 @@ def test_a_server_that_wants_primary_keys_is_named_unless_the_user_may_set_it_ot
 
 
 @pytest.mark.parametrize("which", ["the tables' own", "a child's"])
+@sample(1)
 def test_a_database_that_is_read_only_is_said_before_and_an_undo_of_before_waits_for_it(
     loaded: Database, admin: Admin, which: str
 ) -> None:
@@ -246,6 +251,7 @@ def test_a_foreign_key_between_tables_of_the_backup_that_the_server_does_not_tak
 
 
 @pytest.mark.parametrize("may", [True, False])
+@sample(1)
 def test_foreign_keys_to_keys_that_are_not_unique_come_back_where_the_user_may_set_that(
     loaded: Database, admin: Admin, monkeypatch: pytest.MonkeyPatch, may: bool
 ) -> None:
@@ -285,6 +291,7 @@ def test_a_name_that_another_table_has_is_refused_unless_it_is_to_be_replaced(lo
 
 
 @pytest.mark.parametrize("into", ["beside", "x" * 64])
+@sample(1)
 def test_a_foreign_key_of_a_table_that_had_the_other_name_before_is_in_the_way(loaded: Database, into: str) -> None:
     backup("hired_employees")
     wanted: dict[str, Any] = {"into": {"hired_employees": into}}
@@ -297,6 +304,7 @@ def test_a_foreign_key_of_a_table_that_had_the_other_name_before_is_in_the_way(l
 
 
 @pytest.mark.parametrize("into", ["beside", "x" * 64])
+@sample(1)
 def test_a_check_whose_name_another_table_has_is_in_the_way_of_a_table_by_another_name(
     database: Database, bucket: str, into: str
 ) -> None:

@@ -23,6 +23,7 @@ from tableferry.identity import new_id
 from tableferry.shadow import Place
 from tableferry.signing import Keys
 from tableferry.store import Store
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.conftest import KEYS, SIGNING_KEY
 from tests.integration.lambdas import Json, created, invoke, request
@@ -183,6 +184,7 @@ def test_an_id_that_would_name_another_restores_schema_is_none(loaded: Database,
 
 
 @pytest.mark.parametrize("state", ["failed", "accepted", "running", "swapping", "undoing", "undone"])
+@sample(2)
 def test_a_forged_record_drops_and_moves_nothing(loaded: Database, forger: Forger, state: str) -> None:
     backup("jobs")
     run(loaded, "UPDATE jobs SET job = 'of today'")
@@ -545,6 +547,7 @@ def test_forged_marks_keep_no_waiting_load_from_its_next_try(
     assert second.id in [one for _ in range(4) for one in later.go_on(store, now + timedelta(seconds=5))]
 
 
+@by_turns
 def test_an_object_too_large_to_be_one_of_ours_is_not_read_to_its_end(
     loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -560,6 +563,7 @@ def test_an_object_too_large_to_be_one_of_ours_is_not_read_to_its_end(
     assert len(verbs.store().get(f"restores/{made['id']}.json", 10)[0]) == 11
 
 
+@by_turns
 def test_forged_jobs_hide_no_job_and_forged_folders_no_backup(
     loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

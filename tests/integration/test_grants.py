@@ -21,6 +21,7 @@ from tableferry.privileges import may
 from tableferry.settings import database_address
 from tableferry.snapshot import open_snapshot
 from tableferry.tables import quote
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json, invoke, request
 from tests.integration.uploads import Uploads
@@ -169,6 +170,7 @@ def test_with_the_privileges_that_are_documented_all_goes(user: User, journey: J
 
 
 @pytest.mark.parametrize(("privilege", "on"), NEEDED)
+@sample(2)
 def test_without_one_of_them_a_step_is_refused_nothing_is_lost_and_with_it_all_goes_on(
     user: User, journey: Journey, mysql: bool, privilege: str, on: str
 ) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from functions.restore.app import handler
 from tableferry.columns import Codec
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import invoke
 from tests.integration.verbs import backup, get, manifest_of, post, restore
@@ -48,6 +49,7 @@ def test_documents_that_came_as_text_are_exact(documents: Database) -> None:
 
 
 @pytest.mark.parametrize("value", INEXACT.values(), ids=INEXACT.keys())
+@sample(3)
 def test_what_no_text_gives_back_is_counted_refused_and_restored_if_it_is_asked_for(
     documents: Database, value: str
 ) -> None:

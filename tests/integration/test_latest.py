@@ -13,7 +13,7 @@ from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from tableferry import api, manifest
 from tableferry.identity import new_id
-from tests.effort import effort
+from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import invoke
 from tests.integration.test_trust import signature
@@ -78,6 +78,7 @@ def test_what_an_earlier_version_wrote_is_taken_for_all_tables(loaded: Database)
 @pytest.mark.parametrize(
     "body", [b"", b"{", b'{"manifest": {"version": 1}, "signature": "x"}', b"[" * 100_000, b"[" * (65 * 1024 * 1024)]
 )
+@sample(2)
 def test_a_forged_key_blocks_nothing(loaded: Database, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     counted: list[Any] = []
     real = api.count

@@ -11,6 +11,7 @@ from tableferry.blockwriter import BlockWriter
 from tableferry.database import Connection
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tableferry.store import Store
+from tests.effort import sample
 from tests.integration.lambdas import counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database, Server, connect
@@ -51,6 +52,7 @@ def killer(server: Server) -> Iterator[Any]:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("where", ["conclude", "write"])
 @pytest.mark.parametrize("block", [1, 3, 6])
+@sample(3)
 def test_a_load_killed_between_blocks_goes_on_after_the_last_one(
     database: Database, uploads: Uploads, killer: Any, monkeypatch: pytest.MonkeyPatch, where: str, block: int
 ) -> None:

@@ -30,7 +30,7 @@ from local import s3 as emulator
 from local.state import State
 from tableferry import load, signed
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
-from tests.effort import THOROUGH, effort, thorough
+from tests.effort import THOROUGH, by_turns, effort, sample, thorough
 from tests.integration import counted_s3, packet_proxy, verbs
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, request
@@ -280,6 +280,7 @@ def at_request(
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.LAST])
+@by_turns
 def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, fate: Fate
 ) -> None:
@@ -294,6 +295,7 @@ def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before", "after"])
+@sample(1)
 def test_a_load_killed_at_any_request_to_s3_is_once_in_the_table(
     world: World, counted: Counted, functions: Functions, answered: bool
 ) -> None:
@@ -396,6 +398,7 @@ BREAKS: dict[str, Callable[[int], Chooses]] = {
 
 
 @pytest.mark.parametrize("breaks", BREAKS.values(), ids=list(BREAKS))
+@sample(1)
 def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, breaks: Callable[[int], Chooses]
 ) -> None:
@@ -411,6 +414,7 @@ def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.HALVED, Fate.LAST])
 @pytest.mark.parametrize("from_client", [True, False], ids=["client", "server"])
+@sample(2)
 def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, from_client: bool, fate: Fate
 ) -> None:
@@ -467,6 +471,7 @@ def kill(server: Server, session: int) -> None:
         cursor.execute(f"KILL {session}")
 
 
+@by_turns
 def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, server: Server
 ) -> None:
@@ -539,6 +544,7 @@ FATES = {"503": UNAVAILABLE, "reset": RESET, "unanswered": UNANSWERED}
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "until the end"])
 @pytest.mark.parametrize("fate", FATES.values(), ids=list(FATES))
+@sample(2)
 def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch, fate: counted_s3.Fate, lasting: bool
 ) -> None:
@@ -577,6 +583,7 @@ def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
 
 
 @pytest.mark.parametrize(("processes", "threads"), [(2, 1), (5, 1), (20, 1), (2, 2), (4, 5)])
+@sample(3)
 def test_an_event_delivered_many_times_at_once_is_one_load(
     world: World, functions: Functions, processes: int, threads: int
 ) -> None:
@@ -622,6 +629,7 @@ def handed_over(uploads: Uploads) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("left", [0, 1, 1000, 30_000])
+@sample(1)
 def test_a_load_that_runs_out_of_time_at_any_look_at_the_clock_is_handed_over_until_it_is_done(
     world: World, left: int
 ) -> None:
@@ -676,6 +684,7 @@ LOCKS = {
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=list(LOCKS))
+@by_turns
 def test_a_load_that_meets_a_lock_that_is_not_given_up_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, lock: tuple[str, ...]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from backports import zstd
 
 from tableferry import blocks, csvfile
+from tests.effort import sample
 from tests.integration.lambdas import counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -70,6 +71,7 @@ def test_a_file_without_line_ends_is_failed_before_it_fills_the_memory(
         ("1,", "\\\n", "\n2,short\n", {"escape": "\\", "quote": "none"}),
     ],
 )
+@sample(1)
 def test_the_lines_of_a_long_text_are_one_row_and_none_of_another_shape(
     database: Database, uploads: Uploads, before: str, between: str, after: str, said: dict[str, str]
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.effort import one_in
+from tests.effort import by_turns, one_in, sample
 from tests.integration import verbs
 from tests.integration.verbs import backup, post, restore, table
 from tests.support import Database, Server, connect, not_applicable
@@ -38,6 +38,7 @@ def short_packet(server: Server, database: Database, packet: int) -> Iterator[in
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("kind", one_in(2, ["LONGBLOB", "LONGTEXT", "LONGTEXT CHARACTER SET ucs2", "JSON"]))
+@sample(1)
 def test_a_row_close_to_the_longest_packet_comes_back(database: Database, short_packet: int, kind: str) -> None:
     units = (short_packet - MIB) // (4 if "ucs2" in kind else 2)
     letters = f"REPEAT('ab', {units})"
@@ -54,6 +55,7 @@ def test_a_row_close_to_the_longest_packet_comes_back(database: Database, short_
 
 
 @pytest.mark.usefixtures("bucket")
+@by_turns
 def test_a_row_of_several_packets_comes_back(database: Database, packet: int) -> None:
     columns = [f"v{number}" for number in range(3)]
     value = f"REPEAT('x', {packet // 2})"
@@ -74,6 +76,7 @@ def test_a_row_of_several_packets_comes_back(database: Database, packet: int) ->
     "kind",
     ["LONGBLOB", "LONGTEXT CHARACTER SET utf8mb4", "LONGTEXT CHARACTER SET latin1", "LONGTEXT CHARACTER SET ucs2"],
 )
+@sample(1)
 def test_a_value_longer_than_a_packet_comes_back_or_is_refused_by_table_and_key(
     server: Server, database: Database, kind: str
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tableferry import native, shadow
 from tableferry.archive import Format
-from tests.effort import one_in
+from tests.effort import one_in, sample
 from tests.integration import verbs
 from tests.support import Database, Server, connect, not_applicable
 from tests.torture import carry
@@ -26,6 +26,7 @@ def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("bucket", "_no_library")
 @pytest.mark.parametrize("case", one_in(6, CASES), ids=lambda case: case.name)
+@sample(3)
 def test_a_table_comes_back_to_the_bit_where_nobody_compiled_the_library(database: Database, case: Case) -> None:
     if carry.server_of(database) not in case.servers:
         not_applicable(f"no {case.name}")
@@ -50,6 +51,7 @@ def test_a_backup_by_the_library_is_the_one_by_python(database: Database, monkey
 
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@sample(2)
 def test_a_table_comes_back_to_the_bit(database: Database, case: Case) -> None:
     if (server := carry.server_of(database)) not in case.servers:
         not_applicable(f"{server} has no {case.name}")

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from local import demo_sample, peers_tables
-from tests.effort import thorough
+from tests.effort import by_turns, sample, thorough
 from tests.integration import memory_process, verbs
 from tests.integration.memory_process import Peak
 from tests.support import Database
@@ -60,6 +60,7 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
     ],
     ids=lambda of: getattr(of, "name", None),
 )
+@sample(2)
 def test_memory_by_what_is_in_the_table_and_becomes_of_it(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: peers_tables.Made, form: str, most: int
 ) -> None:
@@ -83,6 +84,7 @@ def test_memory_of_a_process_that_stays_warm(database: Database, monkeypatch: py
 
 
 @pytest.mark.usefixtures("bucket")
+@by_turns
 def test_memory_of_rows_of_20_megabytes(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     longest = 20_000_000
     verbs.run(database, "CREATE TABLE t (id INT PRIMARY KEY, v LONGBLOB)")

@@ -8,6 +8,7 @@ from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
 from tableferry.tables import quote
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.lambdas import request, segment
 from tests.integration.verbs import backup, post, restore, table
@@ -38,6 +39,7 @@ def named(database: Database, bucket: str, request: pytest.FixtureRequest) -> tu
 
 
 @pytest.mark.parametrize("named", NAMES, indirect=True, ids=[repr(name)[:20] for name in NAMES])
+@sample(2)
 def test_a_name_of_any_kind_is_carried(named: tuple[Database, str, str]) -> None:
     database, name, child = named
     old = {one: table(database, one) for one in (name, child)}
@@ -59,6 +61,7 @@ def test_a_name_of_any_kind_is_carried(named: tuple[Database, str, str]) -> None
 
 
 @pytest.mark.parametrize("named", NAMES, indirect=True, ids=[repr(name)[:20] for name in NAMES])
+@sample(5)
 def test_a_table_comes_back_under_another_name_of_any_kind(named: tuple[Database, str, str]) -> None:
     database, name, _ = named
     backup(name)
@@ -68,6 +71,7 @@ def test_a_table_comes_back_under_another_name_of_any_kind(named: tuple[Database
 
 
 @pytest.mark.parametrize("other", ["Jobs", "jóbs"])
+@by_turns
 def test_tables_whose_names_differ_by_case_or_accents_are_restored_by_themselves(
     database: Database, bucket: str, other: str
 ) -> None:

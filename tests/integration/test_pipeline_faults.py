@@ -12,6 +12,7 @@ from tableferry.crew import crew
 from tableferry.database import Database as Source
 from tableferry.database import rows
 from tableferry.settings import database_address
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, post
 from tests.support import Database, Server, connect, not_applicable
@@ -114,6 +115,7 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
 
 @pytest.mark.parametrize("workers", ["1", "4"])
 @pytest.mark.parametrize(("module", "name"), [(secondary, "put_on"), (wire, "digest")])
+@sample(1)
 def test_a_connection_that_is_killed_while_others_wait_for_it_is_what_is_told(
     tables: Database, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, workers: str
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from functions.insert.app import handler
 from tableferry.values import dump
+from tests.effort import by_turns
 from tests.integration import oracle
 from tests.integration.lambdas import counts, request
 from tests.integration.uploads import Uploads
@@ -101,6 +102,7 @@ def in_order(rows: Any) -> list[Any]:
 @hunt
 @given(file=files | junk | st.tuples(files, junk, files).map("".join))
 @example(file="\r\r\n")
+@by_turns
 def test_what_is_in_the_table_and_the_rejects_are_the_file(
     database: Database, s3_client: "S3Client", bucket: str, file: str
 ) -> None:

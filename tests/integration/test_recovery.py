@@ -10,6 +10,7 @@ import pytest
 
 from functions.restore import app
 from tableferry import record
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import Json, invoke
@@ -104,6 +105,7 @@ def test_kept_tables_stay_until_accept_unless_a_setting_says_how_long(
 
 
 @pytest.mark.parametrize("next_call", ["undo", "accept"])
+@sample(1)
 def test_copies_that_a_killed_undo_had_made_to_try_keys_on_are_in_nobodys_way(
     loaded: Database, killer: Killer, next_call: str
 ) -> None:
@@ -152,6 +154,7 @@ def test_a_swap_that_died_and_cannot_be_finished_is_taken_back_and_keeps_what_wa
 
 
 @pytest.mark.parametrize("after_rename", [False, True])
+@by_turns
 def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_what_to_do(
     loaded: Database, killer: Killer, after_rename: bool
 ) -> None:

@@ -15,6 +15,7 @@ from tableferry.database import Database as Source
 from tableferry.refusals import is_a_rows_fault
 from tableferry.settings import parse_database_url
 from tableferry.tables import Table
+from tests.effort import sample
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.integration.uploads import Uploads
 from tests.support import Database, not_applicable
@@ -72,6 +73,7 @@ MYSQL: dict[str, Case] = {
 
 @pytest.mark.parametrize("case", [*BOTH, *MYSQL])
 @pytest.mark.parametrize("way", ["rows", "file"])
+@sample(9)
 def test_a_row_that_the_tables_own_rules_refuse_is_a_reject_with_the_servers_reason(
     database: Database, uploads: Uploads, case: str, way: str
 ) -> None:
@@ -173,6 +175,7 @@ def refused(connection: Connection, table: Table, code: int, state: str = "HY000
     [0, 168, 1020, 1021, 1030, 1037, 1040, 1041, 1044, 1045, 1053, 1114, 1135, 1142, 1143, 1153, 1205, 1213, 1226, 1227,
      1290, 1317, 1436, 1792, 1836, 1927, 1969, 2006, 2013, 2055, 3024, 3032, 3101, 3572, 4031],
 )  # fmt: skip
+@sample(18)
 def test_what_is_of_the_server_the_connection_or_the_transaction_is_no_rows_fault(
     connection: Connection, table: Table, code: int
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from functions.load.app import handler
 from tableferry.blockwriter import BlockWriter
 from tableferry.errors import DatabaseUnavailable
+from tests.effort import by_turns
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -108,6 +109,7 @@ def test_a_file_that_is_all_rejects_stops_early_unless_it_is_said_otherwise(
     assert (taken["state"], counts(taken)) == ("rejected", (12_500, 0, 0, 12_500, 0))
 
 
+@by_turns
 def test_a_file_that_becomes_too_many_times_its_size_is_refused(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(1000))")
     body = b"".join(b"%d,%s\n" % (n, b"x" * 990) for n in range(80_000))

@@ -19,6 +19,7 @@ from tableferry.database import Database as Source
 from tableferry.database import rows as query
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
 from tableferry.settings import database_address
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
 from tests.integration.lambdas import Json
@@ -69,6 +70,7 @@ def damage(database: Database) -> None:
     "tables",
     [["departments", "hired_employees", "jobs"], ["hired_employees"], ["departments"], ["departments", "jobs"]],
 )
+@sample(1)
 def test_tables_come_back_with_their_foreign_keys_in_force(loaded: Database, tables: list[str]) -> None:
     before = picture(loaded)
     made = backup()
@@ -715,6 +717,7 @@ def test_schemas_of_another_deployment_are_left_alone(loaded: Database, bucket: 
         run(loaded, f"DROP DATABASE {schema}")
 
 
+@by_turns
 def test_no_row_goes_in_without_a_trigger_while_tables_are_swapped(loaded: Database) -> None:
     """Before the swap with the old trigger, after it with the new one: on MySQL. MariaDB renames no locked tables."""
     if loaded.mariadb:

@@ -14,6 +14,7 @@ from local import database as embedded
 from local.s3 import S3
 from local.state import State
 from tableferry import loader, patience, shadow, swap
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
 from tests.integration.lambdas import invoke
@@ -43,6 +44,7 @@ def started(state: State, monkeypatch: pytest.MonkeyPatch, *options: str) -> tup
 
 
 @pytest.mark.parametrize("when", ["load", "_rename", "_repoint"])
+@sample(1)
 def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
         ("second PUT", "/restores/", "500"),
     ],
 )
+@sample(2)
 def test_s3_that_fails_changes_nothing_and_the_next_restore_works(
     loaded: Database, s3: S3, monkeypatch: pytest.MonkeyPatch, method: str, part: str, fault: Fault
 ) -> None:
@@ -146,6 +149,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@by_turns
 def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_room(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tableferry import exchange, record, session, shadow, snapshot
 from tableferry.session import AtMost, Mode
+from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.test_restore_around import admins
 from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, rows, run, table
@@ -57,6 +58,7 @@ MEANWHILE = {
 
 @pytest.mark.parametrize("what", MEANWHILE)
 @pytest.mark.parametrize("when", ["while it builds", "after the last look"])
+@sample(3)
 def test_what_is_made_on_the_live_table_meanwhile_comes_back_with_undo(
     loaded: Database, meanwhile: Callable[..., None], what: str, when: str
 ) -> None:
@@ -188,6 +190,7 @@ def test_a_view_that_is_made_meanwhile_in_the_place_of_a_table_is_named(
         ("ALTER TABLE hired_employees ADD COLUMN later INT", TRIGGER.format("later", "hired_employees")),
     ],
 )  # fmt: skip
+@sample(1)
 def test_undo_brings_the_old_table_back_whatever_was_done_to_the_restored_one(
     loaded: Database, statements: tuple[str, ...]
 ) -> None:
@@ -335,6 +338,7 @@ def test_a_table_that_became_one_without_transactions_is_replaced_and_put_back(
 
 
 @pytest.mark.parametrize("locked", ["jobs", "hired_employees"])
+@by_turns
 def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for_without_end(
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:

@@ -14,6 +14,7 @@ from functions.load.app import handler as load_handler
 from tableferry import database as database_module
 from tableferry import login, session, wire
 from tableferry.errors import TableferryError
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json, created, invoke, request
 from tests.integration.server_settings import REFUSED, Variable, administrator, left_out, set_so, variables
@@ -221,6 +222,7 @@ def test_every_variable_that_can_be_set_is_tried_or_left_out_for_a_reason(server
 
 
 @pytest.mark.parametrize("turn", range(4))
+@sample(1)
 def test_all_settings_together_change_nothing(
     server: Server, journey: Callable[..., Journey], usual: dict[str, Journey], turn: int
 ) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tableferry import frames
 from tableferry.csvfile import Line
+from tests.effort import sample
 from tests.integration.lambdas import counts
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -64,6 +65,7 @@ OTHERS: list[dict[str, str]] = [{"null": "\\N"}, {"delimiter": ";"}]
     ("kind", "dialect"),
     [*((kind, {}) for kind in ALL), *((kind, dialect) for dialect in OTHERS for kind in ("INT", "BIT(3)", *QUOTED))],
 )
+@sample(4)
 def test_a_line_sent_as_it_is_is_stored_as_one_that_was_checked(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, kind: str, dialect: dict[str, str]
 ) -> None:

@@ -19,6 +19,7 @@ from tableferry.identity import new_id
 from tableferry.manifest import Manifest
 from tableferry.settings import Settings
 from tableferry.signing import Keys
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import SAMPLE, backup, load_sample, objects, post
@@ -142,6 +143,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("damage", DAMAGES)
+@sample(3)
 def test_a_damaged_backup_is_refused_before_a_restore_touches_the_database(
     loaded: Database, built: list[object], damage: Callable[[Json], str], form: str
 ) -> None:
@@ -333,6 +335,7 @@ CONTRADICTIONS = [
 
 
 @pytest.mark.parametrize("edit", CONTRADICTIONS)
+@sample(3)
 def test_a_manifest_that_was_edited_is_refused_by_its_signature(
     loaded: Database, built: list[object], edit: Callable[[Json], None]
 ) -> None:
@@ -345,6 +348,7 @@ def test_a_manifest_that_was_edited_is_refused_by_its_signature(
 
 
 @pytest.mark.parametrize("edit", [edit for edit in CONTRADICTIONS if edit not in (without_chunks, another_digest)])
+@sample(2)
 def test_a_manifest_that_contradicts_itself_is_refused_whoever_signed_it(
     loaded: Database, built: list[object], edit: Callable[[Json], None]
 ) -> None:
@@ -372,6 +376,7 @@ def test_a_digest_that_is_not_the_rows_is_found_whoever_signed_it(loaded: Databa
 
 
 @pytest.mark.parametrize("version", [0, 3, "1", None])
+@sample(1)
 def test_a_manifest_of_another_version_is_refused(loaded: Database, built: list[object], version: object) -> None:
     made = backup()
     edited(made, lambda content: content.update(version=version))
@@ -393,6 +398,7 @@ def test_another_backups_manifest_is_refused_with_its_signature_and_all(loaded: 
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@sample(1)
 def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHUNK_BYTES", "5000000")
     made = manifest.read(verbs.store(), backup("hired_employees", form=form)["id"], Settings.from_env().signing_keys)

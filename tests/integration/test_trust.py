@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tableferry import ddl, manifest
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
 from tests.integration.lambdas import Json
@@ -107,6 +108,7 @@ def refused(database: Database, **wanted: object) -> Json:
 
 @pytest.mark.parametrize("gate", ["text", "outcome", "crossing"])
 @pytest.mark.parametrize("added", [added for _, added in ADDED], ids=[name for name, _ in ADDED])
+@sample(3)
 def test_what_does_more_than_define_is_refused_by_its_text_and_by_what_it_made(
     unsigned: Callable[..., None], database: Database, monkeypatch: pytest.MonkeyPatch, added: str, gate: str
 ) -> None:
@@ -127,6 +129,7 @@ def test_what_does_more_than_define_is_refused_by_its_text_and_by_what_it_made(
 
 
 @pytest.mark.parametrize("column", [column for _, column in COLUMNS], ids=[name for name, _ in COLUMNS])
+@sample(3)
 def test_a_column_that_does_something_is_refused(
     unsigned: Callable[..., None], database: Database, column: str
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_column_that_does_something_is_refused(
 @pytest.mark.parametrize(
     "engine", ["MEMORY", "MyISAM", "FEDERATED", "CONNECT", "CSV", "BLACKHOLE", "Aria", "SEQUENCE", "innodb2"]
 )
+@sample(3)
 def test_another_engine_is_refused(unsigned: Callable[..., None], database: Database, engine: str) -> None:
     unsigned(defines(lambda good: good.replace("InnoDB", engine)))
     refused(database)
@@ -150,6 +154,7 @@ def test_another_engine_is_refused(unsigned: Callable[..., None], database: Data
     ["CREATE TABLE t LIKE secret", "CREATE TABLE `t` LIKE `secret`", "CREATE OR REPLACE TABLE `secret` (\n  `a` int\n) ENGINE=InnoDB",
      "CREATE TABLE `t` (LIKE secret) ENGINE=InnoDB", "DROP TABLE secret", "", "CREATE TABLE `t` (\n) ENGINE=InnoDB"],
 )  # fmt: skip
+@sample(3)
 def test_what_is_no_definition_is_refused(unsigned: Callable[..., None], database: Database, text: str) -> None:
     unsigned(defines(lambda good: text))
     refused(database)
@@ -177,6 +182,7 @@ def _other_name(entry: Json) -> None:
 
 @pytest.mark.parametrize("change", [_less, _more, _other_kind, _other_width, _other_name])
 @pytest.mark.parametrize("signed", [False, True])
+@sample(2)
 def test_columns_that_are_not_those_of_the_definition_are_refused_by_name(
     unsigned: Callable[..., None], database: Database, change: Callable[[Json], None], signed: bool
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from functions.insert.app import handler
 from tableferry import characters, infile
 from tableferry.values import dump
+from tests.effort import sample
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.support import Database, not_applicable
 
@@ -80,6 +81,7 @@ CASES: dict[str, tuple[str, str, dict[Any, Any], dict[Any, str]]] = {
 
 
 @pytest.mark.parametrize("kind", CASES)
+@sample(7)
 def test_a_value_is_stored_as_it_was_sent_or_rejected(database: Database, kind: str) -> None:
     column, expression, good, bad = CASES[kind]
     if kind in ("uuid", "inet6") and not database.mariadb:
@@ -222,6 +224,7 @@ FIELDS: dict[str, tuple[str, str, dict[str, Any], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("kind", FIELDS)
+@sample(8)
 def test_a_field_is_stored_as_it_was_sent_or_rejected_and_the_database_never_warns(
     database: Database, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +271,7 @@ def test_json_that_mysql_would_alter_or_cannot_nest_is_a_reject(database: Databa
 
 
 @pytest.mark.parametrize("name", [*characters._BY_NAME, "ujis", "eucjpms"])
+@sample(8)
 def test_every_character_is_held_or_refused_as_the_database_says(database: Database, name: str) -> None:
     """Whole blocks of characters into a column of each set: what the rules let through is stored, and comes back."""
     if not database.rows("SELECT 1 FROM information_schema.character_sets WHERE character_set_name = %s", name):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tests.effort import sample
 from tests.integration.uploads import Uploads
 from tests.support import Database
 
@@ -40,6 +41,7 @@ def body(change: str) -> bytes:
         ("none", {}, "All 29 rows were rejected"),
     ],
 )
+@sample(5)
 def test_one_sentence_says_why_no_row_went_in(
     database: Database, uploads: Uploads, change: str, said: dict[str, str], says: str
 ) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from local.browser import refusal
 from local.gateway.runtime_api import Invocation, RuntimeApi
+from tests.effort import sample
 from tests.support import Runtime, until
 
 EVIL = "http://evil.example"
@@ -82,6 +83,7 @@ def answer(url: str, method: str, path: str, headers: dict[str, str], body: byte
 
 
 @pytest.mark.parametrize("page", PAGES)
+@sample(5)
 def test_the_api_hears_no_foreign_page(stubs: Runtime, page: str) -> None:
     for method, path in (("POST", "/echo"), ("GET", "/echo/a")):
         status, kind, body = answer(stubs.env["API_URL"], method, path, PAGES[page], b"{}")

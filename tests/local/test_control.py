@@ -19,7 +19,7 @@ from local import control
 from local.process import StartError, free_port
 from local.setup import find_server
 from local.state import ROOT, State, is_locked
-from tests.effort import thorough
+from tests.effort import by_turns, sample, thorough
 from tests.local.conftest import TEMPLATE
 from tests.support import Runtime, Server, connect, processes, running, until
 
@@ -42,6 +42,7 @@ def state(tmp_path: Path) -> State:
 
 
 @own_server
+@by_turns
 def test_up_twice_is_harmless_and_down_leaves_nothing(state: State) -> None:
     first = control.up(state, TEMPLATE)
     try:
@@ -58,6 +59,7 @@ def test_up_twice_is_harmless_and_down_leaves_nothing(state: State) -> None:
     assert not control.down(state)
 
 
+@by_turns
 def test_the_allow_list_of_tables_reaches_the_functions(state: State, elsewhere: dict[str, str]) -> None:
     with closing(connect(elsewhere["DATABASE_URL"])) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE jobs (id INT PRIMARY KEY)")
@@ -69,6 +71,7 @@ def test_the_allow_list_of_tables_reaches_the_functions(state: State, elsewhere:
 
 
 @own_server
+@by_turns
 def test_two_run_side_by_side(state: State, tmp_path: Path) -> None:
     other = State(tmp_path / "other")
     with running(state, TEMPLATE) as one, running(other, TEMPLATE) as two:
@@ -114,6 +117,7 @@ def test_up_after_the_supervisor_was_killed_clears_the_rest_away(state: State, e
     assert processes(state) == []
 
 
+@by_turns
 def test_no_function_outlives_a_gateway_that_was_killed(state: State, elsewhere: dict[str, str]) -> None:
     env = control.up(state, TEMPLATE, elsewhere)
     with ThreadPoolExecutor(1) as threads:
@@ -125,6 +129,7 @@ def test_no_function_outlives_a_gateway_that_was_killed(state: State, elsewhere:
     assert "the gateway ended by itself" in state.read_runtime()["error"]
 
 
+@by_turns
 def test_a_part_that_ends_ends_all(state: State, elsewhere: dict[str, str]) -> None:
     env = control.up(state, TEMPLATE, elsewhere)
     port = int(env["S3_URL"].rpartition(":")[2])
@@ -140,6 +145,7 @@ def test_a_part_that_ends_ends_all(state: State, elsewhere: dict[str, str]) -> N
         socket.create_connection(("127.0.0.1", port), 1)
 
 
+@by_turns
 def test_a_port_that_is_taken_is_said_and_nothing_is_left(state: State, elsewhere: dict[str, str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -149,6 +155,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(state: State, elsewher
     assert processes(state) == []
 
 
+@by_turns
 def test_the_api_has_the_port_that_was_asked_for(state: State, elsewhere: dict[str, str]) -> None:
     port = free_port()
     with running(state, TEMPLATE, {**elsewhere, "API_PORT": str(port), "BUCKET": "a-bucket-of-mine"}) as runtime:
@@ -156,6 +163,7 @@ def test_the_api_has_the_port_that_was_asked_for(state: State, elsewhere: dict[s
         assert runtime.env["BUCKET"] == "a-bucket-of-mine"
 
 
+@by_turns
 def test_a_broken_template_is_said_and_nothing_is_left(state: State, tmp_path: Path, elsewhere: dict[str, str]) -> None:
     broken = tmp_path / "template.yaml"
     broken.write_text("Resources: [")
@@ -164,6 +172,7 @@ def test_a_broken_template_is_said_and_nothing_is_left(state: State, tmp_path: P
     assert processes(state) == []
 
 
+@by_turns
 def test_a_database_that_does_not_answer_is_said_without_its_password(state: State) -> None:
     with pytest.raises(StartError, match="DATABASE_URL") as caught:
         control.up(state, TEMPLATE, {"DATABASE_URL": f"mysql://me:hush-hush@127.0.0.1:{free_port()}/mine"})
@@ -218,6 +227,7 @@ def test_a_shell_that_knows_the_addresses_can_start_it_again(state: State) -> No
         ("WORKERS", "4", "4"),
     ],
 )
+@sample(2)
 def test_up_with_other_settings_than_it_runs_with_is_refused_and_changes_nothing(
     stubs: Runtime, settings: dict[str, str], name: str, value: str, shown: str
 ) -> None:
@@ -270,6 +280,7 @@ def test_an_event_that_was_under_way_when_all_was_killed_is_delivered_at_the_nex
         control.down(state)
 
 
+@by_turns
 def test_the_command_line_says_what_is_where(state: State, elsewhere: dict[str, str]) -> None:
     def local(*arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-m", "local", "--state", str(state.folder), *arguments]

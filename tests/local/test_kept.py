@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local import s3 as emulator
 from local.state import ROOT, State
+from tests.effort import by_turns
 from tests.support import until
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def upload_in_parts(s3: "S3Client", key: str, *bodies: bytes) -> None:
     s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
 
 
+@by_turns
 def test_all_that_is_known_of_objects_outlives_a_kill(kept: Emulator, s3: "S3Client") -> None:
     sha = base64.b64encode(hashlib.sha256(b"one").digest()).decode()
     s3.put_object(
@@ -145,6 +147,7 @@ def test_all_that_is_known_of_objects_outlives_a_kill(kept: Emulator, s3: "S3Cli
     assert everything(kept.client()) == before
 
 
+@by_turns
 def test_what_is_locked_stays_locked(kept: Emulator, s3: "S3Client") -> None:
     rule: Any = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}}
     s3.put_object_lock_configuration(Bucket=BUCKET, ObjectLockConfiguration=rule)
@@ -163,6 +166,7 @@ def test_what_is_locked_stays_locked(kept: Emulator, s3: "S3Client") -> None:
             s3.delete_object(Bucket=BUCKET, Key=key, VersionId=one)
 
 
+@by_turns
 def test_objects_without_versions_outlive_a_kill(kept: Emulator, s3: "S3Client") -> None:
     s3.create_bucket(Bucket="plain-bucket")
     for body in (b"old", b"newer"):
@@ -180,6 +184,7 @@ def test_objects_without_versions_outlive_a_kill(kept: Emulator, s3: "S3Client")
 
 
 @pytest.mark.parametrize("seed", range(2))
+@by_turns
 def test_whatever_was_done_to_objects_is_the_same_after_a_kill(kept: Emulator, seed: int) -> None:
     chance, bucket, s3 = random.Random(seed), "any-bucket", kept.client()  # noqa: S311 - the same each time
     s3.create_bucket(Bucket=bucket)
@@ -216,6 +221,7 @@ def test_whatever_was_done_to_objects_is_the_same_after_a_kill(kept: Emulator, s
             assert everything(s3, bucket) == before
 
 
+@by_turns
 def test_a_kill_in_the_middle_of_puts_leaves_each_whole_or_not_there(kept: Emulator, s3: "S3Client") -> None:
     acknowledged: dict[str, tuple[str, bytes]] = {}
 
@@ -256,6 +262,7 @@ def test_a_kill_in_the_middle_of_puts_leaves_each_whole_or_not_there(kept: Emula
         assert sum(1 for path in (kept.state.objects / "bodies").glob("*/*")) == len(versions)
 
 
+@by_turns
 def test_a_disk_that_takes_no_more_changes_nothing(kept: Emulator, s3: "S3Client") -> None:
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"before")
     before = everything(s3)
@@ -273,6 +280,7 @@ def test_a_disk_that_takes_no_more_changes_nothing(kept: Emulator, s3: "S3Client
     assert "kept" in (kept.state.logs / "s3.log").read_text()
 
 
+@by_turns
 def test_an_object_whose_bytes_are_damaged_is_an_error_and_no_other_bytes(kept: Emulator, s3: "S3Client") -> None:
     s3.put_object(Bucket=BUCKET, Key="a", Body=b"sound")
     s3.put_object(Bucket=BUCKET, Key="b", Body=b"cut off by a power cut")
@@ -286,6 +294,7 @@ def test_an_object_whose_bytes_are_damaged_is_an_error_and_no_other_bytes(kept: 
         s3.get_object(Bucket=BUCKET, Key="b")
 
 
+@by_turns
 def test_a_part_of_a_large_object_is_read_without_the_rest(kept: Emulator, s3: "S3Client") -> None:
     def peak() -> int:
         status = Path(f"/proc/{kept.pid}/status").read_text()

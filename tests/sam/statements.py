@@ -237,3 +237,17 @@ STATEMENTS = {
     "check": Statement(BACKUP, check),
     "recover": Statement(RESTORE, recovered),
 }
+
+# One of each kind, over HTTP, from S3 and direct, for each function, with what these need before them: a container each.
+SAMPLE = {
+    "insert-json",
+    "insert-arrays",
+    "insert-csv",
+    "load-s3",
+    "load",
+    "backup",
+    "verify-s3",
+    "restore",
+    "undo",
+    "drill",
+}

@@ -1,4 +1,4 @@
-"""Every file of events/, sent by `sam local invoke`, and its answer looked at: the exit status says nothing."""
+"""The files of events/, by a sample unless THOROUGH=1, sent by `sam local invoke`, and its answer looked at: the exit status says nothing."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,10 @@ from tableferry.signing import Keys
 from tableferry.store import Store
 from tests.e2e.api import Api
 from tests.e2e.tables import recreate
+from tests.effort import thorough
 from tests.sam.conftest import accept_all
 from tests.sam.seen import Seen
-from tests.sam.statements import STATEMENTS
+from tests.sam.statements import SAMPLE, STATEMENTS
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -63,7 +64,7 @@ def parents_but_for_those_of_events(mysql: Connection) -> None:
             cursor.executemany(f"INSERT INTO `{table}` VALUES ({marks})", rows)
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in SAMPLE else thorough) for name in STATEMENTS])
 def test_an_event_is_answered_as_stated(name: str, sam: Sam, seen: Seen, store: "S3Client", event_jobs: Path) -> None:
     statement = STATEMENTS[name]
     event = sam_events.load(name)

@@ -12,6 +12,7 @@ from tableferry.csvfile import Record, lines_of
 from tableferry.csvfile import records as records_of
 from tableferry.dialect import Dialect
 from tableferry.errors import InvalidRequest
+from tests.effort import by_turns
 
 PLAIN = Dialect()
 FIELDS = st.lists(
@@ -44,6 +45,7 @@ def written(rows: list[list[str | None]], end: str, delimiter: str) -> bytes:
 
 @settings(max_examples=200, deadline=None)
 @given(rows=st.lists(FIELDS, max_size=6), end=st.sampled_from(["\n", "\r\n"]), delimiter=st.sampled_from(",;\t|"))
+@by_turns
 def test_what_was_written_is_read(rows: list[list[str | None]], end: str, delimiter: str) -> None:
     assert read(written(rows, end, delimiter), Dialect(delimiter)) == rows
 
@@ -104,12 +106,14 @@ def test_bytes_that_are_no_text_are_the_records_own_problem() -> None:
     assert good == Record(2, 4, b"2,b")
 
 
+@by_turns
 def test_a_quote_that_is_not_closed_in_the_file_spoils_one_line_however_many_follow() -> None:
     found = records(b'0,"a\n' + b"1,bbbbbbbbbbbbbbb\n" * 100_000)
     assert len(found) == 100_001
     assert [record.fault is None for record in found[:2]] == [False, True]
 
 
+@by_turns
 def test_a_long_text_of_many_lines_is_one_record() -> None:
     text = b"a line of a letter\n" * 100_000
     assert records(b'1,"' + text + b'"\n2,b\n') == [

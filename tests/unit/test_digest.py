@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tableferry import archive
 from tableferry.columns import Codec, Kind
 from tableferry.digest import PLAIN, Digest, Hashing, digest
+from tests.effort import by_turns, sample
 
 COLUMNS = (
     Codec("i", Kind.INT),
@@ -128,6 +129,7 @@ def test_a_date_held_as_text_has_the_digest_of_the_date() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.sampled_from(["", "a", "b", None])), max_size=20), st.integers(0, 20))
+@by_turns
 def test_neither_order_nor_chunks_matter(rows: list[tuple[int, str | None]], cut: int) -> None:
     columns = (Codec("i", Kind.INT), Codec("t", Kind.TEXT))
     schema = {"i": pl.Int64, "t": pl.String}
@@ -181,6 +183,7 @@ def test_every_kind_has_its_canonical_form() -> None:
 @pytest.mark.parametrize("kind", Kind)
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
+@sample(2)
 def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, data: st.DataObject) -> None:
     codec, cells, text = CANONICAL[kind]
     values = data.draw(st.lists(cells | st.none(), min_size=1, max_size=5))
@@ -194,6 +197,7 @@ def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, d
 @pytest.mark.parametrize("kind", Kind)
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
+@sample(2)
 def test_the_digest_moves_with_every_value(kind: Kind, data: st.DataObject) -> None:
     codec, cells, text = CANONICAL[kind]
     one, other = data.draw(st.tuples(cells | st.none(), cells | st.none()))

@@ -9,6 +9,7 @@ from tableferry.errors import InvalidRequest
 from tableferry.options import HeaderLine, Options
 from tableferry.reading import Reading, begin
 from tableferry.tables import Column, Table
+from tests.effort import by_turns
 
 
 def table(**types: str) -> Table:
@@ -174,6 +175,7 @@ FIELDS = st.sampled_from(["name", " title", "NOTE", '"note"', "x", "", "5", '"na
     st.sampled_from([",", ";", "\t", "|"]),
     st.sampled_from([None, ",", ";"]),
 )
+@by_turns
 def test_no_line_that_shares_a_name_with_the_columns_is_taken_for_what_it_is_not(
     lines: list[list[str]], separator: str, said: str | None
 ) -> None:

@@ -25,6 +25,7 @@ from tableferry.arrow import exported
 from tableferry.binary import Wire
 from tableferry.columns import Codec, Kind
 from tableferry.native import Into, Status
+from tests.effort import by_turns, sample
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -66,6 +67,7 @@ def expected(rows: list[bytes], key: bytes = b"") -> int:
 
 @pytest.mark.parametrize("key", [b"", b"k", bytes(range(64))])
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 200])
+@sample(4)
 def test_hashes_are_those_of_the_standard_library(library: Any, count: int, key: bytes) -> None:
     rows = [bytes([number % 256]) * size for number, size in enumerate(MIXED[:count])]
     rows = [row for row in rows if row or not key]
@@ -118,6 +120,7 @@ FIELDS: dict[Codec, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
     columns=st.lists(st.sampled_from(sorted(FIELDS, key=lambda codec: codec.name)), min_size=1, unique=True),
     data=st.data(),
 )
+@by_turns
 def test_rows_are_encoded_as_load_data_reads_them(columns: list[Codec], data: st.DataObject) -> None:
     if not native.library():
         pytest.skip("no native library: no C compiler here")
@@ -209,6 +212,7 @@ def test_columns_give_their_memory_back_even_if_one_cannot_be_made(
     assert resident() - before < 50_000_000  # of 100 MB that went through
 
 
+@by_turns
 def test_columns_that_are_still_looked_at_are_not_written_over_by_other_threads() -> None:
     if not native.library():
         pytest.skip("no native library: no C compiler here")
@@ -249,6 +253,7 @@ def test_lines_live_as_long_as_somebody_looks_at_a_part_of_them() -> None:
     assert bytes(part) == b'names\n"'
 
 
+@by_turns
 def test_no_column_has_more_text_than_its_views_can_point_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(native, "_FILE", compiled(tmp_path, "-DMOST_VIEWED=(size_t)5000"))
     native.library.cache_clear()

@@ -11,6 +11,7 @@ from tableferry import csvfile, dialect
 from tableferry.csvfile import lines_of, records
 from tableferry.dialect import Dialect, State
 from tableferry.options import Escape, Quote
+from tests.effort import by_turns, sample
 
 ESCAPED = Dialect("\t", r"\N", Escape.BACKSLASH, Quote.DOUBLE)
 
@@ -29,6 +30,7 @@ ESCAPED = Dialect("\t", r"\N", Escape.BACKSLASH, Quote.DOUBLE)
     ],
 )
 @pytest.mark.parametrize("start", [b"", b'"'])
+@sample(2)
 def test_no_line_is_looked_at_more_than_once_in_each_state(
     monkeypatch: pytest.MonkeyPatch, start: bytes, unit: bytes, of: Dialect
 ) -> None:
@@ -96,6 +98,7 @@ def first_record(body: bytes, of: Dialect) -> tuple[int, bool]:
     ),
     st.sampled_from([ESCAPED, Dialect("\t")]),
 )
+@by_turns
 def test_records_are_those_that_reading_sign_by_sign_finds(body: bytes, of: Dialect) -> None:
     expected = []
     at = 0

@@ -11,7 +11,7 @@ import pytest
 
 from local import setup
 from local.native import Library, NotCompiled, compiler
-from tests.effort import one_in
+from tests.effort import by_turns, one_in
 
 
 @pytest.fixture
@@ -37,6 +37,7 @@ def with_answer(library: Library, number: int) -> None:
 
 
 @pytest.mark.usefixtures("with_compiler")
+@by_turns
 def test_the_library_is_compiled_once(library: Library) -> None:
     assert library.ensure()
     assert answer(library) > 0
@@ -47,6 +48,7 @@ def test_the_library_is_compiled_once(library: Library) -> None:
 
 @pytest.mark.usefixtures("with_compiler")
 @pytest.mark.parametrize("changed", one_in(2, ["source", "flags", "compiler", "library"]))
+@by_turns
 def test_the_library_is_compiled_again_when_what_it_is_made_from_changes(
     library: Library, changed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +89,7 @@ def test_without_a_compiler_setup_says_so_in_one_line_and_an_older_library_is_go
 
 
 @pytest.mark.usefixtures("with_compiler")
+@by_turns
 def test_a_source_that_does_not_compile_is_said_in_one_line_and_an_older_library_is_gone(
     library: Library, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,12 +105,14 @@ def test_a_source_that_does_not_compile_is_said_in_one_line_and_an_older_library
 
 
 @pytest.mark.usefixtures("with_compiler")
+@by_turns
 def test_a_library_that_cannot_be_written_is_said(library: Library, tmp_path: Path) -> None:
     with pytest.raises(NotCompiled, match="could not compile"):
         replace(library, target=tmp_path / "no-such-folder" / "libnative.so").ensure()
 
 
 @pytest.mark.usefixtures("with_compiler")
+@by_turns
 def test_the_source_has_no_warnings(library: Library) -> None:
     strict = [
         *compiler(),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import by_turns
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 
@@ -116,6 +118,7 @@ DOCUMENT = "aws_lambda_powertools.event_handler.openapi.models"
         ("restore", [DOCUMENT]),
     ],
 )
+@by_turns
 def test_a_cold_start_does_not_load_what_the_function_does_not_need(function: str, absent: list[str]) -> None:
     code = f"import sys, app; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run(

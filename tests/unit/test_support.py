@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.effort import by_turns
+
 APPLICABLE = """
 import pytest
 from tests.support import not_applicable
@@ -55,6 +57,7 @@ def pytest_in(folder: Path, workers: str, **environment: str) -> "subprocess.Com
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
+@by_turns
 def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_reason(
     tmp_path: Path, workers: str
 ) -> None:
@@ -67,12 +70,14 @@ def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_rea
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
+@by_turns
 def test_the_server_that_was_named_is_the_one_that_every_worker_uses(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_it.py").write_text(GIVEN)
     done = pytest_in(tmp_path, workers, DATABASE_URL="mysql://root@example.org/", TABLES="none")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@by_turns
 def test_each_worker_has_a_server_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(EACH)
     done = pytest_in(tmp_path, "2", DATABASE_URL="mysql://one/ mysql://two/")
@@ -80,6 +85,7 @@ def test_each_worker_has_a_server_of_its_own(tmp_path: Path) -> None:
     assert [(tmp_path / worker).read_text() for worker in ("gw0", "gw1")] == ["mysql://one/", "mysql://two/"]
 
 
+@by_turns
 def test_more_workers_than_servers_are_refused(tmp_path: Path) -> None:
     done = pytest_in(tmp_path, "2", DATABASE_URL="mysql://one/")
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

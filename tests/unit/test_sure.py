@@ -10,7 +10,7 @@ from tableferry.options import Escape, Quote
 from tableferry.reading import Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
-from tests.effort import effort
+from tests.effort import by_turns, effort, sample
 
 Q = '"'
 NULLS = ["", "\\N", "NA", "0"]
@@ -213,6 +213,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
 
 @settings(max_examples=effort(400, 1500), deadline=None)
 @given(case=cases())
+@by_turns
 def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, str]) -> None:
     columns, dialect, line = case
     if "\n" in line or not sure(line, columns, dialect):
@@ -261,6 +262,7 @@ def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, s
         ("uuid", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
     ],
 )
+@sample(97)
 def test_what_files_are_made_of_is_surely_good(kind: str, value: str, quoted: bool, delimiter: str, null: str) -> None:
     field = f'"{value}"' if quoted else value
     columns = [column(kind, "a", nullable=True), column("int", "b", nullable=False)]
@@ -282,6 +284,7 @@ def test_what_is_doubtful_is_left_to_the_rules(line: str) -> None:
     assert not sure(line, columns, Dialect())
 
 
+@by_turns
 def test_a_table_too_wide_for_counting_is_told_by_the_lengths_of_its_lines() -> None:
     columns = [column("varchar(400)", f"c{number}", nullable=True) for number in range(200)]
     assert sure(",".join("x" for _ in columns), columns, Dialect())

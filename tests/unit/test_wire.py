@@ -27,6 +27,7 @@ from tableferry.digest import Digest, Hashing, digest
 from tableferry.errors import NotSupported
 from tableferry.native import Into
 from tableferry.splitter import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
+from tests.effort import by_turns, sample
 
 LONGEST = 0xFFFFFF
 END = b"\xfe\x00\x00\x02\x00"
@@ -248,6 +249,7 @@ def results(draw: st.DrawFn) -> tuple[list[Codec], list[list[Value]]]:
     most_bytes=st.integers(1, 2000),
     key=st.just(b"") | st.binary(max_size=64),
 )
+@by_turns
 def test_both_splitters_make_the_same_of_every_result(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int, key: bytes
 ) -> None:
@@ -266,6 +268,7 @@ def test_both_splitters_make_the_same_of_every_result(
 
 @settings(max_examples=150, deadline=None)
 @given(result=results(), at_once=st.integers(1, 300), most_bytes=st.integers(1, 2000))
+@by_turns
 def test_rows_as_lines_are_the_frames_and_have_their_digest(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int
 ) -> None:
@@ -325,6 +328,7 @@ COLUMNS = sorted(VALUES, key=lambda codec: codec.name)
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), columns=st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True))
+@by_turns
 def test_what_no_server_sends_is_refused_by_both_or_taken_alike(data: st.DataObject, columns: list[Codec]) -> None:
     if not native.library():
         pytest.skip("no native library: no C compiler here")
@@ -348,6 +352,7 @@ def test_rubbish_is_an_error_and_never_a_crash(rubbish: bytes, columns: list[Cod
 
 
 @pytest.mark.parametrize("more", [0, 1, 5, LONGEST])
+@sample(2)
 def test_a_value_of_16_megabytes_and_more_comes_over_several_packets(make: Make, more: int) -> None:
     size = LONGEST - len(row_of([BYTES], [b"y" * LONGEST])) + LONGEST + more
     rows: list[list[Value]] = [[b"before"], [b"y" * size], [b"after"]]
@@ -541,6 +546,7 @@ def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, c
 
 
 @pytest.mark.parametrize("ahead", [0, 10, 7000])
+@by_turns
 def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(
     monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:

@@ -1,0 +1,39 @@
+"""Which tests a run takes: none is left out of every run."""
+
+from collections import Counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.effort import TURNS, by_turns, chosen, sample, thorough
+
+
+def item(name: str, *marks: Any) -> Any:
+    """What a run asks of a test."""
+    named = {mark.name: mark for mark in marks}
+    return SimpleNamespace(nodeid=f"tests/test_it.py::{name}", get_closest_marker=named.get)
+
+
+ITEMS = [item("plain"), item("minutes", thorough), item("seconds", by_turns)]
+ITEMS += [item(f"cases[{case}]", sample(3)) for case in range(10)]
+ALWAYS = {"plain", "cases[0]", "cases[4]", "cases[7]"}
+
+
+def names(items: list[pytest.Item]) -> list[str]:
+    return [item.nodeid.partition("::")[2] for item in items]
+
+
+def test_a_run_without_a_turn_takes_a_sample_from_all_over_the_list() -> None:
+    assert names(chosen(ITEMS, None)) == ["plain", "cases[0]", "cases[4]", "cases[7]"]
+
+
+def test_every_test_has_its_turn_and_those_of_every_run_are_in_each() -> None:
+    turns = Counter(name for turn in range(TURNS) for name in names(chosen(ITEMS, turn + 100)))
+    assert turns == {name: TURNS if name in ALWAYS else 1 for name in turns}
+    assert len(turns) == 12  # all but the thorough one
+
+
+def test_more_of_a_sample_than_there_are_cases_is_all() -> None:
+    few = [item(f"few[{case}]", sample(9)) for case in range(4)]
+    assert chosen(few, None) == few
