@@ -63,7 +63,7 @@ LAYERS = [
     ["login", "tls"],
     ["settings", "identity", "servers", "newest"],
     ["dialect"],
-    ["served", "options", "deadline", "curl", "placing", "signing"],
+    ["served", "options", "deadline", "curl", "placing", "signing", "logs"],
     ["errors"],
 ]
 

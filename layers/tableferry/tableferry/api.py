@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote, unquote_plus
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
@@ -20,12 +20,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
-from tableferry import body, deadline, problems
+from tableferry import body, deadline, logs, problems
 from tableferry.deadline import Deadline
 from tableferry.errors import InvalidRequest, NotSigned, TableferryError, TooManyJobs, UnsupportedMediaType
 from tableferry.models import JobView
 
-logger = Logger()
+logger = logs.logger
 metrics = Metrics()
 
 PROBLEM = "application/problem+json"

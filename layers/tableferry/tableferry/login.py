@@ -8,7 +8,6 @@ before that. Nothing secret is put into a message or a log.
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -132,8 +131,6 @@ def _client(service: str, region: str | None) -> Any:
     import boto3
     from botocore.config import Config
 
-    # At DEBUG, which Lambda can set for all loggers at once, it writes down answers and signatures.
-    logging.getLogger("botocore").setLevel(logging.INFO)
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"total_max_attempts": _TRIES}
     )
