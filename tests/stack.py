@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +26,7 @@ class Stack:
             name: _typed(parameters.get(name, declared.get("Default", name)), declared["Type"])
             for name, declared in template["Parameters"].items()
         }
+        self._declared = template["Parameters"]
         self._conditions = template["Conditions"]
         self._rules = template["Rules"]
         self.resources: dict[str, Json] = {
@@ -44,6 +46,18 @@ class Stack:
             if self._resolved(rule.get("RuleCondition", True))
             for assertion in rule["Assertions"]
             if not self._resolved(assertion["Assert"])
+        }
+
+    def malformed(self) -> dict[str, str]:
+        """What CloudFormation says of each parameter by itself, before it looks at the rules.
+
+        Patterns are Java's there and Python's here: they keep to what both have.
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+        """
+        return {
+            name: declared.get("ConstraintDescription", declared.get("Description", ""))
+            for name, declared in self._declared.items()
+            if not all(_allowed(declared, item) for item in _items(self.parameters[name]))
         }
 
     def of(self, kind: str) -> dict[str, Json]:
@@ -121,3 +135,25 @@ def values(value: Any) -> Iterator[Any]:
 
 def _typed(value: object, kind: str) -> object:
     return str(value).split(",") if kind == "CommaDelimitedList" else value
+
+
+def _items(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def _allowed(declared: Mapping[str, Any], value: object) -> bool:
+    """Whether a parameter's own constraints let a value in; of a list, each of its values."""
+    text = str(value)
+    if "AllowedValues" in declared and text not in map(str, declared["AllowedValues"]):
+        return False
+    if "AllowedPattern" in declared and re.fullmatch(declared["AllowedPattern"], text) is None:
+        return False
+    if not declared.get("MinLength", 0) <= len(text) <= declared.get("MaxLength", 4096):
+        return False
+    if declared["Type"] != "Number":
+        return True
+    try:
+        number = float(text)
+    except ValueError:
+        return False
+    return bool(declared.get("MinValue", number) <= number <= declared.get("MaxValue", number))

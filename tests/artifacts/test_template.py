@@ -303,7 +303,7 @@ def test_a_function_reaches_the_database_and_s3_and_nothing_else(stack: Stack) -
 
 def test_the_bucket_is_private_versioned_encrypted_and_speaks_tls_only(stack: Stack) -> None:
     bucket = stack.resources["Bucket"]["Properties"]
-    assert stack.resources["Bucket"]["DeletionPolicy"] == "Retain"
+    assert stack.resources["Bucket"]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
@@ -361,7 +361,7 @@ def test_what_is_said_of_tables_and_of_the_ledger_reaches_the_functions_that_ask
 
 def test_the_signing_key_outlives_the_stack_as_the_backups_do(synthesised: Json) -> None:
     made = Stack(synthesised, **DEPLOYMENTS["least"])
-    assert made.resources["SigningKey"]["DeletionPolicy"] == "Retain"
+    assert made.resources["SigningKey"]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert "SigningKey" not in Stack(synthesised, **DEPLOYMENTS["least"], SigningKeyArn="arn:other").resources
 
 
@@ -381,9 +381,8 @@ def test_a_changed_signing_key_is_read_again_when_its_parameter_is_another(synth
 def test_a_new_database_is_encrypted_private_kept_and_its_secret_is_rotated_by_rds(synthesised: Json) -> None:
     stack = Stack(synthesised, **DEPLOYMENTS["new"])
     [database] = stack.of("AWS::RDS::DBInstance").values()
-    assert (
-        database["StorageEncrypted"] is database["ManageMasterUserPassword"] is database["DeletionProtection"] is True
-    )
+    assert database["StorageEncrypted"] is database["ManageMasterUserPassword"] is True
+    assert database["DeletionProtection"] == "true"
     assert database["EnableIAMDatabaseAuthentication"] is True
     assert database["PubliclyAccessible"] is False
     assert "MasterUserPassword" not in database
