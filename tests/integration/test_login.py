@@ -226,6 +226,18 @@ def test_without_a_way_to_secrets_manager_the_missing_endpoint_is_named_soon(
     assert time.monotonic() - started < 10
 
 
+def test_the_endpoint_that_the_template_names_is_asked_and_an_empty_name_is_the_services_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for named, asked in (
+        ("", "https://secretsmanager.eu-west-1.amazonaws.com"),
+        ("https://vpce-1.secretsmanager.eu-west-1.vpce.amazonaws.com",) * 2,
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", named)
+        login_module.forget()
+        assert login_module._client("secretsmanager", "eu-west-1").meta.endpoint_url == asked
+
+
 def test_without_keys_no_token_is_signed_and_the_error_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
