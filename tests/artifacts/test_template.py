@@ -309,9 +309,15 @@ def test_the_bucket_is_private_versioned_encrypted_and_speaks_tls_only(stack: St
     [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     algorithm = rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
     assert algorithm == ("aws:kms" if stack.condition("HasKmsKey") else "AES256")
-    [policy] = stack.resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert (policy["Effect"], policy["Principal"], policy["Action"]) == ("Deny", "*", "s3:*")
-    assert policy["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    for sid, condition in (
+        ("TlsOnly", {"Bool": {"aws:SecureTransport": "false"}}),
+        ("NoOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+    ):
+        statements = stack.resources["BucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        [policy] = [found for found in statements if found["Sid"] == sid]
+        assert (policy["Effect"], policy["Principal"], policy["Action"]) == ("Deny", "*", "s3:*")
+        assert policy["Resource"] == [{"Fn::GetAtt": ["Bucket", "Arn"]}, {"Fn::Sub": "${Bucket.Arn}/*"}]
+        assert policy["Condition"] == condition
 
 
 def test_what_is_not_wanted_any_more_goes_and_backups_go_only_if_that_is_set(synthesised: Json) -> None:

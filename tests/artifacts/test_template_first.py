@@ -15,7 +15,7 @@ def test_what_has_a_name_or_is_kept_goes_with_the_deployment_that_failed_to_make
     policies = {name: found.get("DeletionPolicy") for name, found in resources.items()}
     assert "Retain" not in policies.values()
     kept = {name for name, policy in policies.items() if policy == "RetainExceptOnCreate"}
-    assert kept == {"Bucket"} | ({"SigningKey"} & set(resources))
+    assert kept == {"Bucket", "BucketPolicy"} | ({"SigningKey"} & set(resources))
     assert {resources[name]["UpdateReplacePolicy"] for name in kept} == {"Retain"}
 
 

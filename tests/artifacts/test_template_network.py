@@ -66,3 +66,27 @@ def test_the_endpoint_for_secrets_gives_this_account_the_login_and_nothing_else(
     assert (statement["Effect"], statement["Action"]) == ("Allow", "secretsmanager:GetSecretValue")
     assert statement["Resource"] == SECRETS[deployment]
     assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+
+
+def test_whatever_else_is_in_the_vpc_reaches_s3_as_before(synthesised: Json) -> None:
+    """All route tables that are named lead here: packages, images and buckets of others come through this endpoint."""
+    policy = Stack(synthesised, **DEPLOYMENTS["secret"]).resources["S3Endpoint"]["Properties"]["PolicyDocument"]
+    allowed = [found for found in policy["Statement"] if found["Effect"] == "Allow"]
+    assert [(found["Principal"], found["Action"], found["Resource"]) for found in allowed] == [("*", "*", "*")]
+    for found in policy["Statement"]:
+        assert found["Effect"] == "Allow" or found["Condition"], "a denial without a condition holds for everybody"
+
+
+def test_a_function_takes_nothing_to_another_bucket_by_the_endpoint(synthesised: Json) -> None:
+    """Whoever takes one over has its role, and S3 as the one way out of its network."""
+    stack = Stack(synthesised, **DEPLOYMENTS["secret"])
+    policy = stack.resources["S3Endpoint"]["Properties"]["PolicyDocument"]
+    [denied] = [found for found in policy["Statement"] if found["Effect"] == "Deny"]
+    assert (denied["Principal"], denied["Action"]) == ("*", "*")
+    bucket = "arn:${AWS::Partition}:s3:::${BucketName}"
+    assert denied["NotResource"] == [{"Fn::Sub": bucket}, {"Fn::Sub": f"{bucket}/*"}]
+    roles = [found["Role"] for found in stack.of("AWS::Lambda::Function").values()]
+    assert roles
+    named = denied["Condition"]["ArnEquals"]["aws:PrincipalArn"]
+    assert all(role in named for role in roles)
+    assert all(role in roles for role in named)
