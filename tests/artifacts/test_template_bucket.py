@@ -15,3 +15,21 @@ def test_nobody_deletes_a_backup_by_a_request(deployment: str, synthesised: Json
     assert denied["Action"] == ["s3:DeleteObject", "s3:DeleteObjectVersion"]
     assert denied["Resource"] == {"Fn::Sub": "${Bucket.Arn}/backups/*"}
     assert "Condition" not in denied
+
+
+def test_a_page_that_may_call_the_api_may_send_its_file_to_the_bucket_and_do_nothing_else_there(
+    synthesised: Json,
+) -> None:
+    origins = ["https://app.example", "http://localhost:3000"]
+    stack = Stack(synthesised, **DEPLOYMENTS["least"], CorsOrigins=",".join(origins))
+    [rule] = stack.resources["Bucket"]["Properties"]["CorsConfiguration"]["CorsRules"]
+    [api] = stack.of("AWS::ApiGatewayV2::Api").values()
+    assert rule["AllowedOrigins"] == api["Body"]["x-amazon-apigateway-cors"]["allowOrigins"] == origins
+    assert rule["AllowedMethods"] == ["POST"]
+    # Of a POST with an XMLHttpRequest that tells how far it is, which browsers ask about beforehand.
+    assert rule["AllowedHeaders"] == ["*"]
+
+
+def test_without_origins_no_page_may(synthesised: Json) -> None:
+    bucket = Stack(synthesised, **DEPLOYMENTS["least"]).resources["Bucket"]["Properties"]
+    assert "CorsConfiguration" not in bucket
