@@ -440,10 +440,14 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
         "RejectsAlarm",
         "DeadLettersAlarm",
         "RefusedObjectsAlarm",
+        "LostEventsAlarm",
+        "DurationAlarm",
+        "StuckAlarm",
     }
     ages = {"BackupAgeAlarm"} if stack.condition("HasBackupSchedule") else set()
     ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
-    assert set(alarms) == always | ages
+    database = {"DatabaseStorageAlarm", "DatabaseConnectionsAlarm", "DatabaseProcessorAlarm"}
+    assert set(alarms) == always | ages | (database if stack.condition("MakesDatabase") else set())
     source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
     source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").glob("*.py"))
     for found in alarms.values():
@@ -496,10 +500,10 @@ def test_nothing_but_recovery_and_retries_happen_by_themselves_unless_it_is_aske
 
 def test_the_dashboard_is_json(stack: Stack) -> None:
     [dashboard] = stack.of("AWS::CloudWatch::Dashboard").values()
-    widgets = json.loads(dashboard["DashboardBody"]["Fn::Sub"])["widgets"]
-    assert len(widgets) == 6
-    named = set(re.findall(r"\$\{(\w+)\}", dashboard["DashboardBody"]["Fn::Sub"]))
-    assert named <= set(stack.resources)
+    body, given = dashboard["DashboardBody"]["Fn::Sub"]
+    assert len(json.loads(body)["widgets"]) == 7
+    named = set(re.findall(r"\$\{(\w+)\}", body))
+    assert named <= set(stack.resources) | set(given)
 
 
 def test_every_reference_is_to_something_that_is_there(stack: Stack) -> None:
