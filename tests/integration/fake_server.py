@@ -27,7 +27,8 @@ class FakeServer:
     ``certificate`` makes it offer TLS. ``switch_to`` is the way to log in that it asks for; with ``full_login`` it does
     as if it did not know the user yet, and hands out a key to hide the password with. It refuses as many logins as
     ``refusals`` says. To a statement that begins with ``trap`` it answers that it wants ``file``. With ``silent`` it takes
-    connections and says nothing. Of a session it says that it is as it was stated, in ``schema``.
+    connections and says nothing. It calls itself ``version``. Of a session it says that it is as it was stated, in
+    ``schema``.
     """
 
     certificate: Certificate | None = None
@@ -36,6 +37,7 @@ class FakeServer:
     refusals: int = 0
     silent: bool = False
     schema: str = "d"
+    version: str = "8.4.0-fake"
     trap: bytes | None = None
     file: str = "/proc/self/environ"
     port: int = 0
@@ -73,7 +75,14 @@ class FakeServer:
         if self.silent:
             connection.recv(1)
         flags = _PROTOCOL_41 | _DATABASE | _SECURE | _PLUGINS | _LENGTHS | (_SSL if self.certificate else 0)
-        greeting = b"\x0a8.4.0-fake\x00" + struct.pack("<I", 1) + b"saltsalt\x00" + struct.pack("<H", flags & 0xFFFF)
+        greeting = (
+            b"\x0a"
+            + self.version.encode()
+            + b"\x00"
+            + struct.pack("<I", 1)
+            + b"saltsalt\x00"
+            + struct.pack("<H", flags & 0xFFFF)
+        )
         greeting += struct.pack("<BHHB", 45, 2, flags >> 16, 21) + bytes(10) + b"saltsaltsalt\x00"
         _send(connection, 0, greeting + b"mysql_native_password\x00")
         number, payload = self._read(connection)

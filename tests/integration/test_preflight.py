@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.database import grants
-from tableferry import manifest, rehearsal, servers
+from tableferry import manifest, rehearsal
 from tableferry.database import is_mariadb
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -154,14 +154,6 @@ def test_a_checks_name_that_another_table_has_is_in_the_way_on_mysql_only(databa
     assert [one["code"] for one in found["errors"]] == ["check-names"]
     assert "Check 'positive' of table 't'" in found["detail"]
     assert restore(into={"t": "beside"})["state"] == "done"
-
-
-def test_a_server_that_is_too_old_is_refused(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    backup()
-    monkeypatch.setattr(servers, "_OLDEST", {"MySQL": (99, 0), "MariaDB": (99, 0)})
-    found = refused(loaded)
-    assert [one["code"] for one in found["errors"]] == ["server-version"]
-    assert "99.0 or later" in found["detail"]
 
 
 def test_rows_that_are_surely_over_the_packet_are_named(

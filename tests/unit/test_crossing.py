@@ -130,10 +130,5 @@ def test_tokens_are_written_as_they_were_read(tokens: list[str]) -> None:
     assert tokenize(sql(read)) == read
 
 
-def test_versions_are_read() -> None:
-    assert Server.of("5.5.5-10.6.18-MariaDB-log") == Server("MariaDB", (10, 6, 18))
-    assert Server.of("10.5.1-MariaDB").too_old
-    assert Server.of("5.7.44").too_old
-    assert not Server.of("8.0.11").too_old
-    assert str(Server.of("9.7.0")) == "MySQL 9.7.0"
+def test_options_are_read() -> None:
     assert parse(OF_MARIADB).options["ENGINE"] == "InnoDB"

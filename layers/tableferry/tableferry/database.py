@@ -97,6 +97,7 @@ class Database:
 
         Raises:
             TooManyConnections: it has none left all the while.
+            ServerNotSupported: it is too old, or a proxy.
             SessionDiffers: the server makes no such session.
             DatabaseUnavailable: it cannot be had, broke inside the block, or has no room left.
             MissingPrivilege: a statement inside the block was refused.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,13 +13,15 @@ from pymysql.charset import charset_by_name
 from pymysql.constants import CLIENT, CR
 
 from tableferry import tls
-from tableferry.errors import DatabaseUnavailable
+from tableferry.errors import DatabaseUnavailable, ServerNotSupported
 from tableferry.login import Login
+from tableferry.servers import Server, is_rds_proxy
 from tableferry.settings import DatabaseAddress
 
 _CONNECT_TIMEOUT_SECONDS = 5
 _LOGIN_SECONDS = 10  # for each answer of the server until the login is done; a query may take what it takes
 _SENT_AS_IT_IS = {b"mysql_clear_password", b"dialog"}
+_WAYS_TO_LOG_IN = _SENT_AS_IT_IS | {b"mysql_native_password", b"caching_sha2_password", b"sha256_password"}
 
 if TYPE_CHECKING:
     _Driver = pymysql.connections.Connection[Any]
@@ -37,6 +40,13 @@ class Connection(_Driver):
     def _process_auth(self, plugin_name: bytes, auth_packet: Any, handler: Any = None) -> Any:
         drivers: Any = super()
         raw: Any = self  # the stubs leave out the protocol's own parts
+        if plugin_name not in _WAYS_TO_LOG_IN:
+            named = plugin_name.decode(errors="replace")
+            raise DatabaseUnavailable(
+                f"The database server asks to log in by {named if re.fullmatch(r'[a-z0-9_]+', named) else 'a plugin'}, which "
+                "Tableferry does not know: let the user log in by mysql_native_password, caching_sha2_password or, on RDS, "
+                "AWSAuthenticationPlugin (an IAM token)."
+            )
         if plugin_name in _SENT_AS_IT_IS and not raw._secure:
             raise DatabaseUnavailable(
                 "The database server asks for the password as it is, on a connection that is not encrypted; it was not "
@@ -58,7 +68,21 @@ class Connection(_Driver):
 
 
 class _Session(Connection):
-    """A connection whose session is stated at once, character set and all, so that the driver need not."""
+    """A connection whose session is stated at once, character set and all, so that the driver need not.
+
+    The server says its version before anybody logs in, so one that is too old learns no password.
+    """
+
+    def _request_authentication(self) -> None:
+        drivers: Any = super()
+        raw: Any = self
+        server = Server.of(str(raw.get_server_info()))
+        if server.too_old:
+            raise ServerNotSupported(
+                f"The database server {raw.host}:{raw.port} is {server}, which is too old: Tableferry needs {server.oldest}. It "
+                "was not logged in to. Upgrade it; docs/limits.md says what older ones lack."
+            )
+        drivers._request_authentication()
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
         raw: Any = self
@@ -69,10 +93,16 @@ def log_in(address: DatabaseAddress, used: Login, begin: Callable[[Connection], 
     """A connection whose session ``begin`` has stated, in utf8mb4.
 
     Raises:
+        ServerNotSupported: it is too old, or a proxy.
         DatabaseUnavailable: the server does not prove who it is, or would have the password unencrypted.
         Misconfigured: the certificates to hold it against cannot be had.
         pymysql.err.MySQLError: it cannot be reached, or refuses.
     """
+    if is_rds_proxy(address.host):
+        raise ServerNotSupported(
+            f"{address.host} is an endpoint of RDS Proxy, through which Tableferry does not work: it was not logged in to. "
+            "Name the database's own endpoint, of a cluster that of its writer; docs/limits.md says why."
+        )
     try:
         connection = _Session(
             host=address.host,

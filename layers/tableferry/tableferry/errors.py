@@ -223,6 +223,10 @@ class ReadOnlyServer(DatabaseUnavailable):
     """The server takes no writes: a replica, or a writer that has just failed over."""
 
 
+class ServerNotSupported(DatabaseUnavailable):
+    """The server is of a version that is too old, or no server but a proxy; it was not logged in to."""
+
+
 class SessionDiffers(DatabaseUnavailable):
     """The server's own settings make a session in which a statement would not do what it says; nothing was done."""
 

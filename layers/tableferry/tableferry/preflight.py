@@ -93,14 +93,6 @@ def _without_triggers(item: Item) -> str:
     )
 
 
-def _server_version(looked: _Looked) -> Iterator[tuple[str, str]]:
-    if looked.server.too_old:
-        yield (
-            "",
-            f"The server is {looked.server}: Tableferry needs {looked.server.flavour} {looked.server.oldest} or later.",
-        )
-
-
 def _read_only(looked: _Looked) -> Iterator[tuple[str, str]]:
     for message in current.read_only(looked.connection, looked.place.live, looked.following):
         yield "", message
@@ -315,7 +307,6 @@ def _packet(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 
 CHECKS: dict[str, Callable[[_Looked], Iterator[tuple[str, str]]]] = {
-    "server-version": _server_version,
     "read-only": _read_only,
     "privileges": _privileges,
     "local-infile": _local_infile,

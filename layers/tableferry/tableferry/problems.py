@@ -43,6 +43,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ReadOnlyServer: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RowsMissing: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ServerNotSupported: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SessionDiffers: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }

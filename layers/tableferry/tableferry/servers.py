@@ -1,12 +1,18 @@
-"""Which server it is: MySQL or MariaDB, and its version."""
+"""Which server it is: MySQL or MariaDB, and its version; or no server but a proxy, by its name."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
+_RDS_PROXY = re.compile(
+    r"\.proxy-[a-z0-9]+\.(?:[a-z0-9-]+\.rds|rds\.[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\.?$", re.IGNORECASE
+)
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
-_OLDEST = {"MySQL": (8, 0), "MariaDB": (10, 6)}
+# MySQL: RENAME TABLE of locked tables since 8.0.13, checks that are kept, enforced and shown since 8.0.16; before 8.0 there
+# are no window functions, and a RENAME TABLE of several tables can be left half done by a crash. MariaDB: so it can before
+# 10.6. docs/limits.md says which pages say so.
+_OLDEST = {"MySQL": (8, 0, 16), "MariaDB": (10, 6, 0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,14 @@ class Server:
 
     @property
     def oldest(self) -> str:
-        """The oldest version that will do."""
-        return ".".join(str(number) for number in _OLDEST[self.flavour])
+        """The oldest that will do, in words."""
+        aurora = "" if self.mariadb else " (of Aurora, version 3)"
+        return f"{Server(self.flavour, _OLDEST[self.flavour])} or later{aurora}"
 
     def __str__(self) -> str:
         return f"{self.flavour} {'.'.join(str(number) for number in self.version)}"
+
+
+def is_rds_proxy(host: str) -> bool:
+    """Whether a name is that of an endpoint of RDS Proxy, such as ``shop.proxy-abc123.eu-west-1.rds.amazonaws.com``."""
+    return _RDS_PROXY.search(host) is not None

@@ -1,0 +1,81 @@
+"""Servers that are refused for what they are: too old, a proxy, or with a way to log in that is not known."""
+
+import pytest
+
+from tableferry import problems
+from tableferry.database import Database, rows
+from tableferry.errors import DatabaseUnavailable, ServerNotSupported
+from tableferry.settings import DatabaseAddress
+from tests.integration.fake_server import FakeServer
+
+PASSWORD = "hush"
+ADVICE = {"MySQL": r"MySQL 8\.0\.16 or later \(of Aurora, version 3\)", "MariaDB": r"MariaDB 10\.6\.0 or later\."}
+
+
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [
+        ("5.7.44-rds.20260101-log", "MySQL 5.7.44"),
+        ("5.7.12", "MySQL 5.7.12"),  # Aurora MySQL 2
+        ("8.0.11", "MySQL 8.0.11"),
+        ("8.0.15", "MySQL 8.0.15"),
+        ("5.5.5-10.5.23-MariaDB-log", "MariaDB 10.5.23"),
+    ],
+)
+def test_a_server_that_is_too_old_is_not_logged_in_to(version: str, named: str) -> None:
+    with FakeServer(version=version).running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", PASSWORD)
+        with (
+            pytest.raises(ServerNotSupported, match=rf"is {named}, which is too old") as refused,
+            Database(address).connect(),
+        ):
+            pass
+    assert refused.match(ADVICE[named.partition(" ")[0]])
+    assert fake.packets == []
+    told = problems.problem(refused.value)
+    assert (told["status"], told["type"]) == (503, "urn:tableferry:problem:server-not-supported")
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["8.0.16", "8.0.28", "8.4.10-rds", "9.7.0", "5.5.5-10.6.18-MariaDB-log", "10.11.16-MariaDB", "11.8.6-MariaDB"],
+)
+def test_a_server_that_is_new_enough_is_taken(version: str) -> None:
+    with FakeServer(version=version).running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", PASSWORD)
+        with Database(address).connect() as connection:
+            assert rows(connection, "DO 0") == []
+    stated = next(one for one in fake.statements if one.startswith(b"SET SESSION")).decode()
+    assert ("transaction_isolation" in stated) is ("MariaDB" not in version or version.startswith("11."))
+    assert ("utf8mb4_0900_ai_ci" in stated) is ("MariaDB" not in version)
+
+
+def test_nobody_is_asked_for_the_address_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.create_connection", lambda *_, **__: pytest.fail("it was connected to"))
+    host = "shop.proxy-abc123.eu-central-1.rds.amazonaws.com"
+    address = DatabaseAddress(host, 3306, "d", "u", PASSWORD, verified=True, region="eu-central-1")
+    wanted = r"an endpoint of RDS Proxy.*the database's own endpoint"
+    with pytest.raises(ServerNotSupported, match=wanted), Database(address).connect():
+        pass
+
+
+@pytest.mark.parametrize("way", ["client_ed25519", "parsec", "authentication_kerberos_client", "mysql_old_password"])
+def test_a_way_to_log_in_that_is_not_known_is_named(way: str) -> None:
+    with FakeServer(switch_to=way.encode()).running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", PASSWORD)
+        with (
+            pytest.raises(DatabaseUnavailable, match=rf"asks to log in by {way}, .*caching_sha2_password"),
+            Database(address).connect(),
+        ):
+            pass
+    assert not [packet for packet in fake.packets if PASSWORD.encode() in packet]
+
+
+def test_a_name_that_is_none_is_not_repeated() -> None:
+    with FakeServer(switch_to=b"<script>").running() as fake:
+        address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", PASSWORD)
+        with (
+            pytest.raises(DatabaseUnavailable, match="log in by a plugin, which"),
+            Database(address).connect(),
+        ):
+            pass
