@@ -1,7 +1,11 @@
 """Versions as servers write them, which of them are taken, and names that are no server's."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import tableferry
 from tableferry.servers import Server, is_rds_proxy
 
 TAKEN = {
@@ -67,3 +71,13 @@ def test_what_would_do_is_said() -> None:
 )
 def test_an_endpoint_of_rds_proxy_is_known_by_its_name(host: str, is_one: bool) -> None:
     assert is_rds_proxy(host) is is_one
+
+
+def test_no_statement_to_mysql_names_a_collation_that_the_oldest_does_not_know() -> None:
+    """Before 8.0.30 those of utf8mb3 are called utf8_…, so that Aurora MySQL 3.04, which is 8.0.28, refuses them."""
+    named = {
+        name
+        for path in Path(tableferry.__file__).parent.glob("*.py")
+        for name in re.findall(r"COLLATE (\w+_ci|\w+_bin)", path.read_text(encoding="utf-8"))
+    }
+    assert named == {"ascii_bin", "utf8mb4_bin", "latin1_swedish_ci"}  # the last two on MariaDB only

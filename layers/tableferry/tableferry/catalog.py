@@ -31,11 +31,12 @@ _EXACT = (
 Kind = Literal["TRIGGER", "FOREIGN KEY", "CHECK"]
 """What has names that a schema can have only once; checks on MySQL only."""
 
-# How a server compares such names when one is made, by kind and whether it is MariaDB; found by trying.
+# How a server compares such names when one is made, by kind and whether it is MariaDB; found by trying. What CONVERT gives
+# has the character set's own collation, general_ci, whose name is another one before MySQL 8.0.30.
 _COMPARED: dict[tuple[Kind, bool], str] = {
-    ("TRIGGER", False): "CONVERT({} USING utf8mb3) COLLATE utf8mb3_general_ci",
+    ("TRIGGER", False): "CONVERT({} USING utf8mb3)",
     ("TRIGGER", True): "CAST({} AS BINARY)",  # each is a file
-    ("FOREIGN KEY", False): "CONVERT({} USING utf8mb3) COLLATE utf8mb3_general_ci",
+    ("FOREIGN KEY", False): "CONVERT({} USING utf8mb3)",
     ("FOREIGN KEY", True): "CONVERT(CAST({} AS BINARY) USING latin1) COLLATE latin1_swedish_ci",  # InnoDB's own table
     ("CHECK", False): "{}",  # the column's own collation, which has no regard to case
 }
