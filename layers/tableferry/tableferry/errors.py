@@ -257,6 +257,10 @@ class PreconditionFailed(TableferryError):
     """A conditional put found the object there, or changed."""
 
 
+class WriteConflict(PreconditionFailed):
+    """A conditional put met another of the same object that was not done yet."""
+
+
 class Unaccounted(TableferryError):
     """Rows read and rows accounted for differ; what was being written is rolled back."""
 

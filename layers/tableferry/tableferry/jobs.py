@@ -3,13 +3,15 @@
 ``jobs/{kind}/{id}.json`` holds the request; its object-created event starts the function that does the work.
 ``jobs/{id}.json`` holds state, lease, progress and outcome. Events come at least once: the first to take the lease (a
 conditional put) does the work, and whoever comes later finds it taken, or done. A lease is renewed every few seconds, so
-one that has run out belongs to a function that died. Both objects are signed: who can only write to the bucket orders
+one that has run out belongs to a function that died. The record names its holder, who knows it as his own also where no
+answer to his last writing came. Both objects are signed: who can only write to the bucket orders
 nothing. An hour after it was asked for a job is not begun any more, however often its event comes, so that an old state
 of its record, put back by somebody who kept it, starts nothing.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,6 +67,8 @@ class Job(BaseModel):
     progress: Progress = Progress()
     created: datetime
     lease: datetime | None = None
+    holder: str = ""
+    """Of the lease: a random word."""
     finished: datetime | None = None
     result: dict[str, Any] | None = None
     problem: dict[str, Any] | None = None
@@ -219,8 +223,23 @@ class _Lease:
     def _write(self, update: dict[str, Any]) -> None:
         with self._lock:
             job = self._job.model_copy(update=update)
-            self._etag = signed.replace(self._store, _key(job.id), job.model_dump(mode="json"), self._etag)
+            content = job.model_dump(mode="json")
+            try:
+                self._etag = signed.replace(self._store, _key(job.id), content, self._etag)
+            except PreconditionFailed:
+                if (etag := self._still_held()) is None:
+                    raise
+                self._etag = signed.replace(self._store, _key(job.id), content, etag)
             self._job = job
+
+    def _still_held(self) -> str | None:
+        """The ETag of a record that we wrote without hearing of it; None if it is somebody else's."""
+        try:
+            found = signed.get(self._store, _key(self._job.id))
+        except (ObjectNotFound, NotSigned):
+            return None
+        job = found.parsed(Job)
+        return found.etag if job.holder == self._job.holder and not job.over else None
 
 
 def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
@@ -231,7 +250,7 @@ def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
         return None
     if job.lease is None and job.seen(now).state == "dead":
         return None  # its caller was told so, and may have asked for another one since
-    taken = job.model_copy(update={"state": "running", "lease": now + LEASE})
+    taken = job.model_copy(update={"state": "running", "lease": now + LEASE, "holder": secrets.token_hex(8)})
     try:
         return _Lease(store, taken, signed.replace(store, _key(job_id), taken.model_dump(mode="json"), found.etag))
     except PreconditionFailed:

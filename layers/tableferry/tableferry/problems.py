@@ -37,6 +37,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.StillReferenced: HTTPStatus.CONFLICT,
     errors.RestoreUnderWay: HTTPStatus.CONFLICT,
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
+    errors.WriteConflict: HTTPStatus.CONFLICT,
     errors.TooManyJobs: HTTPStatus.TOO_MANY_REQUESTS,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

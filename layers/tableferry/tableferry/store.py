@@ -1,7 +1,9 @@
 """The bucket: put, get, stream, list, and puts that happen only on a condition.
 
 Conditional writes are S3's own (``If-None-Match``, ``If-Match``):
-https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html. boto3 sends one again whose answer was
+lost, and the second is refused where the first was done. So each carries a random word as metadata, its hand, and
+whoever is refused looks whose hand the object bears.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import base64
 import hashlib
 import io
 import json
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -24,7 +27,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
-from tableferry.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable
+from tableferry import pauses
+from tableferry.errors import ObjectNotFound, PreconditionFailed, StoreUnavailable, WriteConflict
 from tableferry.settings import s3_endpoint
 from tableferry.signing import Keys
 
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
-_CONDITION = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+_CONDITION = {"412", "PreconditionFailed"}
+_CONFLICT = {"409", "ConditionalRequestConflict"}
+_CONFLICT_SECONDS = 5.0
 _STREAM_BYTES = 256 * 1024
 _MOST_REQUESTS_AT_ONCE = 64  # more threads than there ever are; the default would open connections anew beyond ten
 _GETS_AT_ONCE = 16
@@ -72,19 +78,39 @@ class Store:
         content_type: str = "application/json",
         *,
         sha256: bytes | None = None,
-        **conditions: Any,
+        **given: Any,
     ) -> str:
-        """Write an object, with its SHA-256 (if known already, ``sha256``) for S3 to check on arrival; returns its ETag."""
+        """Write an object, with its SHA-256 (if known already, ``sha256``) for S3 to check on arrival; returns its ETag.
+
+        Raises:
+            PreconditionFailed: on a condition (``IfNoneMatch``, ``IfMatch``) that is not so, by what somebody else did.
+        """
+        given["ChecksumSHA256"] = base64.b64encode(sha256 or hashlib.sha256(body).digest()).decode()
+        given |= {"Key": key, "Body": body, "ContentType": content_type}
+        return self._put_if(key, given) if given.keys() & {"IfNoneMatch", "IfMatch"} else self._put(key, given)
+
+    def _put(self, key: str, given: dict[str, Any]) -> str:
         with _translated(key):
-            answer = self._client.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=body,
-                ContentType=content_type,
-                ChecksumSHA256=base64.b64encode(sha256 or hashlib.sha256(body).digest()).decode(),
-                **conditions,
-            )
-        return answer["ETag"]
+            return self._client.put_object(Bucket=self.bucket, **given)["ETag"]
+
+    def _put_if(self, key: str, given: dict[str, Any]) -> str:
+        hand = secrets.token_hex(8)
+        given["Metadata"] = {"hand": hand}
+        again = pauses.growing(_CONFLICT_SECONDS)
+        while True:
+            try:
+                return self._put(key, given)
+            except PreconditionFailed as refused:
+                # What is being written at this moment may be our own, whose answer was lost, or may fail.
+                if isinstance(refused, WriteConflict) and next(again, again) is None:
+                    continue
+                try:
+                    found = self.head(key)
+                except ObjectNotFound:
+                    raise refused from None
+                if found.metadata.get("hand") != hand:
+                    raise
+                return f'"{found.etag}"'
 
     def put_locked(
         self, key: str, body: bytes, days: int, content_type: str = "application/json", **conditions: Any
@@ -314,6 +340,8 @@ def _translated(key: str) -> Iterator[None]:
         code = str(error.response.get("Error", {}).get("Code", ""))
         if code in _MISSING:
             raise ObjectNotFound(f"The bucket has no object {key!r}.") from error
+        if code in _CONFLICT:
+            raise WriteConflict(f"The object {key!r} is being written by somebody else.") from error
         if code in _CONDITION:
             raise PreconditionFailed(f"The object {key!r} was written by somebody else.") from error
         raise StoreUnavailable(f"S3 refused the request for {key!r} ({code}).") from error
