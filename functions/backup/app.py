@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import api, jobapi, jobs, manifest, proof, views
+from tableferry import api, jobapi, jobs, manifest, proof, retention, views
 from tableferry.archive import Format
 from tableferry.backup import backup
 from tableferry.database import Database
@@ -132,12 +132,26 @@ def _verify(
 
 
 def check(_request: dict[str, Any]) -> dict[str, Any]:
-    """How old the newest backup and the newest proven one are, as metrics too; a schedule asks, and alarms listen."""
-    settings = Settings.from_env()
+    """How old the newest backup and the newest proven one are, as metrics too; alarms listen. Then what is superseded."""
+    settings, now = Settings.from_env(), datetime.now(UTC)
     store = open_store(settings.bucket, settings.signing_keys)
-    found = proof.ages(store, settings.signing_keys, settings.database.name, datetime.now(UTC))
+    found = proof.ages(store, settings.signing_keys, settings.database.name, now)
     api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
-    return found.model_dump(mode="json")
+    retired = _retire(settings, store, now) if settings.retention_days else None
+    return {**found.model_dump(mode="json"), "retention": retired}
+
+
+def _retire(settings: Settings, store: Store, now: datetime) -> dict[str, Any]:
+    """Mark what may go. Where only a proof of the newest backup is lacking, it is asked for, once a day until it is there."""
+    found = retention.retire(store, settings.signing_keys, settings.database.name, settings.retention_days, now)
+    said = found.model_dump(mode="json")
+    if found.kept or found.damaged:
+        api.logger.warning("old backups stay", extra={"retention": said})
+    elif found.expiring:
+        api.logger.info("old backups expire", extra={"retention": said})
+    if found.to_verify and not jobs.unfinished(store, Kind.VERIFY, now):
+        jobapi.begin(settings, store, Kind.VERIFY, {"backup": found.to_verify}, perform)
+    return said
 
 
 handler = api.handler(

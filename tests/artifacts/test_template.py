@@ -209,6 +209,8 @@ def test_no_function_may_delete_an_object_or_do_anything_to_the_bucket(stack: St
         "s3:GetObjectVersion",
         "s3:PutObject",
         "s3:PutObjectRetention",
+        "s3:GetObjectTagging",
+        "s3:PutObjectTagging",
         "s3:AbortMultipartUpload",
         "s3:ListBucket",
     }
@@ -345,11 +347,16 @@ def test_a_backup_can_be_locked_and_the_bucket_is_made_for_it(synthesised: Json)
         assert variables["OBJECT_LOCK_DAYS"] == days
 
 
+NONE_OF_THE_OTHERS: Json = {"RetryHours": 0, "BackupRetentionDays": 0}
+
+
 def test_old_tables_are_kept_until_accept_unless_it_is_said_how_long_and_recovery_can_be_left_out(
     synthesised: Json,
 ) -> None:
     for days, schedule in ((0, "rate(15 minutes)"), (14, "")):
-        stack = Stack(synthesised, **DEPLOYMENTS["least"], KeepOldDays=days, RecoverSchedule=schedule, RetryHours=0)
+        stack = Stack(
+            synthesised, **DEPLOYMENTS["least"], KeepOldDays=days, RecoverSchedule=schedule, **NONE_OF_THE_OTHERS
+        )
         variables = stack.resources["RestoreFunction"]["Properties"]["Environment"]["Variables"]
         assert variables["KEEP_OLD_DAYS"] == days
         assert ("ScheduledRecovery" in stack.resources) is ("SchedulerRole" in stack.resources) is bool(schedule)

@@ -17,7 +17,7 @@ from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
 from tests.integration.lambdas import invoke, request
 from tests.integration.uploads import Uploads
-from tests.integration.verbs import load_sample, post
+from tests.integration.verbs import load_sample, old_backup, post
 from tests.stack import Json, Stack
 from tests.support import Database
 
@@ -39,6 +39,8 @@ class Calls:
             self.made.add(("s3:GetObjectVersion" if params.get("VersionId") else "s3:GetObject", key))
         elif operation == "AbortMultipartUpload":
             self.made.add(("s3:AbortMultipartUpload", key))
+        elif operation in {"GetObjectTagging", "PutObjectTagging"}:
+            self.made.add((f"s3:{operation}", key))
         elif operation != "CreateBucket":  # under whose name boto3 presigns a POST
             assert operation in {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
             self.made.add(("s3:PutObject", key))
@@ -148,8 +150,11 @@ def test_backup_needs_what_its_role_allows(
     _deliver(backup_handler, f"jobs/verify/{verification['id']}.json")
     for path in ("/backups", f"/backups/{job['id']}", f"/verifications/{verification['id']}"):
         assert request(backup_handler, "GET", path).status == 200
+    old_backup(60)
+    monkeypatch.setenv("BACKUP_RETENTION_DAYS", "35")
     for action in ("backup", "verify", "check"):
-        invoke(backup_handler, {"action": action})
+        found = invoke(backup_handler, {"action": action})
+    assert len(found["retention"]["expiring"]) == 1
     held(stack, "Backup", calls)
 
 

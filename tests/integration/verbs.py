@@ -5,17 +5,24 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, cast
 
 import boto3
+import pytest
 from pymysql.cursors import Cursor
 
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from local.database import split_statements
 from local.demo_sample import SOURCES
+from tableferry import backup as backup_module
 from tableferry import facts, manifest
+from tableferry.archive import Format
+from tableferry.database import Database as Source
+from tableferry.identity import new_id
 from tableferry.settings import Settings
 from tableferry.signing import Keys
 from tableferry.store import Store, open_store
@@ -46,6 +53,24 @@ def get(path: str) -> Answer:
 def backup(*tables: str, form: str = "parquet") -> Json:
     """A backup of the tables, or of all, that has to work."""
     return _made(post("/backups", {"tables": list(tables) or None, "format": form}))
+
+
+def old_backup(days: float, *tables: str) -> str:
+    """The id of a backup as one that was made so many days ago; its objects are of now."""
+    settings = Settings.from_env()
+    made = datetime.now(UTC) - timedelta(days=days)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(backup_module, "datetime", SimpleNamespace(now=lambda _: made))
+        form, keys = Format.PARQUET, settings.signing_keys
+        return backup_module.backup(
+            Source(settings.database),
+            store(),
+            new_id(made),
+            list(tables) or None,
+            form,
+            keys,
+            lock_days=settings.lock_days,
+        ).id
 
 
 def newest_id() -> str:

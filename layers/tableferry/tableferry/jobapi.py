@@ -60,6 +60,13 @@ def outcome(job: Job) -> Response[Any]:
     return api.answer(HTTPStatus.OK, job.result if job.state == "done" else views.job(job))
 
 
+def begin(settings: Settings, store: Store, kind: Kind, request: dict[str, Any], perform: Perform) -> None:
+    """Have a job done that nobody waits for; where its object starts no function, it is done here."""
+    job = jobs.create(store, kind, request, trigger=not settings.inline_jobs)
+    if settings.inline_jobs:
+        _run(settings, store, job.id, kind, request, perform)
+
+
 def performer(perform: Perform) -> Callable[[str, str], str]:
     """What to do when a job's object arrives: the job."""
 

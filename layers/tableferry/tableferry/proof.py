@@ -56,13 +56,18 @@ def ages(store: Store, keys: Keys, database: str, now: datetime) -> Ages:
         newest = latest(store, keys, database)
     except BackupNotFound:
         newest = None
-    verified = _newest_proven(store, keys, database, _marked(store, now))
+    verified = _newest_proven(proven(store, keys, now), database)
     return Ages(
         backup=newest.id if newest else None,
         hours_since_backup=_hours(newest, now),
         verified=verified.id if verified else None,
         days_since_verified_backup=hours / 24 if (hours := _hours(verified, now)) is not None else None,
     )
+
+
+def proven(store: Store, keys: Keys, now: datetime) -> Iterator[Manifest]:
+    """The backups of whatever database that are signed and have a signed mark, newest first. Memory: one manifest."""
+    return signed_backups(store, keys, _marked(store, now))
 
 
 def _marked(store: Store, now: datetime) -> Iterator[str]:
@@ -75,9 +80,9 @@ def _marked(store: Store, now: datetime) -> Iterator[str]:
             yield proof.backup
 
 
-def _newest_proven(store: Store, keys: Keys, database: str, ids: Iterable[str]) -> Manifest | None:
+def _newest_proven(known: Iterable[Manifest], database: str) -> Manifest | None:
     newest = None
-    for found in signed_backups(store, keys, ids):
+    for found in known:
         if found.database == database and found.complete is not False:
             return found
         if found.database == database:

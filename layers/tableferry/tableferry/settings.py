@@ -97,6 +97,9 @@ class Settings:
     lock_days: int = 0
     """For so many days nobody can delete a backup's objects (S3 Object Lock); 0 locks none."""
 
+    retention_days: int = 0
+    """Backups of so many days ago expire when newer ones are proven that hold their tables; 0 keeps them."""
+
     keep_old_days: int = 0
     """A scheduled recovery drops tables that a restore replaced so many days ago; 0 keeps them until accept."""
 
@@ -124,6 +127,7 @@ class Settings:
             workers=_positive(env, "WORKERS", 2),
             chunk_bytes=_positive(env, "CHUNK_BYTES", 4 * 1024 * 1024),
             lock_days=_number(env, "OBJECT_LOCK_DAYS", 0),
+            retention_days=_number(env, "BACKUP_RETENTION_DAYS", 0),
             keep_old_days=_number(env, "KEEP_OLD_DAYS", 0),
             ledger_days=ledger_days(env),
             retry_hours=_number(env, "RETRY_HOURS", 0),

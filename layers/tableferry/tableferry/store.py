@@ -42,6 +42,7 @@ _CONFLICT_SECONDS = 5.0
 _STREAM_BYTES = 256 * 1024
 _MOST_REQUESTS_AT_ONCE = 64  # more threads than there ever are; the default would open connections anew beyond ten
 _GETS_AT_ONCE = 16
+_MOST_TAGS = 10
 _SMALL_BYTES = 64 * 1024 * 1024  # of the largest that is read whole: a manifest, about 300 bytes for each file
 _ONE_PART_AT_A_TIME = TransferConfig(use_threads=False)
 
@@ -243,6 +244,31 @@ class Store:
         kept = found.get("ChecksumSHA256", "")
         # That of an upload in parts is one of the parts' sums, with their number behind a hyphen.
         return base64.b64decode(kept).hex() if kept and "-" not in kept else None
+
+    def tags(self, key: str) -> dict[str, str]:
+        """The tags of an object; raises ObjectNotFound."""
+        with _translated(key):
+            found = self._client.get_object_tagging(Bucket=self.bucket, Key=key)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in found}
+
+    def tag(self, key: str, name: str, value: str) -> None:
+        """Give an object a tag, beside those that it has; one that has ten others, as many as there may be, is let be.
+
+        Raises:
+            ObjectNotFound: there is none.
+        """
+        known = self.tags(key)
+        wanted = known | {name: value}
+        if wanted == known or len(wanted) > _MOST_TAGS:
+            return
+        tags: Any = [{"Key": name, "Value": value} for name, value in wanted.items()]
+        with _translated(key):
+            self._client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": tags})
+
+    def is_replica(self, key: str) -> bool:
+        """Whether S3 brought an object from another bucket, as a rule of replication says; raises ObjectNotFound."""
+        with _translated(key):
+            return self._client.head_object(Bucket=self.bucket, Key=key).get("ReplicationStatus") == "REPLICA"
 
     def list(self, prefix: str, after: str = "") -> Iterator[Object]:
         """The objects under a prefix, by key; those behind a key if one is given."""

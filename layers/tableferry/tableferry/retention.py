@@ -1,0 +1,197 @@
+"""Which backups may go: old ones of whose tables newer backups are proven, and tries that died. No function deletes them.
+
+What may go is tagged, object by object and the manifest last, and the bucket's lifecycle expires what has the tag and
+is old enough. So nothing expires that was not seen to be superseded, whatever becomes of the functions, and the newest
+proven backup of each table stays: there is no newer one that holds it. The tag's value is the bucket, so that an object
+that is copied or replicated to another one, tags and all, is not superseded there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+
+from pydantic import BaseModel, ConfigDict
+
+from tableferry import manifest, proof
+from tableferry.errors import BackupNotFound
+from tableferry.identity import is_id
+from tableferry.latest import latest, signed
+from tableferry.manifest import Manifest
+from tableferry.signing import Keys
+from tableferry.store import Store
+
+TAG = "superseded-in"
+_LOOKED_AT = 200  # backups a call, so that years of them that stay cost little each hour
+_SECONDS = 300.0
+_AT_ONCE = 16
+_BATCH = 1000
+_DEAD = timedelta(days=2)  # many times as long as a backup can take
+
+
+class Retention(BaseModel):
+    """What a call found of the backups that are older than so many ``days``, by their ids.
+
+    ``expiring`` were tagged by it, the first of them superseded, ``unfinished`` among them. ``kept`` stay, since no newer
+    proven backup holds all of their tables, and so do ``damaged``, which cannot be read or are not signed. If
+    ``to_verify`` were proven, some of those kept could go. ``more``: there was no time for all; the next call goes on.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int
+    expiring: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
+    to_verify: str | None = None
+    more: bool = False
+
+
+def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) -> Retention:
+    """Tag backups that were finished so many days ago and are superseded, and tries of that age that never became one.
+
+    ``to_verify`` is looked for among those of the ``database``. Of more than 200 old backups each hour's call looks at
+    others, in turn; what is tagged in part is finished by another call. Memory: the ids of all old backups, the listing
+    of one, and its manifest.
+    """
+    cutoff = now - timedelta(days=days)
+    old = list(_older(store, cutoff))
+    turn = _turn(old, now)
+    tagging = _Tagging(store, time.monotonic() + _SECONDS)
+    proven = _Proven(proof.proven(store, keys, now))
+    better = _Newest(store, keys, database)
+    expiring: list[str] = []
+    kept: list[str] = []
+    damaged: list[str] = []
+    read: set[str] = set()
+    for made in signed(store, keys, turn, lambda backup_id, _: damaged.append(backup_id)):
+        read.add(made.id)
+        if made.finished > cutoff or tagging.late:
+            continue
+        if not proven.hold(made):
+            kept.append(made.id)
+            better.look(made)
+        elif tagging.all_of(made.id, manifest.key(made.id)):
+            expiring.append(made.id)
+    rest = [backup_id for backup_id in turn if backup_id not in {*read, *damaged}]
+    unfinished = [backup_id for backup_id in rest if tagging.dead(backup_id, min(cutoff, now - _DEAD))]
+    return Retention(
+        days=days,
+        expiring=(*expiring, *unfinished),
+        unfinished=tuple(unfinished),
+        kept=tuple(kept),
+        damaged=tuple(damaged),
+        to_verify=better.id,
+        more=tagging.late or len(turn) < len(old),
+    )
+
+
+def _older(store: Store, cutoff: datetime) -> Iterator[str]:
+    """The ids of backups that were begun before, finished or not, oldest first."""
+    end = f"{cutoff:%Y%m%dT%H%M%SZ}"
+    return (found for found in takewhile(lambda name: name < end, store.folders("backups/")) if is_id(found))
+
+
+def _turn(old: Sequence[str], now: datetime) -> list[str]:
+    """Those that are looked at in this hour."""
+    if len(old) <= _LOOKED_AT:
+        return list(old)
+    start = int(now.timestamp()) // 3600 * _LOOKED_AT % len(old)
+    return [*old, *old][start : start + _LOOKED_AT]
+
+
+class _Proven:
+    """The newest proven backup of each table, read no further than is asked for. ``known`` are newest first."""
+
+    def __init__(self, known: Iterable[Manifest]) -> None:
+        self._rest = iter(known)
+        self._held: dict[tuple[str, str], datetime] = {}
+        self._reached: datetime | None = datetime.max.replace(tzinfo=UTC)
+
+    def hold(self, made: Manifest) -> bool:
+        """Whether each table of a backup is in one that is newer, and proven."""
+        wanted = {(made.database, table.name) for table in made.tables}
+        while not all(table in self._held and self._held[table] > made.started for table in wanted):
+            if self._reached is None or self._reached <= made.started:
+                return False
+            self._read()
+        return True
+
+    def _read(self) -> None:
+        if (found := next(self._rest, None)) is None:
+            self._reached = None
+            return
+        self._reached = found.started
+        for table in found.tables:
+            self._held.setdefault((found.database, table.name), found.started)
+
+
+class _Newest:
+    """Whether the newest backup of a database holds the tables of one that is kept. ``id`` is its id if it ever did."""
+
+    def __init__(self, store: Store, keys: Keys, database: str) -> None:
+        self._place = store, keys, database
+        self._known: Manifest | None = None
+        self.id: str | None = None
+
+    def look(self, kept: Manifest) -> None:
+        if self.id is not None or kept.database != self._place[2]:
+            return
+        try:
+            self._known = self._known or latest(*self._place)
+        except BackupNotFound:
+            return
+        held = {table.name for table in self._known.tables}
+        if self._known.started > kept.started and held >= {table.name for table in kept.tables}:
+            self.id = self._known.id
+
+
+class _Tagging:
+    """Gives objects the tag until the time is over: from then on it is ``late``, and gives none any more."""
+
+    def __init__(self, store: Store, until: float) -> None:
+        self._store = store
+        self._until = until
+
+    @property
+    def late(self) -> bool:
+        return time.monotonic() > self._until
+
+    def all_of(self, backup_id: str, last: str) -> bool:
+        """Tag a backup's objects, one named last: that it has the tag says that all have. False if nothing was left to do."""
+        if self._store.tags(last).get(TAG) == self._store.bucket:
+            return False
+        keys = [found.key for found in self._store.list(_folder(backup_id)) if found.key != last]
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tag") as pool:
+            for start in range(0, len(keys), _BATCH):
+                if self.late:
+                    return False
+                list(pool.map(self._tag, keys[start : start + _BATCH]))
+        self._tag(last)
+        return True
+
+    def dead(self, backup_id: str, before: datetime) -> bool:
+        """Tag what a try of a backup left that died, if nothing of it is younger than that; whether it was so.
+
+        Nothing where the manifest is there, or may yet come: objects that are copied here come in any order, and those
+        that S3 replicates are as old as they were where they come from.
+        """
+        if self.late:
+            return False
+        found = list(self._store.list(_folder(backup_id)))
+        if not found or max(one.modified for one in found) > before or self._store.is_replica(found[0].key):
+            return False
+        if manifest.key(backup_id) in {one.key for one in found}:
+            return False
+        return self.all_of(backup_id, found[0].key)
+
+    def _tag(self, key: str) -> None:
+        self._store.tag(key, TAG, self._store.bucket)
+
+
+def _folder(backup_id: str) -> str:
+    return f"backups/{backup_id}/"
