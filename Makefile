@@ -8,7 +8,7 @@ SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template deploy clean
+.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -92,6 +92,9 @@ validate: setup ## the template by sam validate, cfn-lint and checkov
 
 template: setup ## the template as CloudFormation gets it, as JSON
 	@.venvs/sam/bin/python -m local.synthesis
+
+preflight: setup ## every problem that `make deploy` would meet in the account, with what to do; ENV=dev. It only reads
+	@$(PY) -m local.deployment.preflight $(ENV)
 
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev)
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)

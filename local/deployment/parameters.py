@@ -1,0 +1,86 @@
+"""What the template itself says of its parameters, which CloudFormation looks at late or one at a time."""
+
+from collections.abc import Iterator
+
+from local.deployment.account import Account, Order, Problem
+from local.deployment.stack import fault, is_list
+from tableferry.errors import TableferryError
+from tableferry.settings import TableSettings
+
+_VARIABLES_LIMIT = 4096  # bytes, of all variables of a function
+
+
+def samconfig(order: Order, account: Account) -> Iterator[Problem]:
+    """samconfig.toml."""
+    place = f"samconfig.toml, {order.environment}"
+    if not order.options.get("resolve_s3") and not order.options.get("s3_bucket"):
+        yield Problem(place, "it names no place for the built code.", "Set resolve_s3 = true.")
+    said = order.options.get("capabilities") or ()
+    has = set(said.split() if isinstance(said, str) else said)
+    needed = _capability(order)
+    if needed and not has & {needed, "CAPABILITY_NAMED_IAM"}:
+        yield Problem(
+            place,
+            f"capabilities lacks {needed}, without which CloudFormation makes no role.",
+            f'Set capabilities = "{needed}" in [{order.environment}.deploy.parameters].',
+        )
+    for name in order.given.keys() - order.template["Parameters"].keys():
+        yield Problem(name, "the template has no such parameter.", f"Take it out of {place}, or mend its spelling.")
+    if not order.given:
+        yield Problem(
+            place,
+            "it gives no parameters.",
+            f"Put them into parameter_overrides of [{order.environment}.global.parameters]: docs/deploy.md.",
+        )
+
+
+def _capability(order: Order) -> str | None:
+    """What CloudFormation has to be allowed for the roles and policies of the stack."""
+    found = [each for each in order.stack.resources.values() if each["Type"].startswith("AWS::IAM::")]
+    names = {"RoleName", "ManagedPolicyName", "UserName", "GroupName", "InstanceProfileName"}
+    if any(names & each.get("Properties", {}).keys() for each in found):
+        return "CAPABILITY_NAMED_IAM"
+    return "CAPABILITY_IAM" if found else None
+
+
+def constraints(order: Order, account: Account) -> Iterator[Problem]:
+    """What a parameter may be."""
+    for name, declared in order.template["Parameters"].items():
+        if "Default" not in declared and name not in order.given and not order.values[name]:
+            remedy = f"Give it in samconfig.toml: {declared.get('Description', 'docs/deploy.md says what it is')}"
+            yield Problem(name, "it is needed, and not given.", remedy)
+            continue
+        value = order.values[name]
+        for item in [each.strip() for each in value.split(",")] if is_list(declared["Type"]) else [value]:
+            if wrong := fault(declared, item):
+                shown = "It" if declared.get("NoEcho") else repr(item)
+                remedy = declared.get("ConstraintDescription") or declared.get("Description") or "docs/deploy.md."
+                yield Problem(name, f"{shown} {wrong}.", remedy)
+                break
+
+
+def rules(order: Order, account: Account) -> Iterator[Problem]:
+    """What parameters have to be together."""
+    for said in sorted(order.stack.refusals()):
+        yield Problem("the parameters together", said, "Change the parameters that it names.")
+
+
+def table_settings(order: Order, account: Account) -> Iterator[Problem]:
+    """What is said of the tables, which the functions read."""
+    try:
+        TableSettings.parse(order.values["TableSettings"])
+    except TableferryError as error:
+        yield Problem("TableSettings", str(error), "docs/deploy.md says what may be said of each table.")
+    for name, function in order.stack.of("AWS::Lambda::Function").items():
+        variables = function.get("Environment", {}).get("Variables", {})
+        size = sum(len(f"{key}{value}".encode()) for key, value in variables.items())
+        if size > _VARIABLES_LIMIT:
+            yield Problem(
+                "TableSettings",
+                f"the variables of {name} are {size:,} bytes, and Lambda takes {_VARIABLES_LIMIT:,}.",
+                "Shorten TableSettings or Tables: what holds for all tables can be said once, of *.",
+            )
+            break
+
+
+CHECKS = (samconfig, constraints, rules, table_settings)

@@ -1,0 +1,85 @@
+"""`make preflight ENV=dev`: every problem that a deployment would meet in this account, before the first change.
+
+Run as ``python -m local.deployment.preflight dev``. It only reads. Exit status 0: nothing stands in the way; 1: it says what.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.deployment import databases, network, parameters, places, quotas, secrets
+from local.deployment.account import Account, Check, Order, Problem, refused
+from local.deployment.stack import Json, in_sam, synthesised
+from local.process import StartError
+
+CHECKS: tuple[Check, ...] = (
+    *parameters.CHECKS,
+    *places.CHECKS,
+    *network.CHECKS,
+    *databases.CHECKS,
+    *secrets.CHECKS,
+    *quotas.CHECKS,
+)
+
+
+def order(environment: str, said: Json, template: Json, standing: Json | None = None) -> Order:
+    """What is to be deployed: samconfig.toml's parameters, before those that the stack has, before the template's own."""
+    earlier = {each["ParameterKey"]: each["ParameterValue"] for each in (standing or {}).get("Parameters", ())}
+    values = {}
+    for name, declared in template["Parameters"].items():
+        default = declared.get("Default", "")
+        value = said["parameters"].get(name, earlier.get(name, default))
+        values[name] = str(value).lower() if isinstance(value, bool) else str(value)
+    options = said["options"]
+    return Order(environment, str(options["stack_name"]), options, template, said["parameters"], values)
+
+
+def problems(wanted: Order, account: Account) -> list[Problem]:
+    """Everything that is found."""
+    return [problem for check in CHECKS for problem in refused(check, wanted, account)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look, and say what is found; return the exit status."""
+    parser = argparse.ArgumentParser(prog="preflight", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("environment", help="of samconfig.toml, such as dev")
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options.environment, options.folder)
+    except (StartError, BotoCoreError, ClientError) as error:
+        print(f"preflight: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(environment: str, folder: str | None) -> int:
+    said = in_sam("local.deployment.samconfig", environment, *([folder] if folder else []))
+    if environment not in said["environments"] or "stack_name" not in said["options"]:
+        message = (
+            f"samconfig.toml has no deployment [{environment}.deploy.parameters] with a stack_name;"
+            f" it has {', '.join(said['environments'])}. Write one, or name another: make preflight ENV=dev"
+        )
+        raise StartError(message)
+    profile, region = said["options"].get("profile"), said["options"].get("region")
+    session = boto3.Session(profile_name=profile, region_name=region)
+    if not session.region_name:
+        message = "no region: export AWS_REGION and AWS_DEFAULT_REGION, or set region in samconfig.toml"
+        raise StartError(message)
+    account = Account(session, str(said["options"]["stack_name"]))
+    where = f"stack {said['options']['stack_name']}, account {account.number}, {account.region}"
+    wanted = order(environment, said, synthesised(), account.standing)
+    found = problems(wanted, account)
+    for number, problem in enumerate(found, 1):
+        print(f"{number}. {problem}\n")
+    if found:
+        print(f"{len(found)} problem{'s' if len(found) > 1 else ''}; nothing was changed ({where}).")
+        return 1
+    print(f"Nothing stands in the way: {len(CHECKS)} checks ({where}).")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""What samconfig.toml says of an environment's deployment, read as `sam deploy` reads it. Needs SAM CLI's environment.
+
+Run as ``python -m local.deployment.samconfig dev``; prints JSON: the options of `sam deploy`, its parameters by name, and
+which environments there are.
+"""
+
+import json
+import sys
+from typing import Any
+
+from samcli.cli.types import CfnParameterOverridesType
+from samcli.lib.config.samconfig import SamConfig
+
+from local.state import ROOT
+
+
+def read(folder: str, environment: str) -> dict[str, Any]:
+    """The options of the environment's deployment, `parameter_overrides` as a mapping."""
+    config = SamConfig(folder)
+    options = dict(config.get_all(["deploy"], "parameters", environment))
+    overrides = options.get("parameter_overrides") or ()
+    given = CfnParameterOverridesType().convert(
+        tuple(overrides) if isinstance(overrides, list) else overrides, None, None
+    )
+    return {
+        "environments": config.get_stage_configuration_names(),
+        "options": {name: value for name, value in options.items() if name != "parameter_overrides"},
+        "parameters": given,
+    }
+
+
+if __name__ == "__main__":
+    [name, *folder] = sys.argv[1:]
+    json.dump(read(folder[0] if folder else str(ROOT), name), sys.stdout)
