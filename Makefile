@@ -96,6 +96,9 @@ template: setup ## the template as CloudFormation gets it, as JSON
 preflight: setup ## every problem that `make deploy` would meet in the account, with what to do; ENV=dev. It only reads
 	@$(PY) -m local.deployment.preflight $(ENV)
 
+smoke: setup ## one upload, backup, restore, undo, rollback and drill against a deployment; ENV=dev or local, TABLE=smoke_test
+	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table $(TABLE))
+
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev)
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV)

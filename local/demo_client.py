@@ -25,11 +25,11 @@ class Client:
     """Calls the API at `url`; every answer that is not one of the expected ones raises `Unexpected`.
 
     `patience` is how many seconds a load or a job may take before it counts as lost, `poll` how many lie between two
-    looks at it.
+    looks at it. `auth` signs the requests, where the API asks for it.
     """
 
-    def __init__(self, url: str, patience: float = 600, poll: float = 0.1) -> None:
-        self._http = httpx.Client(base_url=url, timeout=_ANSWER_SECONDS)
+    def __init__(self, url: str, patience: float = 600, poll: float = 0.1, auth: httpx.Auth | None = None) -> None:
+        self._http = httpx.Client(base_url=url, timeout=_ANSWER_SECONDS, auth=auth)
         self._patience, self._poll = patience, poll
 
     def __enter__(self) -> Self:
@@ -72,9 +72,9 @@ class Client:
             raise Unexpected(f"{location}: expected to end well, but its state is {result['state']}: {_reason(result)}")
         return result
 
-    def upload(self, table: str, file: Path, progress: Progress) -> str:
-        """Send a file with a presigned POST; the key it has in the bucket."""
-        grant = self.post("/uploads", {"table": table, "filename": file.name})
+    def upload(self, table: str, file: Path, progress: Progress, **options: object) -> str:
+        """Send a file with a presigned POST; the key it has in the bucket. `options` are those of the load."""
+        grant = self.post("/uploads", {"table": table, "filename": file.name, **options})
         size = file.stat().st_size
         with file.open("rb") as content:
             counted = _Counted(content, lambda done: progress(done, size))
@@ -90,8 +90,8 @@ class Client:
             )
         return str(grant["key"])
 
-    def load(self, key: str, progress: Progress) -> Json:
-        """Wait for the load of an uploaded file; its account."""
+    def load(self, key: str, progress: Progress, state: str = "done") -> Json:
+        """Wait for the load of an uploaded file, which has to end in this state; its account."""
 
         def look() -> Json | None:
             for account in self.get("/loads", key=key)["loads"]:
@@ -101,8 +101,8 @@ class Client:
             return None
 
         account = self._wait(f"the load of {key}", look)
-        if account["state"] != "done":
-            raise Unexpected(f"load: expected it to be done, but it is {account['state']}: {_reason(account)}")
+        if account["state"] != state:
+            raise Unexpected(f"load: expected it to be {state}, but it is {account['state']}: {_reason(account)}")
         return account
 
     def _wait(self, what: str, look: Callable[[], Json | None]) -> Json:

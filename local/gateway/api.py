@@ -2,7 +2,8 @@
 
 Where that emulation is not like an HTTP API on AWS, it is corrected here: the answers to an unknown route and a failed
 function, the limits of size and time, bodies that are not text, and each request's own id. What is left: a path segment
-with an encoded slash (`%2F`) finds no route, and no signature is asked for.
+with an encoded slash (`%2F`) finds no route, and no signature is asked for. At the same address is Lambda's own API, as
+far as to invoke a function and wait for it (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html).
 """
 
 import json
@@ -46,6 +47,8 @@ class HttpApi(LocalApigwService):  # type: ignore[misc]
         super().__init__(api=project.api, lambda_runner=project.runner, port=port, host="127.0.0.1")
         self.functions, self.pool = project.functions, pool
         self.create()
+        invoke = "/2015-03-31/functions/<name>/invocations"
+        self._app.add_url_rule(invoke, view_func=self._invoke, methods=["POST"], provide_automatic_options=False)
 
     @property
     def application(self) -> Any:
@@ -63,6 +66,23 @@ class HttpApi(LocalApigwService):  # type: ignore[misc]
             answer: Response = super()._request_handler(**parameters)
         except _Answer as own:
             return _plain(own.status, own.message)
+        return answer
+
+    def _invoke(self, name: str) -> Response:
+        """Lambda's Invoke: the event in, what the function gives out, and a header where that is an error."""
+        payload = request.get_data() or b"{}"
+        if name not in self.functions:
+            return _lambda_error(404, "ResourceNotFoundException", f"Function not found: {name}")
+        if request.headers.get("X-Amz-Invocation-Type", "RequestResponse") != "RequestResponse":
+            return _lambda_error(400, "InvalidParameterValueException", "Here a function is waited for.")
+        if len(payload) > PAYLOAD_LIMIT:
+            return _lambda_error(413, "RequestTooLargeException", "The event is too large.")
+        result = self.pool.start(self.functions[name], payload).result()
+        answer = make_response(result.payload, 200)
+        answer.headers["Content-Type"] = "application/json"
+        answer.headers["X-Amz-Executed-Version"] = "$LATEST"
+        if result.failed:
+            answer.headers["X-Amz-Function-Error"] = "Unhandled"
         return answer
 
     def _get_current_route(self, flask_request: Any) -> Any:
@@ -151,6 +171,12 @@ def _is_text(flask_request: Any) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _lambda_error(status: int, kind: str, message: str) -> Response:
+    answer = make_response(jsonify({"Message": message, "Type": "User"}), status)
+    answer.headers["X-Amzn-ErrorType"] = kind
+    return answer
 
 
 def _plain(status: int, message: str) -> Response:
