@@ -1,6 +1,7 @@
 """Calls the functions' handlers in this process, as Lambda would: with an HTTP API's request or with an S3 event."""
 
 import base64
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -121,6 +122,28 @@ def created(bucket: str, key: str, *, version: str | None = None, size: int = 1)
         "eventTime": "2026-11-22T07:15:00.000Z",
         "eventName": "ObjectCreated:Put",
         "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": bucket, "arn": f"arn:aws:s3:::{bucket}"}, "object": found},
+    }
+    return {"Records": [record]}
+
+
+def queued(body: Json | str, received: int = 1) -> Json:
+    """The event of a message that a queue had, as Lambda takes it from there; S3's own event, or any text, is its body."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    record = {
+        "messageId": str(uuid.uuid4()),
+        "receiptHandle": "MessageReceiptHandle",
+        "body": text,
+        "attributes": {
+            "ApproximateReceiveCount": str(received),
+            "SentTimestamp": "1795331700000",
+            "SenderId": "123456789012",
+            "ApproximateFirstReceiveTimestamp": "1795331700001",
+        },
+        "messageAttributes": {},
+        "md5OfBody": hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(),
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:Uploads",
+        "awsRegion": "us-east-1",
     }
     return {"Records": [record]}
 

@@ -22,7 +22,7 @@ from typing import Any, Self
 import boto3
 
 from functions.load import app
-from tableferry import api, blocks, load
+from tableferry import api, arrivals, blocks, load
 from tests.integration.lambdas import Json, invoke
 from tests.support import until
 
@@ -106,7 +106,7 @@ def _outcome(event: Json, alone: bool) -> Json:
         if alone:
             (account,) = invoke(app.handler, event)
         else:  # the handler's log and metrics are for one at a time
-            ((key, version),) = api.created_objects(event)
+            ((key, version),) = arrivals.created_objects(event)
             account = app.load_object(key, version)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

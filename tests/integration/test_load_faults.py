@@ -1,7 +1,7 @@
 """Faults of a load, each at the points where it can strike: nothing is lost, and nothing is in twice.
 
 The table has no key, so that a row that came twice shows, and the file has rows that are refused, by us and by the
-database. After the fault the event is delivered again, as Lambda does it. Then the table, the account and the rejects are
+database. After the fault the event is delivered again, as the queue does it. Then the table, the account and the rejects are
 held against the file.
 
 A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; `make test-thorough` takes each one.
@@ -33,7 +33,7 @@ from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tests.effort import THOROUGH, by_turns, effort, sample, thorough
 from tests.integration import counted_s3, packet_proxy, verbs
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
-from tests.integration.lambdas import Context, Json, counts, created, invoke, request
+from tests.integration.lambdas import Context, Json, counts, created, invoke, queued, request
 from tests.integration.load_process import LINES, Functions, Outcome, Run
 from tests.integration.packet_proxy import Chooses, Fate, Packet, Proxy
 from tests.integration.uploads import Uploads, names
@@ -106,9 +106,9 @@ class World:
     uploads: Uploads
 
     def put(self, file: File = FILE) -> Json:
-        """Empty the table, and the event of a new version of the file."""
+        """Empty the table, and the event of a new version of the file, as the queue brings it."""
         self.database.run("TRUNCATE TABLE t")
-        return self.uploads.put(file.body)
+        return queued(self.uploads.put(file.body))
 
     def tried(self, event: Json) -> Json | None:
         """The account of a delivery that may fail, but only in a way that has the event come again."""
@@ -647,7 +647,7 @@ def test_a_load_that_runs_out_of_time_at_any_look_at_the_clock_is_handed_over_un
             stopped += 1
             known |= set(new)
             ((key, version),) = new
-            following = created(world.uploads.bucket, key, version=version)
+            following = queued(created(world.uploads.bucket, key, version=version))
         shown = request(handler, "GET", "/loads").json["loads"][0]
         assert names(world.database) == FILE.rows
         world.right(shown, event)
@@ -777,7 +777,7 @@ def test_two_files_and_posts_at_once_are_each_once_in_the_table(world: World, fu
     files = [File(1, 290), File(1001, 290)]
     for _ in range(effort(1, 10)):
         world.database.run("TRUNCATE TABLE t")
-        events = [world.uploads.put(file.body, name=f"{file.first}.csv") for file in files]
+        events = [queued(world.uploads.put(file.body, name=f"{file.first}.csv")) for file in files]
         runs = [functions.prepared(event) for event in events]
         for run in runs:
             run.go()

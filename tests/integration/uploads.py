@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from functions.load.app import handler
-from tests.integration.lambdas import Json, counts, created, invoke, request
+from tests.integration.lambdas import Json, counts, created, invoke, queued, request
 from tests.support import Database
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class Uploads:
         return self.deliver(self.put(body, **options))
 
     def deliver(self, event: Json) -> Json:
-        (account,) = invoke(handler, event)
+        """The account that comes of an event, by the queue."""
+        (account,) = invoke(handler, queued(event))
         counts(account)
         shown = request(handler, "GET", f"/loads/{account['id']}")
         assert (shown.status, shown.json) == (200, account)

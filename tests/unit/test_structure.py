@@ -16,7 +16,7 @@ PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 LAYERS = [
     ["jobapi", "admission", "views", "dictionary"],
     ["api", "problems"],
-    ["body"],
+    ["body", "arrivals"],
     ["models", "upkeep", "restore", "backup", "insert", "load", "drill", "retention", "trust"],
     ["proof"],
     ["rehearsal", "latest"],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote, unquote, unquote_plus
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -20,7 +20,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
-from tableferry import body, deadline, logs, problems
+from tableferry import arrivals, body, deadline, logs, problems
 from tableferry.deadline import Deadline
 from tableferry.errors import InvalidRequest, NotSigned, TableferryError, TooManyJobs, UnsupportedMediaType
 from tableferry.models import JobView
@@ -108,7 +108,9 @@ def handler(
     objects: Callable[[str, str], Any] | None = None,
     direct: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Handler:
-    """A Lambda handler for HTTP requests, for objects created in S3 (by key and version) and for direct invocations."""
+    """A Lambda handler for HTTP requests, for objects created in S3 (by key and version; S3 or a queue tells of them) and for
+    direct invocations.
+    """
 
     @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
     @metrics.log_metrics
@@ -117,7 +119,7 @@ def handler(
         deadline.set_for_this(Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
         try:
             if objects is not None and "Records" in event:
-                return [_acted_on(objects, key, version) for key, version in created_objects(event)]
+                return [_acted_on(objects, key, version) for key, version in arrivals.created_objects(event)]
             if direct is not None and "requestContext" not in event:
                 return direct(event)
             return _unread_body(event) or app.resolve(_routable(event), context)
@@ -155,12 +157,6 @@ def _unread_body(event: Mapping[str, Any]) -> dict[str, Any] | None:
             "isBase64Encoded": False,
         }
     return None
-
-
-def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Keys, which come encoded like a form, and versions in an S3 event; without versions in the bucket they are empty."""
-    found = [record["s3"]["object"] for record in event["Records"]]
-    return [(unquote_plus(item["key"]), item.get("versionId", "")) for item in found]
 
 
 def parsed(model: type[Model], given: Mapping[str, Any]) -> Model:
