@@ -1,5 +1,6 @@
 """The files of events/ with what is really there put in place of their examples."""
 
+import hashlib
 import json
 import re
 from typing import Any, cast
@@ -22,10 +23,18 @@ def load(name: str) -> Json:
     return cast("Json", json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")))
 
 
+def key(event: Json) -> str:
+    """The key of the object that an event tells of, encoded like a form as S3 does it."""
+    record = event["Records"][0]
+    if "body" in record:
+        return key(json.loads(record["body"]))
+    return cast("str", record["s3"]["object"]["key"])
+
+
 def example_id(event: Json) -> str | None:
     """The id that an event names, in its path or in the key of an object; None if it names none."""
     if "Records" in event:
-        found = _ID.search(event["Records"][0]["s3"]["object"]["key"])
+        found = _ID.search(key(event))
         return found[0] if found else None
     given: str | None = event.get("pathParameters", {}).get("id")
     return given
@@ -47,6 +56,11 @@ def filled(event: Json, bucket: str, identity: str | None = None) -> Json:
 
 
 def _in_bucket(record: Json, bucket: str) -> Json:
+    if "body" in record:  # a message's: S3's event is in there
+        told = json.loads(record["body"])
+        told["Records"] = [_in_bucket(one, bucket) for one in told["Records"]]
+        body = json.dumps(told, separators=(",", ":"))
+        return {**record, "body": body, "md5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()}
     named = {**record["s3"]["bucket"], "name": bucket, "arn": f"arn:aws:s3:::{bucket}"}
     return {**record, "s3": {**record["s3"], "bucket": named}}
 

@@ -17,6 +17,7 @@ from types import FrameType
 
 from local.gateway import api
 from local.gateway.pool import Pool
+from local.gateway.queues import Queues
 from local.gateway.schedules import Clock
 from local.gateway.template import read
 from local.gateway.triggers import Triggers
@@ -31,12 +32,14 @@ def main(config_file: Path) -> int:
     os.environ.update(config["aws"])
     project = read(Path(config["template"]), config["parameters"], config["variables"])
     pool = Pool(Path(config["python"]), {**config["aws"], **config["functions"]}, Path(config["logs"]))
-    triggers = Triggers(project, pool, config["s3_url"])
+    queues = Queues(project, pool, config["s3_url"])
+    triggers = Triggers(project, pool, config["s3_url"], queues)
     clock = Clock(project.schedules, project.functions, pool)
     server = api.serve(project, pool, config["port"])
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         triggers.close()
+        queues.close()
         clock.close()
         pool.close()
         os._exit(0)  # requests that wait for a function would hold us; their functions are gone

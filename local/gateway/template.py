@@ -1,4 +1,4 @@
-"""What the template says, read by SAM CLI's own parser: functions with their environment, routes, buckets and triggers."""
+"""What the template says, read by SAM CLI's own parser: functions with their environment, routes, buckets, queues, triggers."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
+from samcli.lib.intrinsic_resolver.intrinsic_property_resolver import IntrinsicResolver
+from samcli.lib.intrinsic_resolver.intrinsics_symbol_table import IntrinsicsSymbolTable
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
@@ -17,6 +19,8 @@ _KEPT = {"ScheduledRetry"}
 _RATE = re.compile(r"rate\((\d+) (second|minute|hour)s?\)")  # AWS knows no seconds; tests do
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 _RETRIES = 2  # Lambda's own number, where a function says nothing
+_BATCH = 10  # and of messages that one invocation takes
+_ATTRIBUTES = ("VisibilityTimeout", "MessageRetentionPeriod")  # of a queue's, what is played here
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,37 @@ class Bucket:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """A queue that the template makes. A message that was taken ``tries`` times goes to ``dead_letters``, if there is."""
+
+    name: str
+    attributes: Mapping[str, str]
+    tries: int = 0
+    dead_letters: str | None = None
+
+
+@dataclass(frozen=True)
+class Notification:
+    """Events of a bucket that go to a queue of the template's."""
+
+    id: str
+    bucket: str
+    queue: str
+    events: tuple[str, ...]
+    rules: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A queue whose messages invoke a function, so many with each call, and no more than so many calls at once if it says."""
+
+    queue: str
+    function: str
+    batch: int
+    at_once: int | None
+
+
+@dataclass(frozen=True)
 class Schedule:
     """An event of a function's that comes every so many seconds."""
 
@@ -60,6 +95,9 @@ class Project:
     functions: Mapping[str, Function]
     buckets: tuple[Bucket, ...]
     triggers: tuple[Trigger, ...]
+    queues: tuple[Queue, ...]
+    notifications: tuple[Notification, ...]
+    sources: tuple[Source, ...]
     schedules: tuple[Schedule, ...]
     api: Any
     runner: Any
@@ -92,7 +130,17 @@ def read(template: Path, parameters: Mapping[str, str], variables: Mapping[str, 
     }
     triggers = tuple(_triggers(resources, buckets))
     api = ApiProvider(stacks, cwd=folder, disable_authorizer=False).api
-    return Project(functions, tuple(buckets.values()), triggers, tuple(_schedules(resources)), api, runner)
+    return Project(
+        functions,
+        tuple(buckets.values()),
+        triggers,
+        tuple(_queues(resources)),
+        tuple(_notifications(resources, buckets)),
+        tuple(_sources(resources, _Chosen(stacks[0].template_dict, parameters))),
+        tuple(_schedules(resources)),
+        api,
+        runner,
+    )
 
 
 def _function(config: Any) -> Function:
@@ -118,19 +166,95 @@ def _triggers(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> li
                 continue
             properties = source["Properties"]
             events = properties["Events"]
-            rules = properties.get("Filter", {}).get("S3Key", {}).get("Rules", [])
             found.append(
                 Trigger(
                     id=f"{name}-{event}",
                     function=name,
                     bucket=buckets[properties["Bucket"]].name,
                     events=(events,) if isinstance(events, str) else tuple(events),
-                    rules=tuple((rule["Name"], rule["Value"]) for rule in rules),
+                    rules=_rules(properties),
                     retries=int(invoked.get("MaximumRetryAttempts", _RETRIES)),
                     dead_letters=_queue(resources, invoked.get("DestinationConfig", {}).get("OnFailure", {})),
                 )
             )
     return found
+
+
+def _rules(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    rules = properties.get("Filter", {}).get("S3Key", {}).get("Rules", [])
+    return tuple((rule["Name"], rule["Value"]) for rule in rules)
+
+
+def _queues(resources: Mapping[str, Any]) -> list[Queue]:
+    found = []
+    for name, resource in resources.items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            properties = resource.get("Properties", {})
+            redrive = properties.get("RedrivePolicy", {})
+            found.append(
+                Queue(
+                    name,
+                    {attribute: str(properties[attribute]) for attribute in _ATTRIBUTES if attribute in properties},
+                    int(redrive.get("maxReceiveCount", 0)),
+                    _named(redrive["deadLetterTargetArn"]) if redrive else None,
+                )
+            )
+    return found
+
+
+def _notifications(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) -> list[Notification]:
+    return [
+        Notification(
+            id=f"{name}-{number}",
+            bucket=bucket.name,
+            queue=_named(configuration["Queue"]),
+            events=(configuration["Event"],),
+            rules=_rules(configuration),
+        )
+        for name, bucket in buckets.items()
+        for number, configuration in enumerate(
+            resources[name]["Properties"].get("NotificationConfiguration", {}).get("QueueConfigurations", [])
+        )
+    ]
+
+
+def _sources(resources: Mapping[str, Any], chosen: "_Chosen") -> list[Source]:
+    found = []
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        for event in resource["Properties"].get("Events", {}).values():
+            if event["Type"] == "SQS":
+                properties = event["Properties"]
+                scaling = chosen.of(properties.get("ScalingConfig")) or {}
+                found.append(
+                    Source(
+                        queue=_named(properties["Queue"]),
+                        function=name,
+                        batch=int(properties.get("BatchSize", _BATCH)),
+                        at_once=int(scaling.get("MaximumConcurrency", 0)) or None,
+                    )
+                )
+    return found
+
+
+class _Chosen:
+    """Takes the branches of ``Fn::If``, which SAM CLI's parser leaves where one of them is ``AWS::NoValue``."""
+
+    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
+        self._conditions = template.get("Conditions", {})
+        symbols = IntrinsicsSymbolTable(logical_id_translator=dict(parameters), template=template)
+        self._resolver = IntrinsicResolver(template=template, symbol_resolver=symbols)
+
+    def of(self, value: Any) -> Any:
+        """A value with what the parameters choose; None for ``AWS::NoValue``."""
+        if value == {"Ref": "AWS::NoValue"}:
+            return None
+        if isinstance(value, Mapping) and "Fn::If" in value:
+            condition, yes, no = value["Fn::If"]
+            holds = self._resolver.intrinsic_property_resolver(self._conditions[condition], ignore_errors=False)
+            return self.of(yes if holds else no)
+        return self._resolver.intrinsic_property_resolver(value, ignore_errors=False) if value is not None else None
 
 
 def _schedules(resources: Mapping[str, Any]) -> list[Schedule]:
@@ -141,13 +265,18 @@ def _schedules(resources: Mapping[str, Any]) -> list[Schedule]:
         rate = _RATE.fullmatch(properties["ScheduleExpression"])
         if rate is not None:
             target = properties["Target"]
-            function = target["Arn"].rsplit(":", 1)[-1]  # with which SAM CLI's parser ends an ARN
+            function = _named(target["Arn"])
             seconds = int(rate[1]) * _SECONDS[rate[2]]
             found.append(Schedule(name, function, seconds, target["Input"].encode()))
     return found
 
 
+def _named(arn: str) -> str:
+    """The template's name of what an ARN is of: SAM CLI's parser ends each with that."""
+    return arn.rsplit(":", 1)[-1]
+
+
 def _queue(resources: Mapping[str, Any], destination: Mapping[str, str]) -> str | None:
-    """The name of the queue of this template that a destination is; SAM CLI's parser ends an ARN with that name."""
-    name = destination.get("Destination", "").rsplit(":", 1)[-1]
+    """The name of the queue of this template that a destination is."""
+    name = _named(destination.get("Destination", ""))
     return name if resources.get(name, {}).get("Type") == "AWS::SQS::Queue" else None

@@ -1,7 +1,8 @@
 """S3's events: from the emulator by a queue to the functions, asynchronously and with more tries, as Lambda does.
 
 An event stays in the queue, which the emulator keeps in files, until its function has done with it: what was under way
-when the runtime ended, in whatever way, is delivered when it starts again. As on AWS, an event may come twice.
+when the runtime ended, in whatever way, is delivered when it starts again. As on AWS, an event may come twice. What the
+template sends to queues of its own is `local.gateway.queues`'.
 """
 
 import json
@@ -19,7 +20,8 @@ from botocore.config import Config
 from local.gateway.dead_letters import DeadLetters, record
 from local.gateway.function import Function, Result
 from local.gateway.pool import Pool
-from local.gateway.template import Bucket, Project, Trigger
+from local.gateway.queues import Queues, let_s3_send
+from local.gateway.template import Bucket, Notification, Project, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,9 @@ TAKEN = 12 * 3600  # seconds for which nobody else gets an event that was taken:
 class Triggers:
     """Makes the template's buckets and takes their events to the functions, each in a thread of its own."""
 
-    def __init__(self, project: Project, pool: Pool, s3_url: str, delays: Sequence[float] = DELAYS) -> None:
+    def __init__(
+        self, project: Project, pool: Pool, s3_url: str, queues: Queues, delays: Sequence[float] = DELAYS
+    ) -> None:
         self.pool, self.delays = pool, delays
         self._stop = threading.Event()
         self._sqs: Any = boto3.client("sqs", endpoint_url=s3_url, config=Config(retries={"max_attempts": 1}))
@@ -39,10 +43,20 @@ class Triggers:
         self._invocations = ThreadPoolExecutor(32, thread_name_prefix="event")
         self._queue = self._make_queue()
         self._dead = DeadLetters(self._sqs, {one.dead_letters for one in project.triggers if one.dead_letters})
-        s3 = boto3.client("s3", endpoint_url=s3_url)
+        s3: Any = boto3.client("s3", endpoint_url=s3_url)
         for bucket in project.buckets:
             make_bucket(s3, bucket)
-            _subscribe(s3, bucket, self._arn, [one for one in project.triggers if one.bucket == bucket.name])
+            configurations = [
+                *(_configuration(one, self._arn) for one in project.triggers if one.bucket == bucket.name),
+                *(
+                    _configuration(one, queues.arns[one.queue])
+                    for one in project.notifications
+                    if one.bucket == bucket.name
+                ),
+            ]
+            s3.put_bucket_notification_configuration(
+                Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": configurations}
+            )
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:
@@ -51,10 +65,7 @@ class Triggers:
 
     def _make_queue(self) -> str:
         url: str = self._sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
-        self._arn = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        allow = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage"}
-        policy = {"Version": "2012-10-17", "Statement": [{**allow, "Resource": self._arn}]}
-        self._sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        self._arn = let_s3_send(self._sqs, url)
         return url
 
     def _listen(self) -> None:
@@ -112,16 +123,10 @@ def make_bucket(s3: Any, bucket: Bucket) -> None:
         s3.put_bucket_versioning(Bucket=bucket.name, VersioningConfiguration={"Status": "Enabled"})
 
 
-def _subscribe(s3: Any, bucket: Bucket, queue: str, triggers: Sequence[Trigger]) -> None:
-    configurations = [
-        {
-            "Id": trigger.id,  # comes back with each event and says whose it is
-            "QueueArn": queue,
-            "Events": list(trigger.events),
-            "Filter": {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in trigger.rules]}},
-        }
-        for trigger in triggers
-    ]
-    s3.put_bucket_notification_configuration(
-        Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": configurations}
-    )
+def _configuration(one: Trigger | Notification, queue: str) -> dict[str, Any]:
+    return {
+        "Id": one.id,  # comes back with each event and says whose it is
+        "QueueArn": queue,
+        "Events": list(one.events),
+        "Filter": {"Key": {"FilterRules": [{"Name": name, "Value": value} for name, value in one.rules]}},
+    }

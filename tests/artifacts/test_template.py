@@ -267,19 +267,14 @@ def test_only_those_who_sign_and_read_manifests_have_the_key(stack: Stack) -> No
         assert holders[name] == {"Fn::Sub": "{{resolve:secretsmanager:${LoadSigningKey}}}"}
 
 
-def test_loads_have_a_limit_that_the_routes_do_not_share(synthesised: Json) -> None:
-    for given, limit in (({}, 10), ({"LoadConcurrency": 4}, 4), ({"LoadConcurrency": 0}, None)):
-        stack = Stack(synthesised, **DEPLOYMENTS["least"], **given)
-        functions = dict(stack.of("AWS::Lambda::Function").items())
-        reserved = {name: found.get("ReservedConcurrentExecutions") for name, found in functions.items()}
-        assert {name: found for name, found in reserved.items() if found} == ({"LoadFunction": limit} if limit else {})
-        permitted = {
-            found["FunctionName"]["Ref"]
-            for found in stack.of("AWS::Lambda::Permission").values()
-            if found["Principal"] == "apigateway.amazonaws.com"
-        }
-        assert "UploadsFunction" in permitted
-        assert "LoadFunction" not in permitted
+def test_routes_do_not_wait_for_files_that_are_loaded(stack: Stack) -> None:
+    permitted = {
+        found["FunctionName"]["Ref"]
+        for found in stack.of("AWS::Lambda::Permission").values()
+        if found["Principal"] == "apigateway.amazonaws.com"
+    }
+    assert "UploadsFunction" in permitted
+    assert "LoadFunction" not in permitted
 
 
 def test_a_function_reaches_the_database_and_s3_and_nothing_else(stack: Stack) -> None:
@@ -446,6 +441,7 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
         "FailuresAlarm",
         "RejectsAlarm",
         "DeadLettersAlarm",
+        "UploadsAgeAlarm",
         "RefusedObjectsAlarm",
         "LostEventsAlarm",
         "DurationAlarm",

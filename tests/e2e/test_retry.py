@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from local.demo_sample import SOURCES, Connection
+from local.gateway.dead_letters import queue_name
 from tableferry.settings import parse_database_url
 from tests.e2e.api import Api, Json, is_problem
 from tests.support import until
@@ -39,7 +40,7 @@ def _set_password(mysql: Connection, password: str) -> None:
 
 
 def dead_letters(env: Mapping[str, str], key: str) -> list[Json]:
-    """The records of events given up that are about an object, taken out of the queue."""
+    """The events given up that are about an object, taken out of the queue."""
     sqs: Any = boto3.client(
         "sqs",
         endpoint_url=env["S3_URL"],
@@ -47,12 +48,12 @@ def dead_letters(env: Mapping[str, str], key: str) -> list[Json]:
         aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
         region_name=env["AWS_DEFAULT_REGION"],
     )
-    url = sqs.get_queue_url(QueueName="tableferry-DeadLetters")["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=queue_name("DeadUploads"))["QueueUrl"]
     found = []
     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         found.append(json.loads(message["Body"]))
-    return [letter for letter in found if letter["requestPayload"]["Records"][0]["s3"]["object"]["key"] == key]
+    return [letter for letter in found if letter["Records"][0]["s3"]["object"]["key"] == key]
 
 
 def count(mysql: Connection) -> int:

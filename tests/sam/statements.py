@@ -84,6 +84,11 @@ def load_s3(answer: Any, seen: Seen) -> None:
     assert seen.count("hired_employees") == EMPLOYEES
 
 
+def load_once(answer: Any, seen: Seen) -> None:
+    load_s3(answer, seen)
+    assert answer[0]["id"] == seen.ids["load"]
+
+
 def resume_s3(answer: Any, seen: Seen) -> None:
     (load,) = answer
     assert load["id"] == seen.ids["load"]
@@ -208,6 +213,7 @@ STATEMENTS = {
     "insert-csv": Statement(INSERT, rows("hired_employees", 2, (3, "name", "missing")), 207),
     "upload": Statement(LOAD, upload, 201),
     "load-s3": Statement(LOAD, load_s3, leaves="load"),
+    "load-sqs": Statement(LOAD, load_once),  # the same file, so that it must not come in again
     "loads": Statement(LOAD, loads, 200),
     "load": Statement(LOAD, account, 200, named="load"),
     "load-rejects": Statement(LOAD, rejects, 200, named="load"),

@@ -20,10 +20,20 @@ def test_every_route_of_the_template_has_a_request_and_every_request_a_route() -
 
 def test_every_prefix_that_starts_a_function_has_an_s3_event_and_the_other_way_round() -> None:
     prefixes = re.findall(r"Name: prefix, Value: ([^ ]+) ", TEMPLATE)
-    assert len(prefixes) == TEMPLATE.count("Type: S3\n")
-    keys = [event["Records"][0]["s3"]["object"]["key"] for event in EVENTS.values() if "Records" in event]
+    queued = TEMPLATE.count("- Event: s3:ObjectCreated:*")
+    assert len(prefixes) == TEMPLATE.count("Type: S3\n") + queued
+    records = [event["Records"][0] for event in EVENTS.values() if "Records" in event]
+    keys = [record["s3"]["object"]["key"] for record in records if "s3" in record]
     assert len(keys) == len(prefixes)
     assert all(any(key.startswith(prefix) for key in keys) for prefix in prefixes)
+
+
+def test_every_queue_that_starts_a_function_has_a_message_with_an_event_of_s3() -> None:
+    records = [event["Records"][0] for event in EVENTS.values() if "Records" in event]
+    messages = [record for record in records if record.get("eventSource") == "aws:sqs"]
+    assert len(messages) == TEMPLATE.count("Type: SQS\n")
+    for message in messages:
+        assert json.loads(message["body"]) == EVENTS["load-s3"]
 
 
 @pytest.mark.parametrize("name", REQUESTS)

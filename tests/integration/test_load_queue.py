@@ -1,0 +1,64 @@
+"""Files that a queue tells the load function of: once each, by whatever way the event comes, and what is no upload."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from functions.load.app import handler, load_object
+from local.sam_events import load as event_file
+from tableferry.arrivals import created_objects
+from tableferry.errors import InvalidRequest
+from tests.integration.lambdas import created, invoke, queued, request
+from tests.integration.uploads import TEXTS, Uploads, lines, names
+from tests.support import Database
+
+KEYLESS = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)"  # nothing but the ledger keeps rows apart
+
+
+def test_a_message_that_comes_twice_or_beside_s3s_own_event_loads_once(database: Database, uploads: Uploads) -> None:
+    database.run(KEYLESS)
+    event = uploads.put(lines(5, bad=2))
+    (first,) = invoke(handler, queued(event))
+    assert (first["state"], first["inserted"], first["rejected"]) == ("done", 3, 2)
+    assert invoke(handler, queued(event, received=2)) == invoke(handler, event) == [first]
+    assert [row for row, _ in names(database)] == [1, 3, 5]
+
+
+def test_a_message_that_comes_several_times_at_once_loads_once(database: Database, uploads: Uploads) -> None:
+    database.run(KEYLESS)
+    ((key, version),) = created_objects(queued(uploads.put(lines(50))))
+    with ThreadPoolExecutor(4) as pool:
+        accounts = list(pool.map(lambda _: load_object(key, version), range(4)))
+    assert len({account["id"] for account in accounts}) == 1
+    assert [row for row, _ in names(database)] == list(range(1, 51))
+
+
+def test_several_messages_in_one_event_are_several_loads(database: Database, uploads: Uploads) -> None:
+    database.run(TEXTS)
+    events = [queued(uploads.put(b"%d,a\n" % n, name=f"{n}.csv"))["Records"][0] for n in range(3)]
+    accounts = invoke(handler, {"Records": events})
+    assert [account["state"] for account in accounts] == ["done"] * 3
+    assert len(names(database)) == 3
+
+
+def test_the_event_that_sam_generates_of_an_upload_is_loaded(database: Database, uploads: Uploads) -> None:
+    """It has no version: the object that is there now."""
+    database.run(TEXTS)
+    uploads.put(lines(2))
+    (account,) = invoke(handler, created(uploads.bucket, "uploads/t/a.csv"))
+    assert (account["state"], account["inserted"]) == ("done", 2)
+    assert json.loads(event_file("load-sqs")["Records"][0]["body"]) == event_file("load-s3")
+
+
+@pytest.mark.usefixtures("database", "uploads")
+def test_what_s3_sends_to_try_the_queue_is_no_upload() -> None:
+    assert invoke(handler, queued('{"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}')) == []
+    assert request(handler, "GET", "/loads").json["loads"] == []
+
+
+@pytest.mark.usefixtures("database", "uploads")
+def test_a_message_that_is_no_event_of_s3_fails_so_that_the_queue_keeps_it() -> None:
+    with pytest.raises(InvalidRequest, match="no event of S3's"):
+        invoke(handler, queued("Hello from SQS!"))
+    assert request(handler, "GET", "/loads").json["loads"] == []
