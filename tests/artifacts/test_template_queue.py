@@ -105,13 +105,26 @@ def test_the_role_may_what_lambda_needs_to_take_from_the_queue_and_no_more(stack
         (action, str(found["Resource"]))
         for found in statements(stack, "LoadRole")
         for action in as_list(found["Action"])
-        if action.startswith("sqs:")
+        if found["Effect"] == "Allow" and action.startswith("sqs:")
     }
     taking = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
     letters = {"Fn::GetAtt": ["DeadLetters", "Arn"]}
     assert of_queues == {*((action, str(UPLOADS)) for action in taking), ("sqs:SendMessage", str(letters))}
     for role in ("InsertRole", "BackupRole", "RestoreRole"):
         assert UPLOADS not in [found["Resource"] for found in statements(stack, role)]
+
+
+def test_what_lambda_does_with_queues_in_a_functions_name_its_code_may_not(stack: Stack) -> None:
+    """Lambda names the function in calls of its code, and in none of its own for mappings and destinations."""
+    for function in ("Insert", "Load", "Backup", "Restore"):
+        [denied] = [one for one in statements(stack, f"{function}Role") if one["Effect"] == "Deny"]
+        assert "sqs:*" in denied["Action"]
+        assert denied["Resource"] == "*"
+        assert denied["Condition"] == {
+            "ArnLike": {
+                "lambda:SourceFunctionArn": {"Fn::Sub": "arn:${AWS::Partition}:lambda:*:${AWS::AccountId}:function:*"}
+            }
+        }
 
 
 def test_no_function_reserves_anything_of_the_accounts(stack: Stack) -> None:
