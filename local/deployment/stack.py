@@ -110,7 +110,9 @@ class Stack:
 
     def _fn_join(self, argument: Any) -> Any:
         separator, parts = argument[0], self._resolved(argument[1])
-        return separator.join(parts) if all(isinstance(part, str) for part in parts) else {"Fn::Join": [separator, parts]}
+        return (
+            separator.join(parts) if all(isinstance(part, str) for part in parts) else {"Fn::Join": [separator, parts]}
+        )
 
 
 def synthesised() -> Json:

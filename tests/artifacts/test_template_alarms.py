@@ -133,7 +133,7 @@ def test_the_schedules_are_a_group_of_their_own_by_which_their_metrics_are_known
     stack = Stack(synthesised, **BOTH)
     for schedule in stack.of("AWS::Scheduler::Schedule").values():
         assert schedule["GroupName"] == {"Ref": "ScheduleGroup"}
-    without = Stack(synthesised, **LEAST, RecoverSchedule="", RetryHours=0)
+    without = Stack(synthesised, **LEAST, RecoverSchedule="", RetryHours=0, BackupRetentionDays=0)
     assert "ScheduleGroup" not in without.resources
     assert not {of for _, of in names(alarms(without)["LostEventsAlarm"])} & {"ScheduleGroup"}
 
