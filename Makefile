@@ -99,9 +99,10 @@ preflight: setup ## every problem that `make deploy` would meet in the account, 
 smoke: setup ## one upload, backup, restore, undo, rollback and drill against a deployment; ENV=dev or local, TABLE=smoke_test
 	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table $(TABLE))
 
-deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev)
+deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev), and the stack protected against deletion
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV)
+	@.venvs/sam/bin/python -m local.deployment.protect $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
 	@test ! -x $(PY) || $(PY) -m local.sam down --data
