@@ -2,7 +2,7 @@
 
 Each function of the template is started anew, turn by turn, under the genuine runtime and answers one request. It runs
 from compiled modules as a layer with them has them, and without: Lambda's layers cannot be written to, so that one without
-them is compiled at every cold start. The standard library and the AWS SDK, which Lambda brings, are compiled either way.
+them is compiled at every cold start. The standard library, which Lambda brings, is compiled either way.
 """
 
 import argparse
@@ -38,7 +38,7 @@ _HEADS = (
     "its first answer",
     "min to max",
 )
-_OF_LAMBDA = {"awslambdaric", "boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py"}
+_OF_LAMBDA = {"awslambdaric"}
 
 
 @dataclass

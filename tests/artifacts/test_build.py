@@ -1,7 +1,8 @@
-"""What `sam build` makes is whole: each handler runs from it alone, with nothing but what Lambda itself brings."""
+"""What `sam build` makes is whole: each handler runs from it alone, with nothing but Python itself."""
 
 import ast
 import ctypes
+import json
 import os
 import platform
 import re
@@ -31,8 +32,12 @@ LIMIT = 250_000_000  # bytes that a function and its layers may unzip to
 # The standard library of this Python, and of newer ones where the code asks for the version first.
 STANDARD = sys.stdlib_module_names | {"compression"}
 
-# What Lambda's Python runtime has besides the standard library, and we may import.
-LAMBDA = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six")
+# Of AWS, what the functions ask. Each makes its client by a name that stands in the code.
+SERVICES = {
+    service
+    for file in [*(ROOT / "layers" / "tableferry" / "tableferry").rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    for service in re.findall(r"\b_?client\(\s*\"([a-z0-9-]+)\"", file.read_text(encoding="utf-8"))
+}
 
 
 def without(*names: str) -> dict[str, str]:
@@ -98,19 +103,6 @@ def python313() -> str:
     pytest.skip("no Python 3.13 on this machine to import the built handlers with")
 
 
-@pytest.fixture(scope="module")
-def lambda_packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What Lambda has and a bare Python has not: boto3 and its needs, from our environment (no native code)."""
-    folder = tmp_path_factory.mktemp("lambda")
-    import boto3
-
-    site = Path(boto3.__file__).parents[1]
-    for name in LAMBDA:
-        (source,) = [found for found in (site / name, site / f"{name}.py") if found.exists()]
-        (folder / source.name).symlink_to(source)
-    return folder
-
-
 def modules(file: Path) -> Iterator[str]:
     """Everything that a module imports, at once or later."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -128,10 +120,8 @@ def test_the_template_is_valid() -> None:
 
 @thorough
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_handler_is_imported_from_the_build_alone(
-    runnable: Path, python313: str, lambda_packages: Path, function: str
-) -> None:
-    path = [runnable / function, runnable / "TableferryLayer" / "python", lambda_packages]
+def test_a_handler_is_imported_from_the_build_alone(runnable: Path, python313: str, function: str) -> None:
+    path = [runnable / function, runnable / "TableferryLayer" / "python"]
     done = subprocess.run(
         # -S: without site-packages, where an editable install would hide what the build lacks.
         [python313, "-S", "-c", "import app, sys; assert callable(app.handler); print('polars' in sys.modules)"],
@@ -154,13 +144,13 @@ def test_a_handler_is_imported_from_the_build_alone(
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_everything_imported_is_in_the_build_or_in_lambda(build: Path, function: str) -> None:
+def test_everything_imported_is_in_the_build(build: Path, function: str) -> None:
     layer = build / "TableferryLayer" / "python"
     package = layer / "tableferry"
     for file in [*(build / function).rglob("*.py"), *package.rglob("*.py")]:
         for name in modules(file):
             top, *below = name.split(".")
-            if top in STANDARD or top in LAMBDA or top.startswith("mypy_boto3"):
+            if top in STANDARD or top.startswith("mypy_boto3"):
                 continue
             place = next((folder for folder in (build / function, layer) if list(folder.glob(f"{top}*"))), None)
             assert place, f"{file.name} imports {name}, which is not there"
@@ -214,20 +204,64 @@ def test_the_layer_has_what_its_lock_says_and_nothing_else(build: Path) -> None:
     assert {path.name for path in python.iterdir()} - {"__pycache__"} == own - {"..", "bin", "__pycache__"}
 
 
-def test_what_a_package_of_the_layer_needs_is_in_the_layer_or_in_lambda(build: Path, architecture: str) -> None:
+def test_what_a_package_of_the_layer_needs_is_in_the_layer(build: Path, architecture: str) -> None:
     there = {"python_version": "3.13", "python_full_version": "3.13.0", "implementation_name": "cpython"}
     there |= {"sys_platform": "linux", "platform_system": "Linux", "platform_machine": MACHINES[architecture]}
     found = list(metadata.distributions(path=[str(build / "TableferryLayer" / "python")]))
     versions = {canonicalize_name(each.name): each.version for each in found}
     needs = [Requirement(line) for each in found for line in each.requires or []]
     for need in [each for each in needs if each.marker is None or each.marker.evaluate({**there, "extra": ""})]:
-        name = canonicalize_name(need.name)
-        assert name in LAMBDA or need.specifier.contains(versions[name]), need
+        assert need.specifier.contains(versions[canonicalize_name(need.name)]), need
+
+
+CLIENTS = """
+import json, sys
+import boto3, botocore
+from boto3.s3.transfer import TransferConfig
+for service in sys.argv[1:]:
+    boto3.session.Session().client(service)
+token = boto3.client("rds").generate_db_auth_token("db.example", 3306, "tableferry")
+post = boto3.client("s3").generate_presigned_post("bucket", "uploads/x")
+print(json.dumps([boto3.__file__, boto3.__version__, botocore.__file__, "X-Amz-Signature" in token, post["url"]]))
+"""
+
+
+def test_the_layer_makes_every_client_by_its_own_sdk(runnable: Path, tmp_path: Path) -> None:
+    """With the layer before another boto3 in the path, as in Lambda, where /opt/python comes first."""
+    layer = runnable / "TableferryLayer" / "python"
+    (tmp_path / "boto3").mkdir()
+    (tmp_path / "boto3" / "__init__.py").write_text("raise ImportError('that of the runtime')\n")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", CLIENTS, *sorted(SERVICES)],
+        env={
+            "PYTHONPATH": os.pathsep.join(map(str, (layer, tmp_path))),
+            "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    sdk, version, core, signed, url = json.loads(done.stdout)
+    assert Path(sdk).is_relative_to(layer) and Path(core).is_relative_to(layer)
+    assert version == metadata.version("boto3"), "the tests run with another boto3 than is deployed"
+    assert signed and url == "https://bucket.s3.amazonaws.com/"
+
+
+def test_the_layer_describes_the_services_that_are_asked_and_no_others(build: Path) -> None:
+    data = build / "TableferryLayer" / "python" / "botocore" / "data"
+    assert {path.name for path in data.iterdir() if path.is_dir()} == SERVICES
+    assert {"endpoints.json", "partitions.json", "_retry.json", "sdk-default-configuration.json"} <= {
+        path.name for path in data.iterdir()
+    }
 
 
 def test_no_test_or_local_code_is_in_the_build(build: Path) -> None:
     layer = {path.name for path in (build / "TableferryLayer" / "python").iterdir()}
-    assert not layer & {"local", "tests", "functions", "sources", "pytest", "boto3", "rich", "bin"}
+    assert not layer & {"local", "tests", "functions", "sources", "pytest", "rich", "bin"}
     assert not [path for path in build.rglob("*") if path.name in ("tests", "test", ".git", ".venv")]
     for compiled in build.rglob("*.pyc"):  # by us, for Lambda's Python, and of what is there
         source, version, _ = compiled.name.split(".")
@@ -253,6 +287,12 @@ def test_a_function_with_its_layer_is_small_enough(build: Path, record_property:
         whole = layer + size(build / function)
         record_property(function, whole)
         assert whole < LIMIT, f"{function} and its layer: {whole:,} bytes"
+
+
+def test_the_makefile_keeps_the_descriptions_of_the_services_that_are_asked() -> None:
+    makefile = (ROOT / "layers" / "tableferry" / "Makefile").read_text(encoding="utf-8")
+    [named] = re.findall(r"^SERVICES := (.+)$", makefile, re.MULTILINE)
+    assert set(named.split()) == SERVICES >= {"s3", "secretsmanager"}
 
 
 def test_functions_and_layer_are_for_one_architecture() -> None:
