@@ -41,6 +41,9 @@ DEPLOYMENTS: dict[str, dict[str, object]] = {
         "DatabaseSecretKeyArn": "arn:secret-key",
         "SecretsEndpointSecurityGroupId": "sg-secrets",
         "KmsKeyArn": "arn:key",
+        "ReplicaRegion": "eu-west-1",
+        "ReplicaBucketName": "second",
+        "ReplicaKmsKeyArn": "arn:second-key",
         "ObjectLockDays": 30,
         "SigningKeyArn": "arn:other",
         "JwtIssuer": "https://issuer.example",
@@ -450,7 +453,8 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
     ages = {"BackupAgeAlarm"} if stack.condition("HasBackupSchedule") else set()
     ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
     database = {"DatabaseStorageAlarm", "DatabaseConnectionsAlarm", "DatabaseProcessorAlarm"}
-    assert set(alarms) == always | ages | (database if stack.condition("MakesDatabase") else set())
+    replicas = {"ReplicationAlarm"} if stack.condition("ReplicatesBackups") else set()
+    assert set(alarms) == always | ages | replicas | (database if stack.condition("MakesDatabase") else set())
     source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
     source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").glob("*.py"))
     for found in alarms.values():
