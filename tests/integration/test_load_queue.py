@@ -8,7 +8,7 @@ import pytest
 from functions.load.app import handler, load_object
 from local.sam_events import load as event_file
 from tableferry.arrivals import created_objects
-from tableferry.errors import InvalidRequest
+from tableferry.errors import DatabaseUnavailable, InvalidRequest
 from tests.integration.lambdas import created, invoke, queued, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -49,6 +49,30 @@ def test_the_event_that_sam_generates_of_an_upload_is_loaded(database: Database,
     (account,) = invoke(handler, created(uploads.bucket, "uploads/t/a.csv"))
     assert (account["state"], account["inserted"]) == ("done", 2)
     assert json.loads(event_file("load-sqs")["Records"][0]["body"]) == event_file("load-s3")
+
+
+@pytest.mark.parametrize("hours", ["0", "12"])
+def test_a_file_is_loaded_however_long_the_database_was_away(
+    database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, hours: str
+) -> None:
+    """Where nobody else tries it again the queue keeps the message; where it waits by itself, the queue is done with it."""
+    database.run(KEYLESS)
+    monkeypatch.setenv("JOBS", "event")
+    monkeypatch.setenv("RETRY_HOURS", hours)
+    event = uploads.put(lines(3))
+    with monkeypatch.context() as away:
+        away.setenv("DATABASE_URL", "mysql://nobody@127.0.0.1:1/t")
+        for received in (1, 2, 100, 112):
+            if hours == "0":
+                with pytest.raises(DatabaseUnavailable):
+                    invoke(handler, queued(event, received))
+            else:
+                (account,) = invoke(handler, queued(event, received))
+                assert account["state"] == "waiting"
+    account = uploads.deliver(event)
+    assert (account["state"], account["inserted"], account["error"]) == ("done", 3, None)
+    assert uploads.deliver(event) == account
+    assert len(names(database)) == 3
 
 
 @pytest.mark.usefixtures("database", "uploads")

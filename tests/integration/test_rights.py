@@ -15,7 +15,7 @@ from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
-from tests.integration.lambdas import invoke, request
+from tests.integration.lambdas import created, invoke, queued, request
 from tests.integration.uploads import Uploads
 from tests.integration.verbs import load_sample, old_backup, post
 from tests.stack import Json, Stack
@@ -126,7 +126,7 @@ def test_load_needs_what_its_role_allows(
     failed = uploads.load(b"1\n", table="nowhere")
     monkeypatch.setenv("JOBS", "event")
     assert request(load_handler, "POST", f"/loads/{failed['id']}/retry").status == 202
-    _deliver(load_handler, f"resume/{failed['id']}.json")
+    invoke(load_handler, queued(created(bucket, f"resume/{failed['id']}.json")))
     target = request(load_handler, "POST", "/uploads", body={"table": "jobs", "filename": "c.csv"}).json
     calls.made.add(("s3:PutObject", target["key"]))  # whoever uses the form does so in the function's name
     calls.made.add(("s3:AbortMultipartUpload", "rejects/jobs/x.ndjson"))  # when a large upload of rejects breaks off
