@@ -100,8 +100,8 @@ def log_in(address: DatabaseAddress, used: Login, begin: Callable[[Connection], 
     """
     if is_rds_proxy(address.host):
         raise ServerNotSupported(
-            f"{address.host} is an endpoint of RDS Proxy, through which Tableferry does not work: it was not logged in to. "
-            "Name the database's own endpoint, of a cluster that of its writer; docs/limits.md says why."
+            f"{address.host} is an endpoint of RDS Proxy, through which nothing is gained and not all may work: it was not "
+            "logged in to. Name the database's own endpoint, of a cluster that of its writer; docs/limits.md says why."
         )
     try:
         connection = _Session(

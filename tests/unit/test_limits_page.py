@@ -1,0 +1,41 @@
+"""What docs/limits.md says of numbers is what the code has."""
+
+import re
+
+import pytest
+
+from local.state import ROOT
+from tableferry import admission, insert, rejectpage, servers
+from tableferry.servers import Server
+
+PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("flavour", servers._OLDEST)
+def test_the_oldest_servers_are_those_that_are_taken(flavour: str) -> None:
+    oldest = Server(flavour, servers._OLDEST[flavour])
+    assert not oldest.too_old
+    plain = str(oldest).removesuffix(".0")
+    for text in (README, (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")):
+        assert f"{plain} or later" in text
+    assert {"MySQL": "8.0 from 8.0.16 on", "MariaDB": "MariaDB before 10.6 |"}[flavour] in PAGE
+
+
+def test_sizes_are_those_of_the_code() -> None:
+    assert f"| rows of a request | {insert.MOST_ROWS:,} " in PAGE
+    assert f"1,000 lines, {rejectpage._PAGE_BYTES // 1024**2} MiB" in PAGE
+    assert admission.SLOTS == 6
+    assert "six backups and verifications, six restores" in PAGE
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    def anchors(text: str) -> set[str]:
+        heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        return {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+    for name in ("limits.md", "deploy.md", "architecture.md", "performance.md"):
+        text = (ROOT / "docs" / name).read_text(encoding="utf-8")
+        for page, anchor in re.findall(r"\]\(([a-z.-]*)#([a-z0-9-]+)\)", text):
+            aim = (ROOT / "docs" / (page or name)).read_text(encoding="utf-8")
+            assert anchor in anchors(aim), (name, page, anchor)
