@@ -1,12 +1,18 @@
 """Servers that are refused for what they are: too old, a proxy, or with a way to log in that is not known."""
 
+import json
+
 import pytest
 
-from tableferry import problems
+from tableferry import manifest, problems
 from tableferry.database import Database, rows
 from tableferry.errors import DatabaseUnavailable, ServerNotSupported
 from tableferry.settings import DatabaseAddress
+from tests.integration import verbs
 from tests.integration.fake_server import FakeServer
+from tests.integration.test_trust import signature
+from tests.support import Database as Ours
+from tests.support import not_applicable
 
 PASSWORD = "hush"
 ADVICE = {"MySQL": r"MySQL 8\.0\.16 or later \(of Aurora, version 3\)", "MariaDB": r"MariaDB 10\.6\.0 or later\."}
@@ -79,3 +85,43 @@ def test_a_name_that_is_none_is_not_repeated() -> None:
             Database(address).connect(),
         ):
             pass
+
+
+OLDER = {
+    # Since 8.0.30 collations of utf8mb3 are called so, and its tables' character set since 8.0.28 or so.
+    "8.0.28": {"utf8mb3_unicode_ci": "utf8_unicode_ci"},
+    "8.0.23": {"utf8mb3_unicode_ci": "utf8_unicode_ci", "utf8mb3": "utf8"},
+    # Until 8.0.18 integers and years are shown with a width.
+    "8.0.16": {
+        "utf8mb3_unicode_ci": "utf8_unicode_ci",
+        "utf8mb3": "utf8",
+        "` int ": "` int(11) ",
+        "` year ": "` year(4) ",
+        "bigint unsigned": "bigint(20) unsigned",
+    },
+}
+
+
+@pytest.mark.parametrize("version", OLDER)
+def test_a_backup_of_an_older_mysql_comes_back(database: Ours, bucket: str, version: str) -> None:
+    if database.mariadb:
+        not_applicable("MySQL's words of before")
+    verbs.run(
+        database,
+        "CREATE TABLE t (id INT PRIMARY KEY, y YEAR NOT NULL, n BIGINT UNSIGNED, a VARCHAR(9) CHARACTER SET utf8mb3"
+        " COLLATE utf8mb3_unicode_ci, b VARCHAR(9), CONSTRAINT positive CHECK (id > 0)) DEFAULT CHARSET=utf8mb3",
+        "INSERT INTO t VALUES (1, 2026, 2, 'ä', 'ß')",
+    )
+    key = manifest.key(verbs.backup()["id"])
+    content = verbs.store().get_json(key)["manifest"]
+    content["server"] = version
+    for table in content["tables"]:
+        for now, before in OLDER[version].items():
+            assert now in table["definition"]
+            table["definition"] = table["definition"].replace(now, before)
+    verbs.store().put(key, json.dumps({"manifest": content, "signature": signature(content)}).encode())
+    verbs.run(database, "DELETE FROM t")
+    assert verbs.restore()["state"] == "done"
+    with verbs.cursor(database) as opened:
+        opened.execute("SELECT id, y, n, a, b FROM t")
+        assert opened.fetchall() == ((1, 2026, 2, "ä", "ß"),)
