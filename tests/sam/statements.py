@@ -250,6 +250,7 @@ SAMPLE = {
     "insert-arrays",
     "insert-csv",
     "load-s3",
+    "load-sqs",
     "load",
     "backup",
     "verify-s3",
