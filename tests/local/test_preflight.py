@@ -360,7 +360,7 @@ def no_key(world: World) -> None:
         (no_signing_key, "SigningKeyArn", "no such secret"),
         (disabled_key, "KmsKeyArn", "Disabled"),
         (no_key, "KmsKeyArn", "no such key"),
-        (change(LoadConcurrency="500"), "LoadConcurrency", "100 have to stay"),
+        (change(LoadConcurrency="1000"), "LoadConcurrency", "such as the API's routes"),
     ],
 )
 def test_a_problem_is_named_with_what_to_do(
