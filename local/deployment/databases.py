@@ -33,9 +33,12 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
 
 
 def server_of(engine: str, version: str) -> Server:
-    """The server that an engine of RDS is, by the version that RDS gives it; Aurora's begins with MySQL's own."""
+    """The server that an engine of RDS is, by the version that RDS gives it; Aurora's begins with MySQL's own.
+
+    Of Aurora (``8.0.mysql_aurora.3.08.0``) that is the major version alone, of which all there are count as new enough.
+    """
     numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    text = f"{numbers[1]}.{numbers[2]}.{numbers[3] or 0}" if numbers else ""
+    text = f"{numbers[1]}.{numbers[2]}.{numbers[3] or 99}" if numbers else ""
     return Server.of(f"{text}-MariaDB" if engine == "mariadb" else text)
 
 

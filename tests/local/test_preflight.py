@@ -277,6 +277,11 @@ def versions(*found: Json) -> Callable[[World], None]:
     return to_be_made("DescribeDBEngineVersions", "DBEngineVersions", *found)
 
 
+def retired(world: World) -> None:
+    versions(version("8.4.3"))(world)
+    world.given["DatabaseEngineVersion"] = "8.4.2"
+
+
 def storage(world: World) -> None:
     world.new_database()
     world.rds["DescribeOrderableDBInstanceOptions"] = {
@@ -349,7 +354,8 @@ def no_key(world: World) -> None:
         (settings(log_bin_trust_function_creators="1"), "parameter group", "does not set local_infile"),
         (settings(local_infile="ON", log_bin_trust_function_creators="0"), "parameter group", "creators to 0"),
         (cluster_setting, "parameter group", "sets local_infile to 0"),
-        (versions(version("8.4.3")), "DatabaseEngineVersion", "It offers 8.4.3"),
+        (rds(Engine="aurora-mysql", EngineVersion="5.7.mysql_aurora.2.11.4"), "DatabaseHost", "refuses what is older"),
+        (retired, "DatabaseEngineVersion", "It offers 8.4.3"),
         (offered(), "DatabaseInstanceClass", "offers no db.t4g.medium"),
         (offered(offer("eu-central-1a", StorageType="gp2")), "DatabaseInstanceClass", "gp3"),
         (offered(offer("eu-central-1c")), "SubnetIds", "eu-central-1c"),
