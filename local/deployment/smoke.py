@@ -57,9 +57,14 @@ def deployed(environment: str) -> Place:
         message = f"samconfig.toml has no deployment [{environment}.deploy.parameters] with a stack_name"
         raise StartError(message)
     session = boto3.Session(profile_name=said.get("profile"), region_name=said.get("region"))
-    [stack] = session.client("cloudformation").describe_stacks(StackName=said["stack_name"])["Stacks"]
-    outputs = {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
-    return _place(said["stack_name"], session, outputs["ApiUrl"], outputs["RestoreFunctionName"])
+    found = outputs(session.client("cloudformation"), said["stack_name"])
+    return _place(said["stack_name"], session, found["ApiUrl"], found["RestoreFunctionName"])
+
+
+def outputs(cloudformation: Any, stack_name: str) -> dict[str, str]:
+    """What a stack says of itself, by name."""
+    [stack] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
 
 
 def here(state: State) -> Place:
