@@ -328,7 +328,7 @@ def test_what_is_not_wanted_any_more_goes_and_backups_go_only_if_that_is_set(syn
         return {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
 
     usual = rules()
-    assert usual["Backups"]["ExpirationInDays"] == 35
+    assert int(usual["Backups"]["ExpirationInDays"]) == 35
     assert usual["UnfinishedUploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 2}
     assert (usual["Uploads"]["Prefix"], usual["Rejects"]["Prefix"]) == ("uploads/", "rejects/")
     assert (usual["HandOvers"]["Prefix"], usual["HandOvers"]["ExpirationInDays"]) == ("resume/", 15)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.state import ROOT
-from tests.stack import Json, Stack
+from tests.stack import Json, Stack, values
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -212,3 +212,18 @@ def test_samconfig_gives_values_that_are_let_in(name: str, synthesised: Json) ->
     pairs = dict(pair.split("=", 1) for pair in (given if isinstance(given, list) else [given]))
     values = {parameter: value.strip("'") for parameter, value in pairs.items()}
     assert not Stack(synthesised, **WHOLE | values).malformed()
+
+
+def test_what_conditions_compare_is_text(synthesised: Json) -> None:
+    """CloudFormation compares 0 and "0" alike; `sam build` and `sam local` tell one that was given from one by default."""
+    compared = [
+        found["Fn::Equals"]
+        for found in values(synthesised["Conditions"])
+        if isinstance(found, dict) and "Fn::Equals" in found
+    ]
+    assert compared
+    for pair in compared:
+        references = [found["Ref"] for found in pair if isinstance(found, dict) and "Ref" in found]
+        literals = [found for found in pair if not isinstance(found, dict)]
+        defaults = [synthesised["Parameters"][name].get("Default", "") for name in references]
+        assert all(isinstance(found, str) for found in (*literals, *defaults)), pair
