@@ -83,7 +83,7 @@ def test_only_messages_of_the_queue_lie_among_its_dead_letters(stack: Stack) -> 
 
 
 def test_one_message_at_a_time_and_no_more_files_at_once_than_is_said(synthesised: Json) -> None:
-    for given, limit in (({}, 10), ({"LoadConcurrency": 4}, 4), ({"LoadConcurrency": 0}, None)):
+    for given, limit in (({}, "10"), ({"LoadConcurrency": "4"}, "4"), ({"LoadConcurrency": "0"}, None)):
         stack = Stack(synthesised, **DEPLOYMENTS["least"], **given)
         [source] = stack.of("AWS::Lambda::EventSourceMapping").values()
         assert (source["FunctionName"], source["EventSourceArn"]) == ({"Ref": "LoadFunction"}, UPLOADS)
