@@ -1,6 +1,7 @@
 """What a function's process writes, with the genuine runtime and Powertools, and what Lambda keeps of it."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,7 +14,7 @@ from local.gateway.function import Function
 from local.gateway.worker import Worker
 from local.process import NO_ACCOUNT, free_port
 from local.state import ROOT
-from tests.stack import Json, Stack
+from tests.stack import SAM_PYTHON, Json, Stack
 
 # Lambda's levels, the most detailed first, and what it makes of a line of JSON on stdout:
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
@@ -124,6 +125,24 @@ def test_why_the_format_is_text(tmp_path: Path) -> None:
         tmp_path, "insert", "list-tables.json", {"POWERTOOLS_LOG_LEVEL": "ERROR", **of_lambda(as_json("INFO"))}
     )
     assert [line for line in parsed(lines) if line.get("level") == "WARNING"]
+
+
+def test_sam_local_and_the_local_runtime_give_the_functions_the_same_format_and_level() -> None:
+    """By SAM CLI's own reading of the template, which both use."""
+    code = (
+        "import json, pathlib\n"
+        "from local.gateway.template import read\n"
+        "template = pathlib.Path('template.yaml').resolve()\n"
+        "project = read(template, {'BucketName': 'tableferry-local', 'LogLevel': 'WARNING'}, {})\n"
+        "print(json.dumps([dict(function.environment) for function in project.functions.values()]))"
+    )
+    done = subprocess.run([str(SAM_PYTHON), "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) >= 5
+    for environment in found:
+        assert environment["AWS_LAMBDA_LOG_FORMAT"] == "Text"
+        assert "AWS_LAMBDA_LOG_LEVEL" not in environment
+        assert environment["POWERTOOLS_LOG_LEVEL"] == "WARNING"
 
 
 @pytest.mark.parametrize(
