@@ -313,9 +313,41 @@ def no_key(world: World) -> None:
     world.given["KmsKeyArn"] = f"arn:aws:kms:{REGION}:{world.number}:key/00000000-0000-0000-0000-000000000000"
 
 
+SECOND = "eu-west-1"
+
+
+def replica(
+    where: str = SECOND, *, versions: bool = True, locks: bool = False, **given: str
+) -> Callable[[World], None]:
+    """Another stack's bucket in a second region, to which this one's backups are to be replicated."""
+
+    def made(world: World) -> None:
+        name = f"second-{world.number}"
+        s3 = boto3.client("s3", aws_access_key_id=world.number, aws_secret_access_key="none", region_name=where)
+        there: Any = {"LocationConstraint": where}
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration=there, ObjectLockEnabledForBucket=locks)
+        if versions:
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        world.given |= {"ReplicaRegion": SECOND, "ReplicaBucketName": name, **given}
+
+    return made
+
+
+@pytest.mark.parametrize("locks", [False, True])
+def test_a_second_region_passes(world: World, locks: bool) -> None:
+    replica(locks=locks, ObjectLockDays="30" if locks else "0")(world)
+    assert world.problems() == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "place", "told"),
     [
+        (change(ReplicaRegion=REGION), "ReplicaRegion", "another region"),
+        (change(ReplicaRegion=SECOND, ReplicaBucketName="not-there-yet"), "ReplicaBucketName", "second stack first"),
+        (replica("eu-north-1"), "ReplicaBucketName", "ReplicaRegion=eu-north-1"),
+        (replica(versions=False), "ReplicaBucketName", "no versions"),
+        (replica(ObjectLockDays="30"), "ReplicaBucketName", "no Object Lock"),
+        (replica(ReplicaKmsKeyArn=f"arn:aws:kms:{REGION}:100000000001:key/1"), "ReplicaKmsKeyArn", "in eu-central-1"),
         (without_capabilities, "samconfig.toml", "CAPABILITY_IAM"),
         (without_a_place, "samconfig.toml", "resolve_s3"),
         (change(DatabseHost="x"), "DatabseHost", "no such parameter"),
