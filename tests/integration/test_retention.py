@@ -184,6 +184,21 @@ def test_a_call_that_died_is_gone_on_with_and_the_manifest_is_tagged_last(
     assert tagged(first) == {True}
 
 
+@pytest.mark.usefixtures("loaded")
+def test_an_object_that_the_lifecycle_has_just_taken_stops_nothing(proxy: Counted, again: Any) -> None:
+    """It may be at those that an earlier call tagged."""
+    first, second = old_backup(60), old_backup(50)
+    prove(old_backup(40))
+    gone = (f"{first}/manifest.json?tagging", f"{second}/jobs/")
+
+    def taken(request: Request) -> Fate:
+        is_tagging = request.path.endswith("?tagging") and any(name in request.path for name in gone)
+        return Fate(passed=False, status=404) if is_tagging else PASSES
+
+    proxy.watch(taken)
+    assert again().expiring == (second,)
+
+
 def test_a_call_ends_in_time_and_says_that_there_is_more(again: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     first = old_backup(60)
     prove(old_backup(40))

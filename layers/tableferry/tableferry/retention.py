@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from pydantic import BaseModel, ConfigDict
 
 from tableferry import manifest, proof
-from tableferry.errors import BackupNotFound
+from tableferry.errors import BackupNotFound, ObjectNotFound
 from tableferry.identity import is_id
 from tableferry.latest import latest, signed
 from tableferry.manifest import Manifest
@@ -26,6 +27,7 @@ from tableferry.store import Store
 
 TAG = "superseded-in"
 _LOOKED_AT = 200  # backups a call, so that years of them that stay cost little each hour
+_LISTED = 100_000  # of whose names somebody may have made up most
 _SECONDS = 300.0
 _AT_ONCE = 16
 _BATCH = 1000
@@ -55,8 +57,8 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
     """Tag backups that were finished so many days ago and are superseded, and tries of that age that never became one.
 
     ``to_verify`` is looked for among those of the ``database``. Of more than 200 old backups each hour's call looks at
-    others, in turn; what is tagged in part is finished by another call. Memory: the ids of all old backups, the listing
-    of one, and its manifest.
+    others, in turn; what is tagged in part is finished by another call. Memory: 100,000 ids, the listing of one backup, and
+    manifests as of :func:`~tableferry.latest.signed`.
     """
     cutoff = now - timedelta(days=days)
     old = list(_older(store, cutoff))
@@ -91,9 +93,10 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
 
 
 def _older(store: Store, cutoff: datetime) -> Iterator[str]:
-    """The ids of backups that were begun before, finished or not, oldest first."""
+    """The ids of backups that were begun before, finished or not, oldest first; of so many names at most."""
     end = f"{cutoff:%Y%m%dT%H%M%SZ}"
-    return (found for found in takewhile(lambda name: name < end, store.folders("backups/")) if is_id(found))
+    names = takewhile(lambda name: name < end, islice(store.folders("backups/"), _LISTED))
+    return (found for found in names if is_id(found))
 
 
 def _turn(old: Sequence[str], now: datetime) -> list[str]:
@@ -162,8 +165,14 @@ class _Tagging:
         return time.monotonic() > self._until
 
     def all_of(self, backup_id: str, last: str) -> bool:
-        """Tag a backup's objects, one named last: that it has the tag says that all have. False if nothing was left to do."""
-        if self._store.tags(last).get(TAG) == self._store.bucket:
+        """Tag a backup's objects, one named last: that it has the tag says that all have. False if nothing was left to do.
+
+        The lifecycle may be taking those away that an earlier call tagged.
+        """
+        try:
+            if self._store.tags(last).get(TAG) == self._store.bucket:
+                return False
+        except ObjectNotFound:
             return False
         keys = [found.key for found in self._store.list(_folder(backup_id)) if found.key != last]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tag") as pool:
@@ -183,14 +192,20 @@ class _Tagging:
         if self.late:
             return False
         found = list(self._store.list(_folder(backup_id)))
-        if not found or max(one.modified for one in found) > before or self._store.is_replica(found[0].key):
+        if (
+            not found
+            or max(one.modified for one in found) > before
+            or manifest.key(backup_id) in {one.key for one in found}
+        ):
             return False
-        if manifest.key(backup_id) in {one.key for one in found}:
+        try:
+            return not self._store.is_replica(found[0].key) and self.all_of(backup_id, found[0].key)
+        except ObjectNotFound:
             return False
-        return self.all_of(backup_id, found[0].key)
 
     def _tag(self, key: str) -> None:
-        self._store.tag(key, TAG, self._store.bucket)
+        with suppress(ObjectNotFound):
+            self._store.tag(key, TAG, self._store.bucket)
 
 
 def _folder(backup_id: str) -> str:
