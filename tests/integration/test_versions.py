@@ -2,11 +2,12 @@
 
 import json
 
+import pymysql
 import pytest
 
 from tableferry import manifest, problems
-from tableferry.database import Database, rows
-from tableferry.errors import DatabaseUnavailable, ServerNotSupported
+from tableferry.database import Database, foreseen, rows, translated
+from tableferry.errors import DatabaseUnavailable, ReadOnlyServer, ServerNotSupported
 from tableferry.settings import DatabaseAddress
 from tests.integration import verbs
 from tests.integration.fake_server import FakeServer
@@ -85,6 +86,35 @@ def test_a_name_that_is_none_is_not_repeated() -> None:
             Database(address).connect(),
         ):
             pass
+
+
+# What MySQL says with innodb_read_only, as readers of Aurora have it, to whom read_only does not stop; found by trying on 9.7.
+OF_A_READER = {
+    "INSERT": (1015, "Can't lock file (errno: 165 - Table is read only)"),
+    "LOAD DATA": (1036, "Table 't' is read only"),
+    "CREATE TABLE": (1836, "Running in read-only mode"),
+    "CREATE TEMPORARY TABLE": (1874, "InnoDB is in read only mode."),
+    "RENAME TABLE": (1025, "Error on rename of './shop/t' to './shop/u' (errno: 165 - Table is read only)"),
+}
+
+
+@pytest.mark.parametrize("statement", OF_A_READER)
+def test_a_reader_of_aurora_is_called_read_only(statement: str) -> None:
+    error = pymysql.err.OperationalError(*OF_A_READER[statement])
+    assert foreseen(error)
+    with (
+        pytest.raises(ReadOnlyServer, match="the address of the writer"),
+        translated(DatabaseAddress("h", 1, "d", "u")),
+    ):
+        raise error
+
+
+@pytest.mark.parametrize("text", ["Can't lock file (errno: 11 - Try again)", "Can't lock file (errno: 1650 - Odd)"])
+def test_another_fault_of_a_file_is_not(text: str) -> None:
+    error = pymysql.err.OperationalError(1015, text)
+    assert not foreseen(error)
+    with pytest.raises(pymysql.err.OperationalError), translated(DatabaseAddress("h", 1, "d", "u")):
+        raise error
 
 
 OLDER = {

@@ -52,7 +52,7 @@ _UNAVAILABLE = {
     3032,
 }
 _READ_ONLY_DATABASE = 3989
-_READ_ONLY = {1036, 1792, 1836, _READ_ONLY_DATABASE}  # a table, a transaction, a server that is
+_READ_ONLY = {1036, 1792, 1836, 1874, _READ_ONLY_DATABASE}  # a table, a transaction, a server, its engine that is
 _PATIENCE_SECONDS = 15.0  # a request is answered within 29
 _OVER = object()
 _FULL = {1040, 1203, 1226}  # no more connections: to all, to this user, and of this account
@@ -69,6 +69,7 @@ _LOGIN_REFUSED = {1045, 1698}
 # What the server says of a statement that is refused; nothing else of its message is passed on.
 _REFUSED_COMMAND = re.compile(r"([A-Z ]+) command denied to user .* for (?:table|column) ")
 _PREVENTED = re.compile(r"running with the (?:--)?([\w-]+)")
+_OF_AN_ENGINE = re.compile(r"\(errno: 165\b")  # HA_ERR_TABLE_READONLY: so end INSERT and RENAME with innodb_read_only
 _REFUSED_WITHOUT = re.compile(r"you need \(at least one of\) the ([A-Z_, ]+) privilege")
 
 
@@ -137,13 +138,9 @@ def foreseen(error: Exception) -> bool:
     """Whether an error is about the server itself, the user or others who use it, as ``translated`` says it, and not
     about what a statement wants.
     """
-    known = _UNAVAILABLE | _READ_ONLY | _FULL | _NO_ROOM | _LOCKED | _ENDED | _DENIED
-    code = error_code(error)
-    return isinstance(error, pymysql.err.InterfaceError) or code in known | {
-        _FAILED_AT_LOGIN,
-        _OPTION,
-        _TOO_MANY_STATEMENTS,
-    }
+    known = _UNAVAILABLE | _FULL | _NO_ROOM | _LOCKED | _ENDED | _DENIED
+    others = {_FAILED_AT_LOGIN, _OPTION, _TOO_MANY_STATEMENTS}
+    return isinstance(error, pymysql.err.InterfaceError) or error_code(error) in known | others or _read_only(error)
 
 
 def why_refused(error: pymysql.err.MySQLError) -> str:
@@ -170,7 +167,7 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
                 f"A database of the server {address.host}:{address.port} is read-only (error {code}): have an administrator "
                 "set it to 0 (ALTER DATABASE … READ ONLY = 0), and try again."
             ) from error
-        if code in _READ_ONLY or (code == _OPTION and "read" in _option(error)):
+        if _read_only(error):
             raise ReadOnlyServer(
                 f"The database server {address.host}:{address.port} is read-only (error {code}): it is a replica, or was "
                 "the writer until it failed over. Give Tableferry the address of the writer (an RDS cluster's own, not "
@@ -214,6 +211,14 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
                 "sources/grants.sql, statement by statement."
             ) from error
         raise
+
+
+def _read_only(error: Exception) -> bool:
+    """Whether the server takes no writes, or what a statement writes to does not."""
+    code = error_code(error)
+    if code == _OPTION:
+        return "read" in _option(error)
+    return code in _READ_ONLY or (len(error.args) > 1 and _OF_AN_ENGINE.search(str(error.args[1])) is not None)
 
 
 def _missing(error: Exception) -> str:
