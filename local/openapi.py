@@ -44,7 +44,7 @@ _REFUSALS = {
     403: "The table is not served, the database user lacks a privilege, or (by API Gateway) the request is not signed by whoever may call.",
     404: "There is nothing of this name or id, or (by API Gateway) nothing at this path.",
     409: "The database, the backup or the file is not in the state that this needs; nothing was changed.",
-    413: "Too many rows (1000), or (by API Gateway) too many bytes (10 MB, 6 MB as an event).",
+    413: "Too many rows (1000), or (by API Gateway) too many bytes: 6 MB as an event, in which quotes count twice.",
     415: "The body is of a type or in an encoding that is not taken.",
     422: "No row went in, or the Idempotency-Key was used for another request.",
     429: "Too many requests at once (by API Gateway), or as many jobs as can be done; nothing was made.",
