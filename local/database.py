@@ -6,7 +6,7 @@ Loopback only, on a free port, with random passwords made once. Two users: `root
 
 import contextlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
@@ -19,6 +19,7 @@ from local.setup import find_server
 from local.state import ROOT, State, write_private
 
 GRANTS = ROOT / "sources" / "grants.sql"
+GRANTS_BY_FUNCTION = ROOT / "sources" / "grants-by-function.sql"
 DATABASE = "tableferry"
 USER = "tableferry"
 
@@ -157,6 +158,18 @@ def grants(database: str, user: str) -> list[str]:
     return [one.replace("`database`", _granted(database)).replace("'tableferry'@'%'", user) for one in statements]
 
 
+def grants_by_function(database: str, users: Mapping[str, str]) -> list[str]:
+    """The statements of `sources/grants-by-function.sql`, for a database and the user of each function, as `grants` has it.
+
+    A wildcard, which is taken from a name, is one only in a grant on all tables of a database.
+    """
+    text = GRANTS_BY_FUNCTION.read_text(encoding="utf-8")
+    for function, user in users.items():
+        text = text.replace(f"'tableferry_{function}'@'%'", user)
+    text = text.replace("`database`.*", f"{_granted(database)}.*").replace("`database`.", f"{_quoted(database)}.")
+    return split_statements(text)
+
+
 def revocation(database: str) -> str:
     """The statement that takes from the plain user what `create_database` granted it on a database."""
     return f"REVOKE ALL PRIVILEGES ON {_granted(database)}.* FROM '{USER}'@'127.0.0.1'"
@@ -164,7 +177,11 @@ def revocation(database: str) -> str:
 
 def _granted(database: str) -> str:
     """A database's name as a grant has it, in which _ and % would be wildcards."""
-    return "`" + database.replace("`", "``").replace("_", r"\_").replace("%", r"\%") + "`"
+    return _quoted(database).replace("_", r"\_").replace("%", r"\%")
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def check(url: str, ca_file: str = "", variable: str = "DATABASE_URL") -> None:

@@ -100,7 +100,7 @@ class Journey:
                 insert_handler, "POST", "/tables/departments/rows", body=[row],
                 query={"on_duplicate": "update"}, headers={"Idempotency-Key": f"key {row[0]}"},
             )  # fmt: skip
-            assert _answered(answer)[change] == 1
+            assert answered(answer)[change] == 1
 
     def load(self) -> None:
         """One upload, of which S3 may tell again."""
@@ -112,7 +112,7 @@ class Journey:
         assert (account["read"], account["inserted"], account["rejected"]) == (2, 1, 1)
 
     def backup(self) -> None:
-        made = _answered(verbs.post("/backups", {}))
+        made = answered(verbs.post("/backups", {}))
         assert [trigger["name"] for trigger in verbs.manifest_of(made["id"])["tables"][0]["triggers"]] == ["tidy"]
 
     def restore_parent(self) -> None:
@@ -125,14 +125,14 @@ class Journey:
 
     def undo(self) -> None:
         """The last restore that is not undone yet."""
-        _answered(verbs.post(f"/restores/{self._in_state('done')[-1]}/undo"))
+        answered(verbs.post(f"/restores/{self._in_state('done')[-1]}/undo"))
 
     def accept(self) -> None:
         """The first restore that keeps something, though it is undone."""
-        _answered(verbs.post(f"/restores/{self._in_state('undone')[0]}/accept"))
+        answered(verbs.post(f"/restores/{self._in_state('undone')[0]}/accept"))
 
     def _restore(self, *tables: str) -> None:
-        self._restores.append(_answered(verbs.post("/restores", {"backup": "latest", "tables": tables}))["id"])
+        self._restores.append(answered(verbs.post("/restores", {"backup": "latest", "tables": tables}))["id"])
 
     def _in_state(self, state: str) -> list[str]:
         """The restores of this state that keep tables still."""
@@ -140,7 +140,8 @@ class Journey:
         return [one["id"] for one in found if one["state"] == state and one["kept"]]
 
 
-def _answered(answer: Answer) -> Json:
+def answered(answer: Answer) -> Json:
+    """What a step was answered; Refused if it was."""
     if answer.status == 403:
         raise Refused(answer.problem(403)["detail"])
     assert answer.status in (200, 201), answer.text

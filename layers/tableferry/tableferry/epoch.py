@@ -26,6 +26,7 @@ from tableferry import catalog, facts
 from tableferry.again import was_rolled_back
 from tableferry.database import Connection, error_code, execute, rows, transaction
 from tableferry.errors import BeingReplaced, InUse, TableReplaced
+from tableferry.privileges import need
 from tableferry.tables import OWN_PREFIX
 
 FIRST = ""
@@ -302,9 +303,11 @@ def _settle_dead(connection: Connection, database: str) -> bool:
 
 
 def _happened(connection: Connection, table: str, mark: Mark) -> bool:
-    if mark.leaves:
-        return table in catalog.table_names(connection, mark.aside)
-    return table not in catalog.table_names(connection, mark.coming)
+    """Whether the tables were exchanged, as their names say; raises MissingPrivilege if these are not shown."""
+    schema = mark.aside if mark.leaves else mark.coming
+    unseen = f" in schema {schema!r}, and so would not be shown whether a restore that died had exchanged it"
+    need(connection, "SELECT", schema, table, unseen)
+    return (table in catalog.table_names(connection, schema)) is mark.leaves
 
 
 @contextmanager
