@@ -87,7 +87,7 @@ build: setup ## sam build; ARCHITECTURE=arm64 for that processor
 validate: setup ## the template by sam validate, cfn-lint and checkov
 	@$(PYTHON) -m local.setup tools
 	$(SAM) validate --lint
-	.venvs/sam/bin/cfn-lint template.yaml
+	.venvs/sam/bin/cfn-lint template.yaml docs/examples/github-oidc.yaml
 	.venvs/tools/bin/checkov --config-file .checkov.yaml
 
 template: setup ## the template as CloudFormation gets it, as JSON
@@ -101,7 +101,7 @@ smoke: setup ## one upload, backup, restore, undo, rollback and drill against a 
 
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev), and the stack protected against deletion
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
-	$(SAM) deploy --config-env $(ENV)
+	$(SAM) deploy --config-env $(ENV) $(DEPLOY)
 	@.venvs/sam/bin/python -m local.deployment.protect $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
