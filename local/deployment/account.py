@@ -56,14 +56,16 @@ class Account:
     def __init__(self, session: boto3.Session, stack_name: str) -> None:
         self._session, self._stack_name = session, stack_name
         self.region = str(session.region_name)
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
 
-    def client(self, service: str) -> Any:
-        if service not in self._clients:
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Of the account's region, unless another is named."""
+        of = service, region or self.region
+        if of not in self._clients:
             config = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 3, "mode": "standard"})
-            client: Any = self._session.client(service, config=config)  # type: ignore[call-overload]
-            self._clients[service] = client
-        return self._clients[service]
+            client: Any = self._session.client(service, of[1], config=config)  # type: ignore[call-overload]
+            self._clients[of] = client
+        return self._clients[of]
 
     def every(self, service: str, operation: str, member: str, **asked: object) -> list[Any]:
         """All that a call lists, page after page."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from local.deployment.account import Account, Order, Problem
 from local.deployment.stack import Json
-from tableferry.servers import Server
+from tableferry.servers import Server, is_rds_proxy
 
 _ON = {"1", "on", "true"}
 # What a load, and the making of triggers, needs of the server; and what it is where nobody says it.
@@ -19,7 +19,13 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
         return
     found = account.database(host)
     if found is None:
-        if ".rds.amazonaws.com" in host.lower() and ".proxy-" not in host.lower():
+        if is_rds_proxy(host):
+            yield Problem(
+                "DatabaseHost",
+                f"{host} is an endpoint of RDS Proxy, which Tableferry refuses.",
+                "Name the database's own endpoint; docs/limits.md says why.",
+            )
+        elif ".rds.amazonaws.com" in host.lower():
             yield Problem(
                 "DatabaseHost",
                 f"no instance and no cluster of this account has the endpoint {host} in {account.region}.",
@@ -51,7 +57,7 @@ def _version(found: Json) -> Iterator[Problem]:
     if server.too_old:
         yield Problem(
             "DatabaseHost",
-            f"it is {engine} {version}, and Tableferry refuses what is older than {server.flavour} {server.oldest}.",
+            f"it is {engine} {version}, and Tableferry needs {server.oldest}.",
             "Upgrade it; docs/limits.md says what holds for which server.",
         )
 

@@ -11,11 +11,8 @@ _HOW = "docs/second-region.md"
 
 def region(order: Order, account: Account) -> Iterator[Problem]:
     """The region of the replicas."""
-    wanted, key = order.values["ReplicaRegion"], order.values["ReplicaKmsKeyArn"].split(":")
-    if wanted == account.region:
+    if (wanted := order.values["ReplicaRegion"]) == account.region:
         yield Problem("ReplicaRegion", f"the stack itself is in {wanted}.", "Name another region.")
-    if len(key) > 5 and key[3] != wanted:
-        yield Problem("ReplicaKmsKeyArn", f"it is in {key[3]}, and the replicas in {wanted}.", "Name a key of theirs.")
 
 
 def bucket(order: Order, account: Account) -> Iterator[Problem]:
@@ -63,4 +60,25 @@ def _locks(account: Account, name: str) -> bool:
     return bool(found.get("ObjectLockEnabled") == "Enabled")
 
 
-CHECKS = (region, bucket)
+def key(order: Order, account: Account) -> Iterator[Problem]:
+    """The KMS key in the second region."""
+    name, region = order.values["ReplicaKmsKeyArn"], order.values["ReplicaRegion"]
+    if not name or not region:
+        return
+    if name.split(":")[3] != region:
+        yield Problem(
+            "ReplicaKmsKeyArn", f"it is in {name.split(':')[3]}, not in {region}.", "Name the second stack's."
+        )
+        return
+    try:
+        found = account.client("kms", region).describe_key(KeyId=name)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        yield Problem("ReplicaKmsKeyArn", f"there is no such key in {region}.", "Name the second stack's KmsKeyArn.")
+        return
+    if found["KeyState"] != "Enabled":
+        yield Problem("ReplicaKmsKeyArn", f"the key is {found['KeyState']}.", "aws kms enable-key, in its region.")
+
+
+CHECKS = (region, bucket, key)

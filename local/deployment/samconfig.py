@@ -8,6 +8,7 @@ import json
 import sys
 from typing import Any
 
+import click
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.samconfig import SamConfig
 
@@ -31,4 +32,8 @@ def read(folder: str, environment: str) -> dict[str, Any]:
 
 if __name__ == "__main__":
     [name, *folder] = sys.argv[1:]
-    json.dump(read(folder[0] if folder else str(ROOT), name), sys.stdout)
+    try:
+        found = read(folder[0] if folder else str(ROOT), name)
+    except click.UsageError as error:  # as `sam deploy` would say it
+        sys.exit(f"samconfig.toml, {name}: {error.message} For an empty value write Name=''.")
+    json.dump(found, sys.stdout)

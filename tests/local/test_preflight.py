@@ -278,8 +278,8 @@ def versions(*found: Json) -> Callable[[World], None]:
 
 
 def retired(world: World) -> None:
-    versions(version("8.4.3"))(world)
-    world.given["DatabaseEngineVersion"] = "8.4.2"
+    world.new_database()
+    world.given["DatabaseEngineVersion"] = "8.4.3"
 
 
 def storage(world: World) -> None:
@@ -339,6 +339,23 @@ def test_a_second_region_passes(world: World, locks: bool) -> None:
     assert world.problems() == []
 
 
+def replica_key(region: str) -> Callable[[World], None]:
+    def spoil(world: World) -> None:
+        replica()(world)
+        world.given["KmsKeyArn"] = world.account.client("kms").create_key()["KeyMetadata"]["Arn"]
+        unknown = f"{world.number}:key/00000000-0000-0000-0000-000000000000"
+        world.given["ReplicaKmsKeyArn"] = f"arn:aws:kms:{region}:{unknown}"
+
+    return spoil
+
+
+def test_a_second_region_with_a_key_of_its_own_passes(world: World) -> None:
+    replica_key(SECOND)(world)
+    made = world.account.client("kms", SECOND).create_key()["KeyMetadata"]
+    world.given["ReplicaKmsKeyArn"] = made["Arn"]
+    assert world.problems() == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "place", "told"),
     [
@@ -347,7 +364,6 @@ def test_a_second_region_passes(world: World, locks: bool) -> None:
         (replica("eu-north-1"), "ReplicaBucketName", "ReplicaRegion=eu-north-1"),
         (replica(versions=False), "ReplicaBucketName", "no versions"),
         (replica(ObjectLockDays="30"), "ReplicaBucketName", "no Object Lock"),
-        (replica(ReplicaKmsKeyArn=f"arn:aws:kms:{REGION}:100000000001:key/1"), "ReplicaKmsKeyArn", "in eu-central-1"),
         (without_capabilities, "samconfig.toml", "CAPABILITY_IAM"),
         (without_a_place, "samconfig.toml", "resolve_s3"),
         (change(DatabseHost="x"), "DatabseHost", "no such parameter"),
@@ -377,8 +393,10 @@ def test_a_second_region_passes(world: World, locks: bool) -> None:
         (other_group, "DatabaseSecurityGroupId", "DatabaseSecurityGroupId=sg-0fedcba9876543210"),
         (no_database, "DatabaseHost", "no instance and no cluster"),
         (change(DatabaseHost="shop.abc123.us-east-1.rds.amazonaws.com"), "DatabaseHost", "us-east-1"),
+        (change(DatabaseHost="shop.proxy-abc123.eu-central-1.rds.amazonaws.com"), "DatabaseHost", "RDS Proxy"),
         (rds(Engine="postgres"), "DatabaseHost", "postgres"),
-        (rds(EngineVersion="5.6.51"), "DatabaseHost", "5.6.51"),
+        (rds(EngineVersion="5.7.44"), "DatabaseHost", "5.7.44"),
+        (rds(Engine="aurora-mysql", EngineVersion="5.7.mysql_aurora.2.12.0"), "DatabaseHost", "of Aurora, version 3"),
         (rds(DBSubnetGroup={"VpcId": "vpc-0123456789abcdef0"}), "VpcId", "VpcId=vpc-0123456789abcdef0"),
         (rds(IAMDatabaseAuthenticationEnabled=False), "DatabaseResourceId", "--enable-iam-database-authentication"),
         (change(DatabaseResourceId="db-ZZZZZZZZZZZZZZZZZZZZZZZZZZ"), "DatabaseResourceId", "DatabaseResourceId=db-ABC"),
@@ -386,8 +404,8 @@ def test_a_second_region_passes(world: World, locks: bool) -> None:
         (settings(log_bin_trust_function_creators="1"), "parameter group", "does not set local_infile"),
         (settings(local_infile="ON", log_bin_trust_function_creators="0"), "parameter group", "creators to 0"),
         (cluster_setting, "parameter group", "sets local_infile to 0"),
-        (rds(Engine="aurora-mysql", EngineVersion="5.7.mysql_aurora.2.11.4"), "DatabaseHost", "refuses what is older"),
-        (retired, "DatabaseEngineVersion", "It offers 8.4.3"),
+        (versions(version("8.0.43", "mysql8.0")), "DatabaseEngineVersion", "It offers none of its family"),
+        (retired, "DatabaseEngineVersion", "It offers 8.4.6, 8.4.10"),
         (offered(), "DatabaseInstanceClass", "offers no db.t4g.medium"),
         (offered(offer("eu-central-1a", StorageType="gp2")), "DatabaseInstanceClass", "gp3"),
         (offered(offer("eu-central-1c")), "SubnetIds", "eu-central-1c"),
@@ -398,7 +416,9 @@ def test_a_second_region_passes(world: World, locks: bool) -> None:
         (no_signing_key, "SigningKeyArn", "no such secret"),
         (disabled_key, "KmsKeyArn", "Disabled"),
         (no_key, "KmsKeyArn", "no such key"),
-        (change(LoadConcurrency="1000"), "LoadConcurrency", "such as the API's routes"),
+        (change(LoadConcurrency="1000"), "LoadConcurrency", "LoadConcurrency=286"),
+        (replica_key("eu-west-2"), "ReplicaKmsKeyArn", "is in eu-west-2"),
+        (replica_key("eu-west-1"), "ReplicaKmsKeyArn", "no such key in eu-west-1"),
     ],
 )
 def test_a_problem_is_named_with_what_to_do(
@@ -559,6 +579,13 @@ def test_the_command_says_that_nothing_stands_in_the_way(world: World, aws: emul
     done = command(world, aws, tmp_path)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "Nothing stands in the way" in done.stdout
+
+
+def test_a_value_that_sam_cannot_read_is_told_as_sam_would(world: World, aws: emulator.S3, tmp_path: Path) -> None:
+    world.given["DatabaseResourceId"] = ""
+    done = command(world, aws, tmp_path)
+    assert done.returncode == 1 and "DatabaseResourceId= is not a valid format" in done.stderr
+    assert "Name=''" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_an_environment_that_is_not_there_is_told(world: World, aws: emulator.S3, tmp_path: Path) -> None:
