@@ -95,9 +95,9 @@ def keys(order: Order, account: Account) -> Iterator[Problem]:
             yield Problem(parameter, f"there is no such key in {account.region}.", "aws kms list-keys shows them.")
             continue
         if found["KeyState"] != "Enabled":
-            yield Problem(
-                parameter, f"the key is {found['KeyState']}.", f"aws kms enable-key --key-id {found['KeyId']}"
-            )
+            deleted = found["KeyState"] == "PendingDeletion"
+            remedy = f"aws kms {'cancel-key-deletion' if deleted else 'enable-key'} --key-id {found['KeyId']}"
+            yield Problem(parameter, f"the key is {found['KeyState']}.", remedy)
         elif found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
             yield Problem(
                 parameter,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
@@ -90,15 +89,17 @@ class Deployment:
     def client(self, service: str) -> Any:
         return self.session.client(service, endpoint_url=self.url)  # type: ignore[call-overload]
 
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "AWS_ACCESS_KEY_ID": self.number,
+            "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_DEFAULT_REGION": s3.REGION,
+            "AWS_ENDPOINT_URL": self.url,
+        }
+
     def sam(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        environment = plain_environment(
-            AWS_ACCESS_KEY_ID=self.number,
-            AWS_SECRET_ACCESS_KEY="none",
-            AWS_DEFAULT_REGION=s3.REGION,
-            AWS_ENDPOINT_URL=self.url,
-            SAM_CLI_TELEMETRY="0",
-            SAM_CLI_POLL_DELAY="0.2",
-        )
+        environment = plain_environment(**self.environment, SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="0.2")
         return subprocess.run(
             [str(SAM), *arguments], cwd=self.templates, env=environment, capture_output=True, text=True, check=False
         )
@@ -188,8 +189,12 @@ def test_a_deployment_that_failed_is_made_again_changed_and_deleted(
     )
 
     # What `make smoke` asks the stack for.
-    outputs = smoke.outputs(deployment.client("cloudformation"), STACK)
-    assert httpx.URL(outputs["ApiUrl"]).host and outputs["RestoreFunctionName"] == names["RestoreFunction"]
+    with monkeypatch.context() as environment:
+        for name, value in deployment.environment.items():
+            environment.setenv(name, value)
+        place = smoke.deployed("dev")
+    assert (place.name, place.restore_function) == (STACK, names["RestoreFunction"])
+    assert names["Api"] in place.url
 
     # Changed in one parameter; what was made stays.
     changed = deployment.deploy("whole", LogRetentionDays="14")

@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -309,6 +310,13 @@ def disabled_key(world: World) -> None:
     world.given["KmsKeyArn"] = made["Arn"]
 
 
+def deleted_key(world: World) -> None:
+    kms = world.account.client("kms")
+    made = kms.create_key()["KeyMetadata"]
+    kms.schedule_key_deletion(KeyId=made["KeyId"], PendingWindowInDays=7)
+    world.given["KmsKeyArn"] = made["Arn"]
+
+
 def no_key(world: World) -> None:
     world.given["KmsKeyArn"] = f"arn:aws:kms:{REGION}:{world.number}:key/00000000-0000-0000-0000-000000000000"
 
@@ -414,7 +422,8 @@ def test_a_second_region_with_a_key_of_its_own_passes(world: World) -> None:
         (secret_of('{"user": "x"}'), "DatabaseSecretArn", "not JSON with a password"),
         (deleted_secret, "DatabaseSecretArn", "restore-secret"),
         (no_signing_key, "SigningKeyArn", "no such secret"),
-        (disabled_key, "KmsKeyArn", "Disabled"),
+        (disabled_key, "KmsKeyArn", "enable-key"),
+        (deleted_key, "KmsKeyArn", "cancel-key-deletion"),
         (no_key, "KmsKeyArn", "no such key"),
         (change(LoadConcurrency="1000"), "LoadConcurrency", "LoadConcurrency=286"),
         (replica_key("eu-west-2"), "ReplicaKmsKeyArn", "is in eu-west-2"),
@@ -477,6 +486,13 @@ def test_what_the_caller_may_not_read_is_a_problem(world: World) -> None:
     world.account.client("ec2").meta.events.register("before-call.ec2.DescribeSubnets", refuse)
     [found] = world.problems()
     assert found.place == "The subnets" and "DescribeSubnets" in found.wrong
+
+
+def test_what_checks_ask_the_stack_for_is_in_the_template(synthesised: Json) -> None:
+    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "local" / "deployment").glob("*.py"))
+    names = set(re.findall(r'ours\.get\("(\w+)"\)|"(\w+)" in account\.ours|VPCEndpoint"\)\.get\("(\w+)"', text))
+    asked = {name for found in names for name in found if name}
+    assert {"S3Endpoint", "SecretsEndpoint", "Database"} <= asked <= synthesised["Resources"].keys()
 
 
 # ---- A stack that is there ----
