@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from local.deployment.account import Account, Order, Problem
 
 # ARNs that have to be of the stack's own region: what uses them looks nowhere else.
-_HERE = ("KmsKeyArn", "DatabaseSecretArn", "DatabaseSecretKeyArn", "SigningKeyArn", "AlarmTopicArn")
+_HERE = ("KmsKeyArn", "DatabaseSecretArn", "DatabaseSecretKeyArn", "SigningKeyArn", "CertificateArn", "AlarmTopicArn")
 
 
 def region(order: Order, account: Account) -> Iterator[Problem]:

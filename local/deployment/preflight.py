@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import databases, network, parameters, places, quotas, replica, secrets
+from local.deployment import databases, domain, network, parameters, places, quotas, replica, secrets
 from local.deployment.account import Account, Check, Order, Problem, refused
 from local.deployment.stack import Json, in_sam, synthesised
 from local.process import StartError
@@ -22,6 +22,7 @@ CHECKS: tuple[Check, ...] = (
     *databases.CHECKS,
     *secrets.CHECKS,
     *replica.CHECKS,
+    *domain.CHECKS,
     *quotas.CHECKS,
 )
 

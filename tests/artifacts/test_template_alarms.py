@@ -177,7 +177,11 @@ def test_a_new_database_that_runs_short_of_something_is_heard_of(synthesised: Js
 
 
 def test_a_new_database_has_room_to_grow_for_a_restore_keeps_the_old_tables_too(synthesised: Json) -> None:
-    for given, most in (({}, "200"), ({"DatabaseMaxStorageGiB": "1000"}, "1000"), ({"DatabaseMaxStorageGiB": "0"}, None)):
+    for given, most in (
+        ({}, "200"),
+        ({"DatabaseMaxStorageGiB": "1000"}, "1000"),
+        ({"DatabaseMaxStorageGiB": "0"}, None),
+    ):
         [database] = Stack(synthesised, **NEW, **given).of("AWS::RDS::DBInstance").values()
         assert database.get("MaxAllocatedStorage") == most
     assert Stack(synthesised, **NEW).parameters["DatabaseStorageGiB"] == 20  # RDS wants a tenth more than this at least

@@ -21,7 +21,7 @@ from local.state import ROOT, State
 from tests.local.rds_answers import Rds, instance, offer, parameters, version
 from tests.stack import Json
 
-SERVICES = "cloudformation,ec2,iam,kms,lambda,rds,s3,secretsmanager,sqs,sts"
+SERVICES = "acm,apigateway,cloudformation,ec2,iam,kms,lambda,rds,route53,s3,secretsmanager,sqs,sts"
 REGION = "eu-central-1"
 HOST = "shop.abc123.eu-central-1.rds.amazonaws.com"
 NUMBERS = itertools.count(100000000001)
@@ -364,6 +364,66 @@ def test_a_second_region_with_a_key_of_its_own_passes(world: World) -> None:
     assert world.problems() == []
 
 
+def domain(world: World, host: str = "tables.example.com", zone: str = "example.com") -> None:
+    """Have the API have a name of one's own, with an issued certificate and a zone."""
+    acm, route53 = world.account.client("acm"), world.account.client("route53")
+    certificate = acm.request_certificate(DomainName="*.example.com", ValidationMethod="DNS")["CertificateArn"]
+    made = route53.create_hosted_zone(Name=zone, CallerReference=f"{world.number}-{zone}")["HostedZone"]
+    world.given |= {"DomainName": host, "CertificateArn": certificate, "HostedZoneId": made["Id"].split("/")[-1]}
+
+
+def certificate_for_another(world: World) -> None:
+    domain(world, host="tables.example.org", zone="example.org")
+
+
+def waiting_certificate(world: World) -> None:
+    domain(world)
+
+    def pending(parsed: Json, **_: object) -> None:  # the emulator's are issued at once
+        parsed["Certificate"]["Status"] = "PENDING_VALIDATION"
+
+    world.account.client("acm").meta.events.register("after-call.acm.DescribeCertificate", pending)
+
+
+def no_certificate(world: World) -> None:
+    domain(world)
+    unknown = f"{world.number}:certificate/00000000-0000-0000-0000-000000000000"
+    world.given["CertificateArn"] = f"arn:aws:acm:{REGION}:{unknown}"
+
+
+def no_zone(world: World) -> None:
+    domain(world)
+    world.given["HostedZoneId"] = "Z0123456789ABCDEFGHIJ"
+
+
+def zone_of_another(world: World) -> None:
+    domain(world, zone="ample.com")
+
+
+def record(world: World) -> None:
+    domain(world)
+    there = {
+        "Name": "tables.example.com", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]
+    }  # fmt: skip
+    world.account.client("route53").change_resource_record_sets(
+        HostedZoneId=world.given["HostedZoneId"],
+        ChangeBatch={"Changes": [{"Action": "CREATE", "ResourceRecordSet": there}]},
+    )
+
+
+def name_taken(world: World) -> None:
+    domain(world)
+    world.account.client("apigatewayv2").create_domain_name(
+        DomainName="tables.example.com",
+        DomainNameConfigurations=[{"CertificateArn": world.given["CertificateArn"], "EndpointType": "REGIONAL"}],
+    )
+
+
+def test_a_name_of_ones_own_passes(world: World) -> None:
+    domain(world)
+    assert world.problems() == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "place", "told"),
     [
@@ -421,6 +481,13 @@ def test_a_second_region_with_a_key_of_its_own_passes(world: World) -> None:
         (secret_of("hunter2"), "DatabaseSecretArn", "not JSON"),
         (secret_of('{"user": "x"}'), "DatabaseSecretArn", "not JSON with a password"),
         (deleted_secret, "DatabaseSecretArn", "restore-secret"),
+        (certificate_for_another, "CertificateArn", "not for tables.example.org"),
+        (waiting_certificate, "CertificateArn", "PENDING_VALIDATION"),
+        (no_certificate, "CertificateArn", "no such certificate"),
+        (no_zone, "HostedZoneId", "no zone Z0123456789ABCDEFGHIJ"),
+        (zone_of_another, "HostedZoneId", "not of tables.example.com"),
+        (record, "DomainName", "has a record"),
+        (name_taken, "DomainName", "delete-domain-name"),
         (no_signing_key, "SigningKeyArn", "no such secret"),
         (disabled_key, "KmsKeyArn", "enable-key"),
         (deleted_key, "KmsKeyArn", "cancel-key-deletion"),
