@@ -1,9 +1,13 @@
 """A second region, by what CloudFormation gets: what goes there, by whose rights, and what is said of what cannot be."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local.deployment.stack import in_sam
+from local.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack, values
 
@@ -97,6 +101,42 @@ def test_whoever_hears_alarms_hears_of_objects_that_failed(synthesised: Json) ->
 def test_what_s3_would_find_out_later_is_refused_before(synthesised: Json, given: Json, said: str) -> None:
     [refused] = made(synthesised, **given).refusals()
     assert said in refused
+
+
+def written(block: str, folder: Path) -> dict[str, str]:
+    """The parameters of a part of samconfig.toml, as SAM reads them."""
+    whole = block if block.startswith("[") else f"[second.global.parameters]\nparameter_overrides = [\n{block}]\n"
+    (folder / "samconfig.toml").write_text("version = 0.1\n" + whole.replace("SigningKey-…", "SigningKey-AbCdEf"))
+    found: dict[str, str] = in_sam("local.deployment.samconfig", "second", str(folder))["parameters"]
+    return found
+
+
+def test_what_the_page_has_you_write_is_read_whole_and_refused_by_nothing(synthesised: Json, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "second-region.md").read_text(encoding="utf-8")
+    key, second, bucket, restoring = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    first = {"BucketName": "acme-tableferry-prod", **DEPLOYMENTS["least"]}
+    [choice] = re.findall(r"# or, in the place of these three: (.*)\n", restoring)
+    its_own = restoring.replace("    # one of your own:\n", "")
+    made_there = re.sub(
+        r"# one of your own:.*# or, in the place of these three: ([^\n]*)", r"\1,", restoring, flags=re.DOTALL
+    )
+    assert choice in made_there
+    waiting = written(second, tmp_path)
+    for given in (
+        first | written(key, tmp_path),
+        first | written(key, tmp_path) | written(bucket, tmp_path),
+        waiting,
+        waiting | written(its_own, tmp_path),
+        waiting | written(made_there, tmp_path),
+    ):
+        stack = Stack(synthesised, **given)
+        assert (stack.malformed(), stack.refusals()) == ({}, set()), given
+    assert waiting["RecoverSchedule"] == ""
+    assert written(bucket, tmp_path)["ReplicaBucketName"] == waiting["BucketName"]
+    without = Stack(synthesised, **waiting)
+    schedules = without.of("AWS::Scheduler::Schedule")
+    assert set(schedules) == {"ScheduledCheck"}, "nothing that needs a database happens by itself"
+    assert "VpcConfig" not in without.resources["BackupFunction"]["Properties"]
 
 
 def test_the_bucket_and_its_role_do_not_wait_for_each_other(synthesised: Json) -> None:
