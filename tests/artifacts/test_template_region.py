@@ -22,7 +22,6 @@ def test_a_token_is_good_for_one_user_of_one_database_in_its_own_region(
         found = [one for policy in own for one in policy["PolicyDocument"]["Statement"]]
         [rights] = [one for one in found if one["Action"] == "rds-db:connect"]
         assert rights["Effect"] == "Allow"
-        assert rights["Resource"]["Fn::Sub"] == [
-            "arn:${AWS::Partition}:rds-db:*:${AWS::AccountId}:dbuser:${DatabaseResourceId}/${User}",
-            {"User": "loader"},
-        ]
+        assert rights["Resource"] == {
+            "Fn::Sub": "arn:${AWS::Partition}:rds-db:*:${AWS::AccountId}:dbuser:${DatabaseResourceId}/${DatabaseUser}"
+        }

@@ -1,5 +1,7 @@
 """As whom each function logs in to the database, by IAM token: all as one user, or each as its own."""
 
+from typing import Any
+
 import pytest
 
 from tests.artifacts.test_template import DEPLOYMENTS, as_list
@@ -9,30 +11,38 @@ EACH = DEPLOYMENTS["existing"] | {"DatabaseUserPerFunction": "true", "DatabaseUs
 USERS = {"Insert": "insert", "Load": "load", "Uploads": "load", "Backup": "backup", "Restore": "restore"}
 
 
-def may_be(stack: Stack, role: str) -> object:
+def may_be(stack: Stack, role: str) -> str:
     """The users as whom a role may log in: the only one, which its own policy names."""
     shared = stack.resources["RuntimePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert not [found for found in shared if "rds-db:connect" in as_list(found["Action"])]
     own = stack.resources[role]["Properties"]["Policies"]
     statements = [found for policy in own for found in policy["PolicyDocument"]["Statement"]]
     [statement] = [found for found in statements if "rds-db:connect" in as_list(found["Action"])]
-    resource, names = statement["Resource"]["Fn::Sub"]
     # In the database's own region, which need not be this one; its resource id is of no other database.
-    assert resource == "arn:${AWS::Partition}:rds-db:*:${AWS::AccountId}:dbuser:${DatabaseResourceId}/${User}"
-    return names["User"]
+    before = "arn:${AWS::Partition}:rds-db:*:${AWS::AccountId}:dbuser:${DatabaseResourceId}/"
+    found: str = statement["Resource"]["Fn::Sub"]
+    assert found.startswith(before)
+    return found.removeprefix(before)
+
+
+def filled(value: Any, stack: Stack) -> str:
+    """A user's name, with the parameter in its place."""
+    return str(value["Fn::Sub"] if isinstance(value, dict) else value).replace(
+        "${DatabaseUser}", str(stack.parameters["DatabaseUser"])
+    )
 
 
 @pytest.mark.parametrize("function", USERS)
 def test_a_function_logs_in_as_the_user_that_its_role_may_be_and_as_no_other(synthesised: Json, function: str) -> None:
     for given, user in (
         (DEPLOYMENTS["existing"], "tableferry"),
-        (EACH, {"Fn::Sub": "${DatabaseUser}_" + USERS[function]}),
+        (EACH, "ferry_" + USERS[function]),
     ):
         stack = Stack(synthesised, **given)
         found = stack.resources[f"{function}Function"]["Properties"]
-        assert found["Environment"]["Variables"]["DATABASE_USER"] == user
+        assert filled(found["Environment"]["Variables"]["DATABASE_USER"], stack) == user
         role = found["Role"]["Fn::GetAtt"][0]
-        assert may_be(stack, role) == user
+        assert filled({"Fn::Sub": may_be(stack, role)}, stack) == user
 
 
 def test_by_secret_there_is_one_user_and_no_token(synthesised: Json) -> None:
