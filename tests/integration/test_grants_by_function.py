@@ -4,6 +4,7 @@ import contextlib
 import re
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pymysql
@@ -13,7 +14,7 @@ from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
 from local.database import grants, grants_by_function
-from tableferry import epoch
+from tableferry import epoch, sieve
 from tableferry.database import Database as Source
 from tableferry.settings import parse_database_url
 from tableferry.swap import Move
@@ -42,7 +43,8 @@ def privileges(statements: list[str]) -> list[Privilege]:
 
 
 WRITTEN = {name: f"'tableferry_{name}'@'%'" for name in FUNCTIONS}
-NEEDED = [found for found in privileges(grants_by_function("database", WRITTEN)) if found[1] not in OPTIONAL]
+GIVEN = privileges(grants_by_function("database", WRITTEN))
+NEEDED = [found for found in GIVEN if found[1] not in OPTIONAL]
 TO_SEE_A_RESTORE = [(function, "SELECT", r"`tableferry\_%`.*") for function in ("insert", "load")]
 
 
@@ -62,12 +64,12 @@ class Users:
         with contextlib.closing(connect(self.database.admin_url)) as connection, connection.cursor() as cursor:
             cursor.execute(statement)
 
-    def grant_all(self, but: Privilege | None = None) -> None:
-        """All that is needed, ``but`` one."""
+    def grant_all(self, but: Privilege | None = None, optional: bool = False) -> None:
+        """All that is needed, or all that there is, ``but`` one."""
         name = self.database.name
         for table in ("tableferry_ledger", "tableferry_epochs"):  # one privilege alone is granted on what is there
             self.admin(f"CREATE TABLE {quote(name)}.{table} (id INT)")
-        for found in NEEDED:
+        for found in GIVEN if optional else NEEDED:
             if found != but:
                 self.grant(found)
         self.admin(f"DROP TABLE {quote(name)}.tableferry_ledger, {quote(name)}.tableferry_epochs")
@@ -233,8 +235,11 @@ def test_insert_load_and_backup_drop_nothing(users: Users) -> None:
     assert not [found for found in given if found[0] == "backup" and found[1] in writes]
 
 
-def test_with_the_privileges_that_are_documented_each_function_does_its_work(users: Users, work: Work) -> None:
-    users.grant_all()
+@pytest.mark.parametrize("optional", [False, True])
+def test_with_the_privileges_that_are_documented_each_function_does_its_work(
+    users: Users, work: Work, optional: bool
+) -> None:
+    users.grant_all(optional=optional)
     before = verbs.picture(work.database)
     for function, step in work.steps:
         users.log_in(function)
@@ -294,3 +299,30 @@ def test_who_may_not_see_whether_a_restore_that_died_had_swapped_says_so_and_set
         again()
         settled = epoch.known(connection, "departments")
     assert (settled.live, settled.mark) == ("tableferry_coming", None)
+
+
+@pytest.mark.parametrize("optional", [False, True])
+def test_bad_rows_among_many_are_found_with_a_temporary_table_and_without(
+    users: Users, work: Work, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, optional: bool
+) -> None:
+    """Which is dropped again by who may drop nothing else."""
+    filled, sifted = sieve._filled, []
+
+    @contextlib.contextmanager
+    def noted(*given: Any) -> Iterator[None]:
+        with filled(*given):
+            sifted.append(given)
+            yield
+
+    monkeypatch.setattr(sieve, "_filled", noted)
+    users.grant_all(optional=optional)
+    pairs = [[number // 2, "Pilot"] for number in range(2000, 2400)]
+    users.log_in("insert")
+    done = request(insert_handler, "POST", "/tables/jobs/rows", body=pairs).json
+    assert (done["inserted"], done["rejected"], bool(sifted)) == (200, 200, optional)
+    sifted.clear()
+    users.log_in("load")
+    file = "".join(f"{number // 2 + 5000},Pilot\n" for number in range(400)).encode()
+    (account,) = invoke(load_handler, uploads.put(file, table="jobs"))
+    assert (account["state"], account["inserted"], account["rejected"]) == ("done", 200, 200)
+    assert bool(sifted) is optional
