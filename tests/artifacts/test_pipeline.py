@@ -1,12 +1,15 @@
 """The pipeline of docs/examples: whom AWS believes, what each role may do, and that its steps are ones there are."""
 
+import ast
 import json
 import re
 import subprocess
 import tomllib
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from local.state import ROOT
 from tests.stack import SAM_PYTHON, Json, values
@@ -72,7 +75,7 @@ def test_the_pipeline_itself_makes_and_deletes_nothing(template: Json) -> None:
     for found in statements(template, "PipelineRole"):
         for action in [found["Action"]] if isinstance(found["Action"], str) else found["Action"]:
             service, name = action.split(":")
-            reads = name.startswith(("Describe", "Get", "List"))
+            reads = name.startswith(("Describe", "Get", "List", "GET"))
             assert reads or service in ("cloudformation", "iam", "s3", "execute-api", "lambda"), action
             assert "*" not in action
             assert action not in ("cloudformation:DeleteStack", "secretsmanager:GetSecretValue", "rds-db:connect")
@@ -128,3 +131,49 @@ def test_make_deploy_hands_its_options_on(workflow: Json) -> None:
 def runs(workflow: Json) -> list[str]:
     steps: list[Any] = [found for found in values(workflow) if isinstance(found, dict) and "run" in found]
     return [step["run"] for step in steps]
+
+
+# What IAM calls otherwise than the API does; the secret's value only who logs in by secret has to be given.
+OTHERWISE = {
+    "apigatewayv2:GetDomainName": "apigateway:GET",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+}
+NOT_GIVEN = {"secretsmanager:GetSecretValue", "sts:GetCallerIdentity"}  # the latter needs no right
+
+
+def calls(*but: str) -> set[str]:
+    """Every call to AWS that preflight makes, as IAM calls it."""
+    session = botocore.session.get_session()
+    services = ("acm", "apigatewayv2", "cloudformation", "ec2", "kms", "lambda", "rds", "route53", "s3")
+    known = {
+        xform_name(operation): f"{service}:{operation}"
+        for service in (*services, "secretsmanager", "sts")
+        for operation in session.get_service_model(service).operation_names
+    }
+    found = set()
+    for path in (ROOT / "local" / "deployment").glob("*.py"):
+        if path.stem in but:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = (
+                node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
+            )
+            if isinstance(name, str) and name in known:
+                found.add(OTHERWISE.get(known[name], known[name]))
+    return found
+
+
+def test_the_pipeline_may_make_the_calls_of_preflight_and_of_make_deploy_and_reads_no_more(template: Json) -> None:
+    allowed: dict[str, set[str]] = {}
+    for policy in template["Resources"]["PipelineRole"]["Properties"]["Policies"]:
+        for found in policy["PolicyDocument"]["Statement"]:
+            actions = [found["Action"]] if isinstance(found["Action"], str) else found["Action"]
+            allowed.setdefault(policy["PolicyName"], set()).update(actions)
+    looked = calls("smoke", "protect") - NOT_GIVEN
+    assert len(looked) > 20
+    assert allowed["Preflight"] == {found for found in looked if not found.startswith("cloudformation:")}
+    protects = {"cloudformation:UpdateTerminationProtection", "cloudformation:SetStackPolicy"}
+    assert protects <= calls("smoke")
+    assert protects | {found for found in looked if found.startswith("cloudformation:")} <= allowed["Deploy"]
