@@ -99,7 +99,10 @@ def test_a_stack_that_was_deployed_is_deleted_by_no_command_and_keeps_what_holds
 
 
 def test_make_deploy_ends_with_it() -> None:
-    dry = subprocess.run(["make", "-n", "deploy", "ENV=prod"], cwd=ROOT, capture_output=True, text=True, check=True)
+    # Not as a part of the `make test` that we may be in: it would say so.
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "-n", "deploy", "ENV=prod"]
+    dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
     steps = [line for line in dry.stdout.splitlines() if "local.setup" not in line]
     assert [" build " in steps[-3], " deploy " in steps[-2]] == [True, True]
     assert steps[-1].endswith("-m local.deployment.protect prod")

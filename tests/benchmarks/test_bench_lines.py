@@ -8,8 +8,10 @@ import pytest
 from local import bench_lines
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
+from tests.effort import by_turns
 
 
+@by_turns
 def test_every_shape_is_measured_in_every_size_and_all_of_it_read() -> None:
     for figure in bench_lines.measure((6_000, 12_000)):
         shape = next(shape for shape in bench_lines.SHAPES if shape.name == figure.name)

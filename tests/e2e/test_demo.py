@@ -8,6 +8,7 @@ import pytest
 from local import demo, demo_sample
 from local.demo_expect import Unexpected
 from local.demo_sample import Connection, Sample
+from tests.effort import sample
 from tests.support import Server
 
 
@@ -49,6 +50,7 @@ def scratch(server: Server) -> Iterator[Connection]:
         ("CREATE TRIGGER mine BEFORE DELETE ON jobs FOR EACH ROW SET @mine = 1", "trigger mine"),
     ],
 )
+@sample(3)
 def test_the_demo_refuses_tables_that_are_not_its_own(scratch: Connection, statement: str, named: str) -> None:
     with scratch.cursor() as cursor:
         cursor.execute("INSERT INTO departments VALUES (2, 'Sales')")

@@ -65,6 +65,7 @@ def test_of_fifty_requests_at_once_so_many_are_let_in_as_can_be_done_and_the_oth
     refused(asked(tables=["jobs"]))
 
 
+@by_turns
 def test_a_slot_is_free_again_when_its_job_is_done_failed_or_dead(loaded: Database, bucket: str) -> None:
     jobs = [queued("/backups", {"tables": ["jobs"]}) for _ in range(admission.SLOTS)]
     refused(asked())

@@ -380,6 +380,7 @@ def test_the_same_definition_seen_at_both_ends_does_not_hide_another_one_in_betw
         answer.problem(409)
 
 
+@by_turns
 def test_a_quiet_stream_is_not_cut_by_the_servers_time_limits(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ import pytest
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler
 from tableferry.errors import DatabaseUnavailable
+from tests.effort import sample
 from tests.integration.lambdas import Json, invoke, request
 from tests.integration.test_ledger_epoch import KEYLESS, at_block
 from tests.integration.uploads import Uploads
@@ -151,6 +152,7 @@ def lines_of(number: int) -> Rows:
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("turn", range(3))
+@sample(1)
 def test_in_any_order_no_row_is_missing_and_none_is_there_twice(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, turn: int, record_property: Any
 ) -> None:

@@ -429,6 +429,7 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
         world.settled(event)
 
 
+@by_turns
 def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, server: Server
 ) -> None:
@@ -718,6 +719,7 @@ def test_a_load_that_meets_a_lock_for_a_while_waits_for_it(world: World, proxy: 
 
 
 @pytest.mark.parametrize("times", [1, 4])
+@sample(1)
 def test_a_load_that_deadlocks_with_another_writer_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, server: Server, times: int
 ) -> None:

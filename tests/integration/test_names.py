@@ -111,6 +111,7 @@ DROPS = {
 
 @pytest.mark.parametrize("made", [TRIGGER, KEY, CHECK], ids=["trigger", "foreign key", "check"])
 @pytest.mark.parametrize("other", ["NAMED", "nâmed"])
+@sample(3)
 def test_a_name_in_other_letters_is_taken_if_the_server_says_so(
     database: Database, bucket: str, made: str, other: str
 ) -> None:

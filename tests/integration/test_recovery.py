@@ -190,6 +190,7 @@ def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_
     assert restore(tables=["jobs"])["state"] == "done"
 
 
+@by_turns
 def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -176,6 +176,7 @@ def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_ro
             running.stop()
 
 
+@by_turns
 def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_once_there_is(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +204,7 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
             running.stop()
 
 
+@by_turns
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -243,6 +243,7 @@ AT_LOGIN = {
 
 
 @pytest.mark.parametrize("case", AT_LOGIN)
+@sample(2)
 def test_what_a_server_does_at_each_login_changes_nothing_or_is_told_at_once(
     server: Server, journey: Callable[..., Journey], usual: dict[str, Journey], case: str
 ) -> None:

@@ -12,6 +12,7 @@ from tableferry.database import Connection, Database, rows
 from tableferry.digest import Digest
 from tableferry.errors import DatabaseUnavailable, NotSupported
 from tableferry.settings import database_address
+from tests.effort import by_turns
 from tests.integration.tls_server import TlsServer
 from tests.support import Database as OurDatabase
 
@@ -40,6 +41,7 @@ def streamed(connection: Connection) -> Digest:
     return sum((batch.digest for batch in wire.batches(connection, MANY, [NUMBER, TEXT], 1 << 20)), Digest())
 
 
+@by_turns
 def test_a_result_over_tls_is_the_one_without(tls_server: TlsServer, numbers: OurDatabase) -> None:
     with Database(database_address()).connect() as connection:
         plain = streamed(connection)

@@ -330,6 +330,7 @@ def test_messages_outlive_a_kill_until_they_are_deleted(kept: Emulator) -> None:
     assert [one["Body"] for one in found] == [text for text in ("one", "two", "three") if text != taken[0]["Body"]]
 
 
+@by_turns
 def test_the_emulator_ends_at_once_and_without_a_trace_of_an_upload_that_was_given_up(
     kept: Emulator, s3: "S3Client"
 ) -> None:

@@ -18,6 +18,7 @@ from local import s3 as emulator
 from local.deployment import preflight
 from local.deployment.account import Account, Problem
 from local.state import ROOT, State
+from tests.effort import by_turns, sample
 from tests.local.rds_answers import Rds, instance, offer, parameters, version
 from tests.stack import Json
 
@@ -497,6 +498,7 @@ def test_a_name_of_ones_own_passes(world: World) -> None:
         (replica_key("eu-west-1"), "ReplicaKmsKeyArn", "no such key in eu-west-1"),
     ],
 )
+@sample(8)
 def test_a_problem_is_named_with_what_to_do(
     world: World, spoil: Callable[[World], None], place: str, told: str
 ) -> None:
@@ -657,6 +659,7 @@ def test_the_command_says_it_all_and_fails(world: World, aws: emulator.S3, tmp_p
     assert "2 problems; nothing was changed (stack tableferry-dev, account" in done.stdout
 
 
+@by_turns
 def test_the_command_says_that_nothing_stands_in_the_way(world: World, aws: emulator.S3, tmp_path: Path) -> None:
     world.given["DatabaseHost"] = "db.example"
     done = command(world, aws, tmp_path)
@@ -664,6 +667,7 @@ def test_the_command_says_that_nothing_stands_in_the_way(world: World, aws: emul
     assert "Nothing stands in the way" in done.stdout
 
 
+@by_turns
 def test_a_value_that_sam_cannot_read_is_told_as_sam_would(world: World, aws: emulator.S3, tmp_path: Path) -> None:
     world.given["DatabaseResourceId"] = ""
     done = command(world, aws, tmp_path)
@@ -671,6 +675,7 @@ def test_a_value_that_sam_cannot_read_is_told_as_sam_would(world: World, aws: em
     assert "Name=''" in done.stderr and "Traceback" not in done.stderr
 
 
+@by_turns
 def test_an_environment_that_is_not_there_is_told(world: World, aws: emulator.S3, tmp_path: Path) -> None:
     done = command(world, aws, tmp_path, "test")
     assert done.returncode == 1 and "[test.deploy.parameters]" in done.stderr

@@ -279,6 +279,7 @@ def test_json_of_a_usual_shape_is_surely_good() -> None:
 
 
 @pytest.mark.parametrize("line", ["NULL,5", "a,,5", '"a",,', "", "\r", '"a,5', 'a"b,5', "a\x00,5"])
+@sample(2)
 def test_what_is_doubtful_is_left_to_the_rules(line: str) -> None:
     columns = [column("varchar(40)", "a", nullable=True), column("int", "b", nullable=True)]
     assert not sure(line, columns, Dialect())

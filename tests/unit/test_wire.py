@@ -537,6 +537,7 @@ class _Ending(io.RawIOBase):
 
 @pytest.mark.parametrize("cut", [0, 1, 4, 6, 60])
 @pytest.mark.parametrize("broken", [True, False])
+@sample(3)
 def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, cut: int, broken: bool) -> None:
     source = _Ending(stream([BYTES], [[b"x" * 40]] * 3)[:cut], broken)
     raw, closed = over(monkeypatch, io.BufferedReader(source))
