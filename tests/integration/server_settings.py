@@ -43,11 +43,11 @@ LEFT_OUT = {
     r"large_page.*|schema_definition_cache|tablespace_.*|parser_max_mem_size|max_session_mem_used|mrr_.*|join_.*|read_.*_size|query_.*_size|"
     r"range_.*|rowid_.*|metadata_locks.*": "sizes memory: a result that does not fit takes a file, and is the same",
     r"optimizer_.*|eq_range.*|max_seeks_for_key|expensive_.*|in_predicate.*|use_stat_tables|cte_max.*|"
-    r"max_recursive.*|deadlock_.*|windowing_.*|explain_.*|end_markers_in_json": "which way a plan takes, or how it is shown",
+    r"max_recursive.*|deadlock_.*|windowing_.*|explain_.*|end_markers_in_json|new_mode": "which way a plan takes, or how it is shown",
     r"(admin|ssl|tls|caching_sha2|sha256|mysqlx|named_pipe|shared_memory|authentication|auto_generate|check_proxy|proxy|"
     r"validate_password|password|default_password|generated_random|strict_password|old_passwords|secure_auth|keyring|"
     r"mandatory|activate|partial_revokes|automatic_sp|persist|protocol|require_secure|create_admin|disconnect|skip_show|"
-    r"external_user|dragnet|connection_control|max_password)(_.*)?|print_identified.*": "who may log in, and how: tests of "
+    r"external_user|dragnet|connection_control|max_password)(_.*)?|print_identified.*|redirect_url": "who may log in, and how: tests of "
     "TLS and of logins are for these",
     r"event_scheduler|flush|flush_time|extra_max_connections|slow_launch_time|max_connect_errors|"
     r"(max_)?(delayed|insert_delayed)_.*|max_write_lock_count|tcp_.*|interactive_timeout|offline_mode_.*|"
@@ -96,6 +96,7 @@ TEXTS: dict[str, tuple[str, ...]] = {
     "character_set_results": ("latin1", "NULL"),
     "character_set_filesystem": ("utf8mb4",),
     "character_set_server": ("latin1",),
+    "character_set_collations": ("'utf8mb4=utf8mb4_bin,utf8mb3=utf8mb3_bin,latin1=latin1_bin'",),
     "collation_connection": ("latin1_bin", "utf8mb4_bin"),
     "collation_server": ("latin1_bin",),
     "lc_messages": ("de_DE",),
