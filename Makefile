@@ -100,6 +100,7 @@ smoke: setup ## one upload, backup, restore, undo, rollback and drill against a 
 	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table $(TABLE))
 
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev), and the stack protected against deletion
+	@$(PY) -m local.deployment.session $(ENV)
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV) $(DEPLOY)
 	@.venvs/sam/bin/python -m local.deployment.protect $(ENV)

@@ -7,12 +7,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import databases, domain, network, parameters, places, quotas, replica, secrets
+from local.deployment import databases, domain, network, parameters, places, quotas, replica, secrets, session
 from local.deployment.account import Account, Check, Order, Problem, refused
-from local.deployment.stack import Json, in_sam, synthesised
+from local.deployment.stack import Json, synthesised
 from local.process import StartError
 
 CHECKS: tuple[Check, ...] = (
@@ -58,19 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(environment: str, folder: str | None) -> int:
-    said = in_sam("local.deployment.samconfig", environment, *([folder] if folder else []))
-    if environment not in said["environments"] or "stack_name" not in said["options"]:
-        message = (
-            f"samconfig.toml has no deployment [{environment}.deploy.parameters] with a stack_name;"
-            f" it has {', '.join(said['environments'])}. Write one, or name another: make preflight ENV=dev"
-        )
-        raise StartError(message)
-    profile, region = said["options"].get("profile"), said["options"].get("region")
-    session = boto3.Session(profile_name=profile, region_name=region)
-    if not session.region_name:
-        message = "no region: export AWS_REGION and AWS_DEFAULT_REGION, or set region in samconfig.toml"
-        raise StartError(message)
-    account = Account(session, str(said["options"]["stack_name"]))
+    said = session.said(environment, folder)
+    account = Account(session.opened(said["options"]), str(said["options"]["stack_name"]))
     where = f"stack {said['options']['stack_name']}, account {account.number}, {account.region}"
     wanted = order(environment, said, synthesised(), account.standing)
     found = problems(wanted, account)

@@ -5,15 +5,16 @@ policy against deployments that would replace or delete its database, its bucket
 both are taken back.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment.samconfig import read
+from local.deployment import session
+from local.process import StartError
 from local.state import ROOT
 
 # By type, so that it holds for whatever the template has of them. Of a replaced resource the old one would be kept
@@ -41,12 +42,15 @@ def protect(cloudformation: Any, stack: str) -> None:
 
 def main(environment: str, folder: Path = ROOT) -> int:
     """Protect the environment's stack, and say so; return the exit status."""
-    options = read(str(folder), environment)["options"]
-    stack = str(options["stack_name"])
-    session = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region"))
-    client: Any = session.client("cloudformation")
+    stack = environment
     try:
+        options = session.said(environment, str(folder))["options"]
+        stack = str(options["stack_name"])
+        client: Any = session.opened(options).client("cloudformation")
         protect(client, stack)
+    except StartError as error:
+        print(f"protect: {error}", file=sys.stderr)
+        return 1
     except (BotoCoreError, ClientError) as error:
         print(f"{stack} is deployed and not protected against deletion: {error}", file=sys.stderr)
         return 1
@@ -55,4 +59,8 @@ def main(environment: str, folder: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], *map(Path, sys.argv[2:])))
+    parser = argparse.ArgumentParser(prog="protect", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("environment", help="of samconfig.toml, such as dev")
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    sys.exit(main(given.environment, given.folder))

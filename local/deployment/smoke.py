@@ -29,8 +29,8 @@ from local import control
 from local.demo_client import Client
 from local.demo_expect import Json, Unexpected, check, digests
 from local.demo_steps import Steps
+from local.deployment import session
 from local.deployment.signed import Bearer, Signed
-from local.deployment.stack import in_sam
 from local.process import StartError
 from local.state import State
 
@@ -52,18 +52,26 @@ class Place:
 
 def deployed(environment: str) -> Place:
     """The stack of an environment of samconfig.toml, by its outputs; raises StartError where there is none."""
-    said = in_sam("local.deployment.samconfig", environment)["options"]
-    if "stack_name" not in said:
-        message = f"samconfig.toml has no deployment [{environment}.deploy.parameters] with a stack_name"
+    said = session.said(environment)["options"]
+    caller = session.opened(said)
+    found = outputs(caller.client("cloudformation"), said["stack_name"])
+    if lacking := {"ApiUrl", "RestoreFunctionName"} - found.keys():
+        message = (
+            f"{said['stack_name']} has no output {', '.join(sorted(lacking))}: its deployment failed. make preflight"
+        )
         raise StartError(message)
-    session = boto3.Session(profile_name=said.get("profile"), region_name=said.get("region"))
-    found = outputs(session.client("cloudformation"), said["stack_name"])
-    return _place(said["stack_name"], session, found["ApiUrl"], found["RestoreFunctionName"])
+    return _place(said["stack_name"], caller, found["ApiUrl"], found["RestoreFunctionName"])
 
 
 def outputs(cloudformation: Any, stack_name: str) -> dict[str, str]:
-    """What a stack says of itself, by name."""
-    [stack] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    """What a stack says of itself, by name; raises StartError where there is none."""
+    try:
+        [stack] = cloudformation.describe_stacks(StackName=stack_name)["Stacks"]
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        message = f"there is no stack {stack_name} in {cloudformation.meta.region_name}: deploy it first (make deploy)"
+        raise StartError(message) from None
     return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", ())}
 
 
@@ -72,19 +80,19 @@ def here(state: State) -> Place:
     if (env := control.running(state)) is None:
         message = "the local runtime does not run: make up"
         raise StartError(message)
-    session = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], None, env["AWS_DEFAULT_REGION"])
-    return _place("the local runtime", session, env["API_URL"], "RestoreFunction", env["API_URL"])
+    caller = boto3.Session(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], None, env["AWS_DEFAULT_REGION"])
+    return _place("the local runtime", caller, env["API_URL"], "RestoreFunction", env["API_URL"])
 
 
-def _place(name: str, session: boto3.Session, url: str, function: str, lambda_url: str | None = None) -> Place:
+def _place(name: str, caller: boto3.Session, url: str, function: str, lambda_url: str | None = None) -> Place:
     auth: httpx.Auth
     if token := os.environ.get("TOKEN"):
         auth = Bearer(token)
     else:
-        auth = Signed(session.get_credentials(), str(session.region_name))
+        auth = Signed(caller.get_credentials(), str(caller.region_name))
     # Tried once: a drill that is begun twice finds itself in its own way.
     config = Config(read_timeout=_LAMBDA_SECONDS + 30, retries={"total_max_attempts": 1})
-    return Place(name, url, auth, session.client("lambda", config=config, endpoint_url=lambda_url), function)
+    return Place(name, url, auth, caller.client("lambda", config=config, endpoint_url=lambda_url), function)
 
 
 class Smoke:
@@ -111,7 +119,10 @@ class Smoke:
 
     def _ready(self) -> None:
         with self._steps("The API answers") as step:
-            found = self._client.get(f"/tables/{self._table}")
+            try:
+                found = self._client.get(f"/tables/{self._table}")
+            except Unexpected as error:
+                raise Unexpected(f"{error}. If the table is not there, sources/smoke.sql makes it") from None
             names = [column["name"] for column in found["columns"]]
             if names != COLUMNS:
                 raise Unexpected(

@@ -76,7 +76,7 @@ def test_a_table_that_is_not_for_this_is_not_touched(place: smoke.Place, table: 
 
 def test_a_table_that_is_not_there_is_told(place: smoke.Place, mysql: Connection) -> None:
     code, shown = played(place, "smoke_test")
-    assert code == 1 and "404" in shown
+    assert code == 1 and "404" in shown and "sources/smoke.sql" in shown
 
 
 def test_a_step_that_fails_fails_it(place: smoke.Place, table: str) -> None:
