@@ -126,7 +126,8 @@ def _verify(
     else:
         found = manifest.read(store, request.backup, settings.signing_keys)
     api.count(rows_verified=found.rows)
-    verified = verify(store, found, progress)
+    with proof.disproven_by_damage(store, found.id):
+        verified = verify(store, found, progress)
     proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
     return views.verification(job_id, found.id, verified).model_dump(mode="json")
 

@@ -99,7 +99,7 @@ def perform(
     source = open_backup(
         store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, api.passed_over
     )
-    with on_trust(wanted.trust):
+    with proof.disproven_by_damage(store, source.id), on_trust(wanted.trust):
         done = restore(
             Database(settings.database),
             store,
@@ -132,15 +132,16 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
         store, wanted.backup, settings.signing_keys, False, settings.database.name, passed_over=api.passed_over
     )
     now = datetime.now(UTC)
-    drill(
-        Database(settings.database),
-        store,
-        new_id(now),
-        source,
-        plan(source, None, {}, settings.database.served, inexact_json=True),
-        workers=settings.workers,
-        chunk_bytes=settings.chunk_bytes,
-    )
+    with proof.disproven_by_damage(store, source.id):
+        drill(
+            Database(settings.database),
+            store,
+            new_id(now),
+            source,
+            plan(source, None, {}, settings.database.served, inexact_json=True),
+            workers=settings.workers,
+            chunk_bytes=settings.chunk_bytes,
+        )
     done = Proof(backup=source.id, by="drill", at=datetime.now(UTC), rows=source.rows)
     proof.save(store, done)
     api.count(rows_drilled=source.rows)

@@ -10,7 +10,14 @@ import pytest
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from tableferry import api, infile, proof, shadow
-from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, DigestMismatch, InvalidRequest
+from tableferry.errors import (
+    BackupDamaged,
+    BackupNotFound,
+    Conflict,
+    DatabaseUnavailable,
+    DigestMismatch,
+    InvalidRequest,
+)
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, invoke
@@ -159,6 +166,41 @@ def test_a_manifest_that_is_not_signed_makes_no_backup_look_new(loaded: Database
     proof.save(verbs.store(), proof.Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=0))
     found = check()
     assert (found["backup"], found["verified"]) == (made["id"], None)
+
+
+def damage(made: Json) -> None:
+    remove(objects(made, "jobs")[0]["key"])
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_drill_that_finds_damage_takes_the_proof_back() -> None:
+    made = backup()
+    assert drill()["backup"] == check()["verified"] == made["id"]
+    damage(made)
+    with pytest.raises(BackupDamaged):
+        drill()
+    assert check()["verified"] is None
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_restore_that_finds_damage_takes_the_proof_back() -> None:
+    made = backup()
+    post(f"/backups/{made['id']}/verify")
+    assert check()["verified"] == made["id"]
+    damage(made)
+    assert post("/restores", {"backup": made["id"]}).status == 409
+    assert check()["verified"] is None
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_proof_is_not_taken_back_by_what_is_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = backup()
+    post(f"/backups/{made['id']}/verify")
+    assert post("/restores", {"backup": made["id"], "tables": ["nowhere"]}).status == 404
+    with monkeypatch.context() as patched, pytest.raises(DatabaseUnavailable):
+        patched.setenv("DATABASE_URL", "mysql://root@127.0.0.1:1/shop")
+        drill(backup=made["id"])
+    assert check()["verified"] == made["id"]
 
 
 def test_gauges_that_are_not_known_are_no_metrics() -> None:

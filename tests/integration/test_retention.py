@@ -72,6 +72,39 @@ def test_what_a_newer_proven_backup_replaces_expires_whole_and_the_newest_proven
     assert again(later=1000).kept == (proven, newest), "however old they become"
 
 
+def test_a_backup_that_is_found_damaged_is_proven_no_more_and_what_was_superseded_by_it_stays(again: Any) -> None:
+    """Until the lifecycle has come to it, a day or so after it was marked."""
+    first, second, newest = old_backup(60), prove(old_backup(50)), prove(old_backup(1))
+    assert again().expiring == (first, second)
+    store = verbs.store()
+    [file] = [found.key for found in store.list(f"backups/{newest}/jobs/")]
+    whole = store.get(file)[0]
+    verbs.remove(file)
+    assert post(f"/backups/{newest}/verify").status == 409
+    found = again()
+    assert (found.expiring, found.kept, found.to_verify) == ((), (second,), newest)
+    assert tagged(first) == {True}, "the second is proven, and newer"
+    assert tagged(second) == {False}
+    store.put(file, whole)
+    prove(newest)
+    assert again().expiring == (second,)
+    assert tagged(second) == {True}
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_was_marked_in_part_is_wanted_again(again: Any) -> None:
+    """A check that died in the midst of it, and a proof that did not hold."""
+    first = prove(old_backup(60))
+    store = verbs.store()
+    some = next(found.key for found in store.list(f"backups/{first}/"))
+    store.tag(some, "scanned", "clean")
+    store.tag(some, TAG, store.bucket)
+    assert tagged(first) == {True, False}
+    assert again().kept == (first,)
+    assert tagged(first) == {False}
+    assert store.tags(some) == {"scanned": "clean"}
+
+
 def test_what_is_not_old_enough_does_not_expire(again: Any) -> None:
     young = old_backup(34.9)
     prove(old_backup(1))

@@ -1,15 +1,19 @@
-"""Which backups are known to come back: ``verifications/{backup}.json``, written when one was read again and was whole."""
+"""Which backups are known to come back: ``verifications/{backup}.json``, written when one was read again and was whole.
+
+Whoever finds one damaged later writes that in its place: it is proven no more, and nothing older expires for its sake.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from tableferry import signed
-from tableferry.errors import BackupNotFound
+from tableferry.errors import BackupDamaged, BackupNotFound, DigestMismatch, StoreUnavailable
 from tableferry.identity import is_id
 from tableferry.latest import latest
 from tableferry.latest import signed as signed_backups
@@ -31,6 +35,15 @@ class Proof(BaseModel):
     rows: int
 
 
+class Disproof(BaseModel):
+    """That a backup was not whole at a moment. It is no Proof to versions either that do not know it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    backup: str
+    damaged_at: datetime
+
+
 class Ages(BaseModel):
     """The newest backup, and the newest one that is proven; ages in hours and days from when a backup was begun."""
 
@@ -44,6 +57,21 @@ class Ages(BaseModel):
 
 def save(store: Store, proof: Proof) -> None:
     signed.put(store, _key(proof.backup), proof.model_dump(mode="json"))
+
+
+@contextmanager
+def disproven_by_damage(store: Store, backup_id: str) -> Iterator[None]:
+    """Whoever reads the backup inside, and finds it damaged or other than it was, takes its proof back.
+
+    Where S3 does not let him, the error is the damage still, and the next who reads it takes the proof back.
+    """
+    try:
+        yield
+    except (BackupDamaged, DigestMismatch):
+        found = Disproof(backup=backup_id, damaged_at=datetime.now(UTC))
+        with suppress(StoreUnavailable):
+            signed.put(store, _key(backup_id), found.model_dump(mode="json"))
+        raise
 
 
 def ages(store: Store, keys: Keys, database: str, now: datetime) -> Ages:

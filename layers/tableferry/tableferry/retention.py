@@ -2,14 +2,15 @@
 
 What may go is tagged, object by object and the manifest last, and the bucket's lifecycle expires what has the tag and
 is old enough. So nothing expires that was not seen to be superseded, whatever becomes of the functions, and the newest
-proven backup of each table stays: there is no newer one that holds it. The tag's value is the bucket, so that an object
+proven backup of each table stays: there is no newer one that holds it. If the newer one turns out to be damaged, the tag is
+taken back, which helps until the lifecycle has come by. The tag's value is the bucket, so that an object
 that is copied or replicated to another one, tags and all, is not superseded there.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,7 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
             continue
         if not proven.hold(made):
             kept.append(made.id)
+            tagging.take_back(made.id, manifest.key(made.id))
             better.look(made)
         elif tagging.all_of(made.id, manifest.key(made.id)):
             expiring.append(made.id)
@@ -154,7 +156,11 @@ class _Newest:
 
 
 class _Tagging:
-    """Gives objects the tag until the time is over: from then on it is ``late``, and gives none any more."""
+    """Gives objects the tag, or takes it back, until the time is over: from then on it is ``late``, and does neither.
+
+    A backup's first object gets it before all others, and one named last, after them; back it is taken the other way. So
+    these two show whether a call has died in the midst of either.
+    """
 
     def __init__(self, store: Store, until: float) -> None:
         self._store = store
@@ -165,7 +171,7 @@ class _Tagging:
         return time.monotonic() > self._until
 
     def all_of(self, backup_id: str, last: str) -> bool:
-        """Tag a backup's objects, one named last: that it has the tag says that all have. False if nothing was left to do.
+        """Tag a backup's objects. False if nothing was left to do, or not all was done.
 
         The lifecycle may be taking those away that an earlier call tagged.
         """
@@ -174,13 +180,28 @@ class _Tagging:
                 return False
         except ObjectNotFound:
             return False
-        keys = [found.key for found in self._store.list(_folder(backup_id)) if found.key != last]
+        rest = self._others(backup_id, last)
+        return self._each([islice(rest, 1), rest, [last]], self._tag)
+
+    def take_back(self, backup_id: str, last: str) -> None:
+        """Take the tag from a backup's objects, if any has it."""
+        rest = self._others(backup_id, last)
+        first = list(islice(rest, 1))
+        if any(map(self._has, [*first, last])):
+            self._each([[last], rest, first], self._untag)
+
+    def _others(self, backup_id: str, last: str) -> Iterator[str]:
+        return (found.key for found in self._store.list(_folder(backup_id)) if found.key != last)
+
+    def _each(self, parts: Sequence[Iterable[str]], change: Callable[[str], None]) -> bool:
+        """Change the objects of one part after those of another, in time; whether it was all of them."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="tag") as pool:
-            for start in range(0, len(keys), _BATCH):
-                if self.late:
-                    return False
-                list(pool.map(self._tag, keys[start : start + _BATCH]))
-        self._tag(last)
+            for part in parts:
+                keys = iter(part)
+                while batch := list(islice(keys, _BATCH)):
+                    if self.late:
+                        return False
+                    list(pool.map(change, batch))
         return True
 
     def dead(self, backup_id: str, before: datetime) -> bool:
@@ -203,9 +224,19 @@ class _Tagging:
         except ObjectNotFound:
             return False
 
+    def _has(self, key: str) -> bool:
+        try:
+            return self._store.tags(key).get(TAG) == self._store.bucket
+        except ObjectNotFound:
+            return False
+
     def _tag(self, key: str) -> None:
         with suppress(ObjectNotFound):
             self._store.tag(key, TAG, self._store.bucket)
+
+    def _untag(self, key: str) -> None:
+        with suppress(ObjectNotFound):
+            self._store.untag(key, TAG)
 
 
 def _folder(backup_id: str) -> str:

@@ -259,8 +259,16 @@ class Store:
         """
         known = self.tags(key)
         wanted = known | {name: value}
-        if wanted == known or len(wanted) > _MOST_TAGS:
-            return
+        if wanted != known and len(wanted) <= _MOST_TAGS:
+            self._set_tags(key, wanted)
+
+    def untag(self, key: str, name: str) -> None:
+        """Take a tag from an object, whatever its value; raises ObjectNotFound."""
+        known = self.tags(key)
+        if known.pop(name, None) is not None:
+            self._set_tags(key, known)
+
+    def _set_tags(self, key: str, wanted: Mapping[str, str]) -> None:
         tags: Any = [{"Key": name, "Value": value} for name, value in wanted.items()]
         with _translated(key):
             self._client.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": tags})
