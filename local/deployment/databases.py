@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from local.deployment.account import Account, Order, Problem
 from local.deployment.stack import Json
-from tableferry.servers import Server, is_rds_proxy
+from tableferry.servers import Server, is_rds_proxy, rds_region
 
 _ON = {"1", "on", "true"}
 # What a load, and the making of triggers, needs of the server; and what it is where nobody says it.
@@ -25,7 +25,7 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
                 f"{host} is an endpoint of RDS Proxy, which Tableferry refuses.",
                 "Name the database's own endpoint; docs/limits.md says why.",
             )
-        elif ".rds.amazonaws.com" in host.lower():
+        elif rds_region(host):
             yield Problem(
                 "DatabaseHost",
                 f"no instance and no cluster of this account has the endpoint {host} in {account.region}.",

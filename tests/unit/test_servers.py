@@ -12,19 +12,26 @@ TAKEN = {
     "8.0.16": "MySQL 8.0.16",
     "8.0.23": "MySQL 8.0.23",  # Aurora MySQL 3.01
     "8.0.28": "MySQL 8.0.28",  # Aurora MySQL 3.04
+    "8.0.mysql_aurora.3.04.0": "MySQL 8.0.23",  # as RDS writes it; of Aurora 3 the oldest
     "8.0.44-rds.20260101": "MySQL 8.0.44",
+    "8.0.36-28": "MySQL 8.0.36",  # Percona
+    "8.0.36-0ubuntu0.22.04.1": "MySQL 8.0.36",
+    "8.0.36-google": "MySQL 8.0.36",
+    "8.0.30-Vitess": "MySQL 8.0.30",
     "8.4.10": "MySQL 8.4.10",
     "9.7.0-commercial": "MySQL 9.7.0",
     "10.6.0-MariaDB": "MariaDB 10.6.0",
     "5.5.5-10.6.18-MariaDB-log": "MariaDB 10.6.18",  # as servers call themselves to clients, up to 10.11
     "10.11.16-MariaDB-log": "MariaDB 10.11.16",
     "11.4.10-MariaDB-log": "MariaDB 11.4.10",
+    "11.4.2-MariaDB-deb12": "MariaDB 11.4.2",
     "11.8.9-MariaDB-0+deb13u1 from Debian-log": "MariaDB 11.8.9",
     "26.7.0": "MySQL 26.7.0",
 }
 REFUSED = {
     "5.6.51": "MySQL 5.6.51",
     "5.7.12": "MySQL 5.7.12",  # Aurora MySQL 2
+    "5.7.mysql_aurora.2.11.1": "MySQL 5.7.0",
     "5.7.44-log": "MySQL 5.7.44",
     "5.7.44-rds.20260101-log": "MySQL 5.7.44",
     "8.0.11": "MySQL 8.0.11",

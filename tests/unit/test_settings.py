@@ -29,7 +29,12 @@ def test_without_a_url_the_login_is_a_secret_or_a_token() -> None:
     [
         ("db.c1.eu-south-2.rds.amazonaws.com", "eu-south-2"),
         ("DB.cluster-ro-c1.US-EAST-1.RDS.amazonaws.com", "us-east-1"),
+        ("DB.C1.EU-SOUTH-2.RDS.AMAZONAWS.COM.", "eu-south-2"),
+        ("db.c1.us-gov-west-1.rds.amazonaws.com", "us-gov-west-1"),
+        ("db.c1.rds.cn-north-1.amazonaws.com.cn", "cn-north-1"),  # as RDS names its instances in China
+        ("db.cluster-c1.cn-northwest-1.rds.amazonaws.com.cn", "cn-northwest-1"),
         ("db.example.org", "eu-west-1"),
+        ("db.c1.rds.cn-north-1.amazonaws.com.cn.example.org", "eu-west-1"),
         ("db.c1.eu-south-2.rds.amazonaws.com.example.org", "eu-west-1"),
     ],
 )

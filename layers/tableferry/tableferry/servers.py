@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_RDS_PROXY = re.compile(
-    r"\.proxy-[a-z0-9]+\.(?:[a-z0-9-]+\.rds|rds\.[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\.?$", re.IGNORECASE
+# RDS's own names; in China "rds" may stand before the region.
+_RDS_HOST = re.compile(
+    r"\.(?:([a-z]{2}(?:-[a-z]+)+-\d+)\.rds|rds\.([a-z]{2}(?:-[a-z]+)+-\d+))\.amazonaws\.com(?:\.cn)?\.?$",
+    re.IGNORECASE,
 )
+_RDS_PROXY = re.compile(r"\.proxy-[a-z0-9]+$", re.IGNORECASE)
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
+_AURORA = re.compile(r"(\d+)\.(\d+)\.mysql_aurora\.")
+_OLDEST_AURORA = {(8, 0): 23}
+"""The patch level of the oldest Aurora of a MySQL, where the version names Aurora's own in its place."""
 # MySQL: RENAME TABLE of locked tables since 8.0.13, checks that are kept, enforced and shown since 8.0.16; before 8.0 there
 # are no window functions, and a RENAME TABLE of several tables can be left half done by a crash. MariaDB: so it can before
 # 10.6. docs/limits.md says which pages say so.
@@ -25,8 +31,12 @@ class Server:
     @classmethod
     def of(cls, text: str) -> Server:
         """Of a version such as ``10.11.19-MariaDB-log``; what cannot be read is version 0."""
-        found = _VERSION.match(text)
-        numbers = (int(found[1]), int(found[2]), int(found[3])) if found else (0, 0, 0)
+        numbers = (0, 0, 0)
+        if found := _VERSION.match(text):
+            numbers = (int(found[1]), int(found[2]), int(found[3]))
+        elif found := _AURORA.match(text):
+            of_mysql = int(found[1]), int(found[2])
+            numbers = (*of_mysql, _OLDEST_AURORA.get(of_mysql, 0))
         return cls("MariaDB" if "mariadb" in text.lower() else "MySQL", numbers)
 
     @property
@@ -47,6 +57,13 @@ class Server:
         return f"{self.flavour} {'.'.join(str(number) for number in self.version)}"
 
 
+def rds_region(host: str) -> str | None:
+    """The region in a name that RDS gives, such as ``shop.abc123.eu-west-1.rds.amazonaws.com``; None of any other."""
+    found = _RDS_HOST.search(host)
+    return (found[1] or found[2]).lower() if found else None
+
+
 def is_rds_proxy(host: str) -> bool:
     """Whether a name is that of an endpoint of RDS Proxy, such as ``shop.proxy-abc123.eu-west-1.rds.amazonaws.com``."""
-    return _RDS_PROXY.search(host) is not None
+    found = _RDS_HOST.search(host)
+    return found is not None and _RDS_PROXY.search(host[: found.start()]) is not None

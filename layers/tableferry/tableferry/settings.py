@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +12,11 @@ from urllib.parse import unquote, urlsplit
 from tableferry import options
 from tableferry.errors import InvalidRequest, Misconfigured
 from tableferry.served import EVERY_TABLE, Served
+from tableferry.servers import rds_region
 from tableferry.signing import Keys
 
 _SYSTEM_SCHEMAS = {"mysql", "sys", "information_schema", "performance_schema"}
 _OF_EVERY_TABLE = "*"
-_RDS_HOST = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d+)\.rds\.amazonaws\.com\.?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,6 @@ def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
     if url := env.get("DATABASE_URL"):
         return replace(parse_database_url(url, ca_file), served=served)
     host = _required(env, "DATABASE_HOST")
-    named = _RDS_HOST.search(host)  # the database's region need not be the function's
     return DatabaseAddress(
         host=host,
         port=_positive(env, "DATABASE_PORT", 3306),
@@ -176,7 +174,8 @@ def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
         secret_arn=env.get("DATABASE_SECRET_ARN") or None,
         ca_file=ca_file,
         verified=True,
-        region=named[1].lower() if named else env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
+        # The database's region need not be the function's.
+        region=rds_region(host) or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or None,
         served=served,
     )
 
