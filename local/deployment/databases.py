@@ -1,5 +1,6 @@
 """The database: one that is there, or one that is to be made."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -7,6 +8,13 @@ from local.deployment.account import Account, Order, Problem
 from local.deployment.stack import Json
 from tableferry.servers import Server, is_rds_proxy, rds_region
 
+# What RDS makes of a new one, and of its user.
+_NAMES = {
+    "DatabaseName": (r"[A-Za-z][A-Za-z0-9_]{0,63}", "1 to 64 letters, digits and _"),
+    "DatabaseUser": (r"[A-Za-z][A-Za-z0-9_]{0,15}", "1 to 16 letters, digits and _"),
+}
+_LEAST_PORT = 1150
+_LEAST_GROWTH = 1.1
 _ON = {"1", "on", "true"}
 # What a load, and the making of triggers, needs of the server; and what it is where nobody says it.
 _SETTINGS = {"local_infile": "MySQL has it off", "log_bin_trust_function_creators": "it is off"}
@@ -164,6 +172,7 @@ def to_be_made(order: Order, account: Account) -> Iterator[Problem]:
     made = order.first("AWS::RDS::DBInstance")
     if made is None or "Database" in account.ours:
         return
+    yield from _what_rds_takes(order)
     engine, version = made["Engine"], str(made["EngineVersion"])
     offered = account.every("rds", "describe_db_engine_versions", "DBEngineVersions", Engine=engine)
     right = [each for each in offered if f"{each['EngineVersion']}.".startswith(f"{version}.")]
@@ -185,6 +194,22 @@ def to_be_made(order: Order, account: Account) -> Iterator[Problem]:
         return
     exact = max((each["EngineVersion"] for each in right), key=_by_number)
     yield from _class(order, account, made, exact)
+
+
+def _what_rds_takes(order: Order) -> Iterator[Problem]:
+    """Names, port and storage: what RDS asks of them for MySQL (CreateDBInstance), and the template, for others, does not."""
+    for name, (pattern, words) in _NAMES.items():
+        if order.values[name] and not re.fullmatch(pattern, order.values[name]):
+            yield Problem(name, f"RDS makes none of the name {order.values[name]!r}.", f"{words}, a letter first.")
+    if float(order.values["DatabasePort"]) < _LEAST_PORT:
+        yield Problem("DatabasePort", f"RDS takes none below {_LEAST_PORT}.", "DatabasePort=3306")
+    size, most = (float(order.values[name]) for name in ("DatabaseStorageGiB", "DatabaseMaxStorageGiB"))
+    if most and most < size * _LEAST_GROWTH:
+        yield Problem(
+            "DatabaseMaxStorageGiB",
+            f"{most:g} GiB is not a tenth more than the {size:g} of DatabaseStorageGiB, as RDS wants it.",
+            f"DatabaseMaxStorageGiB={math.ceil(size * _LEAST_GROWTH)} or more, or 0.",
+        )
 
 
 def _by_number(version: str) -> list[int]:

@@ -1,9 +1,10 @@
 """What the template itself says of its parameters, which CloudFormation looks at late or one at a time."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from local.deployment.account import Account, Order, Problem
-from local.deployment.stack import fault, is_list
+from local.deployment.stack import Json, fault, is_list
 from tableferry.errors import TableferryError
 from tableferry.settings import TableSettings
 
@@ -49,14 +50,24 @@ def constraints(order: Order, account: Account) -> Iterator[Problem]:
         if "Default" not in declared and name not in order.given and not order.values[name]:
             remedy = f"Give it in samconfig.toml: {declared.get('Description', 'docs/deploy.md says what it is')}"
             yield Problem(name, "it is needed, and not given.", remedy)
-            continue
-        value = order.values[name]
-        for item in [each.strip() for each in value.split(",")] if is_list(declared["Type"]) else [value]:
-            if wrong := fault(declared, item):
-                shown = "It" if declared.get("NoEcho") else repr(item)
-                remedy = declared.get("ConstraintDescription") or declared.get("Description") or "docs/deploy.md."
-                yield Problem(name, f"{shown} {wrong}.", remedy)
-                break
+        elif wrong := _wrong(declared, order.values[name]):
+            remedy = declared.get("ConstraintDescription") or declared.get("Description") or "docs/deploy.md."
+            yield Problem(name, wrong, remedy)
+
+
+def _wrong(declared: Json, value: str) -> str | None:
+    """What is wrong with a value, or with a member of one with commas in it."""
+    for item in [each.strip() for each in value.split(",")] if is_list(declared["Type"]) else [value]:
+        if wrong := fault(declared, item):
+            return f"{'It' if declared.get('NoEcho') else repr(item)} {wrong}."
+    return None
+
+
+def sound(order: Order) -> Order:
+    """The same with defaults, or nothing, in place of values that the parameters do not take: for whoever works with them."""
+    declared = order.template["Parameters"]
+    bad = {name for name, value in order.values.items() if _wrong(declared[name], value)}
+    return replace(order, values=order.values | {name: str(declared[name].get("Default", "")) for name in bad})
 
 
 def rules(order: Order, account: Account) -> Iterator[Problem]:

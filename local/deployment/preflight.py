@@ -14,8 +14,9 @@ from local.deployment.account import Account, Check, Order, Problem, refused
 from local.deployment.stack import Json, synthesised
 from local.process import StartError
 
-CHECKS: tuple[Check, ...] = (
-    *parameters.CHECKS,
+# Of parameters alone, and of what they name, which is asked only where it can be a name.
+CHECKS: tuple[Check, ...] = parameters.CHECKS
+CHECKS_OF_THE_ACCOUNT: tuple[Check, ...] = (
     *places.CHECKS,
     *network.CHECKS,
     *databases.CHECKS,
@@ -40,7 +41,9 @@ def order(environment: str, said: Json, template: Json, standing: Json | None = 
 
 def problems(wanted: Order, account: Account) -> list[Problem]:
     """Everything that is found."""
-    return [problem for check in CHECKS for problem in refused(check, wanted, account)]
+    found = [problem for check in CHECKS for problem in refused(check, wanted, account)]
+    sound = parameters.sound(wanted)
+    return found + [problem for check in CHECKS_OF_THE_ACCOUNT for problem in refused(check, sound, account)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +70,7 @@ def _run(environment: str, folder: str | None) -> int:
     if found:
         print(f"{len(found)} problem{'s' if len(found) > 1 else ''}; nothing was changed ({where}).")
         return 1
-    print(f"Nothing stands in the way: {len(CHECKS)} checks ({where}).")
+    print(f"Nothing stands in the way: {len(CHECKS + CHECKS_OF_THE_ACCOUNT)} checks ({where}).")
     return 0
 
 

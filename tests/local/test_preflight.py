@@ -284,6 +284,24 @@ def retired(world: World) -> None:
     world.given["DatabaseEngineVersion"] = "8.4.3"
 
 
+def new(**given: str) -> Callable[[World], None]:
+    return lambda world: (world.new_database(), world.given.update(given))[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CertificateArn", "DatabaseMaxStorageGiB", "DatabasePort", "DatabaseSecretArn", "DatabaseStorageGiB", "KmsKeyArn",
+        "LoadConcurrency", "ReplicaKmsKeyArn", "SigningKeyArn", "VpcId",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["x", "arn:x"])
+def test_what_a_parameter_does_not_take_is_named_and_asked_of_nobody(world: World, name: str, value: str) -> None:
+    world.new_database()
+    world.given |= {"ReplicaRegion": SECOND, name: value}
+    assert [each for each in world.problems() if each.place == name and value in each.wrong]
+
+
 def storage(world: World) -> None:
     world.new_database()
     world.rds["DescribeOrderableDBInstanceOptions"] = {
@@ -479,6 +497,11 @@ def test_a_name_of_ones_own_passes(world: World) -> None:
         (offered(offer("eu-central-1a", StorageType="gp2")), "DatabaseInstanceClass", "gp3"),
         (offered(offer("eu-central-1c")), "SubnetIds", "eu-central-1c"),
         (storage, "DatabaseStorageGiB", "200"),
+        (new(DatabaseMaxStorageGiB="21"), "DatabaseMaxStorageGiB", "DatabaseMaxStorageGiB=22"),
+        (new(DatabaseUser="a-user-of-the-shop"), "DatabaseUser", "1 to 16 letters"),
+        (new(DatabaseUser="tableferry_admins"), "DatabaseUser", "1 to 16 letters"),
+        (new(DatabaseName="1shop"), "DatabaseName", "a letter first"),
+        (new(DatabasePort="1149"), "DatabasePort", "none below 1150"),
         (secret_of("hunter2"), "DatabaseSecretArn", "not JSON"),
         (secret_of('{"user": "x"}'), "DatabaseSecretArn", "not JSON with a password"),
         (deleted_secret, "DatabaseSecretArn", "restore-secret"),
