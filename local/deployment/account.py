@@ -53,10 +53,17 @@ class Order:
 class Account:
     """The account of a session. Each client is made once; what several checks want to know is asked once."""
 
-    def __init__(self, session: boto3.Session, stack_name: str) -> None:
+    def __init__(self, session: boto3.Session, stack_name: str, region: str | None = None) -> None:
         self._session, self._stack_name = session, stack_name
-        self.region = str(session.region_name)
+        self.region = region or str(session.region_name)
         self._clients: dict[tuple[str, str], Any] = {}
+        self._regions: dict[str, Account] = {self.region: self}
+
+    def at(self, region: str) -> "Account":
+        """The same account in another region."""
+        if region not in self._regions:
+            self._regions[region] = Account(self._session, self._stack_name, region)
+        return self._regions[region]
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Of the account's region, unless another is named."""

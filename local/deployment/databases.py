@@ -25,7 +25,16 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
     host = order.values["DatabaseHost"]
     if order.stack.condition("MakesDatabase") or not host:
         return
-    found = account.database(host)
+    there = account.at(rds_region(host) or account.region)
+    if there is not account and order.values["VpcId"]:
+        yield Problem(
+            "DatabaseHost",
+            f"it is in {there.region}, and the stack in {account.region}: no security group leads from one to the other.",
+            f"Deploy into {there.region}: set region in samconfig.toml, or AWS_REGION and AWS_DEFAULT_REGION. Or, if the"
+            " database has a public address, leave VpcId and what belongs to it out.",
+        )
+        return
+    found = there.database(host)
     if found is None:
         if is_rds_proxy(host):
             yield Problem(
@@ -36,14 +45,14 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
         elif rds_region(host):
             yield Problem(
                 "DatabaseHost",
-                f"no instance and no cluster of this account has the endpoint {host} in {account.region}.",
+                f"no instance and no cluster of this account has the endpoint {host} in {there.region}.",
                 "It is what aws rds describe-db-instances shows as Endpoint.Address, or a cluster's Endpoint.",
             )
         return  # a server that RDS does not know: nothing can be read of it here
     yield from _version(found)
     yield from _login(order, found)
-    yield from _network(order, account, found)
-    yield from _settings(account, found)
+    yield from _network(order, there, found)
+    yield from _settings(there, found)
 
 
 def server_of(engine: str, version: str) -> Server:
@@ -119,7 +128,8 @@ def _network(order: Order, account: Account, found: Json) -> Iterator[Problem]:
         yield Problem(
             "VpcId",
             "it is empty, and the database has no public address: functions outside its VPC do not reach it.",
-            f"VpcId={subnets['VpcId']}, with SubnetIds, S3PrefixListId and DatabaseSecurityGroupId."
+            f"VpcId={subnets['VpcId']}, with SubnetIds, S3PrefixListId and DatabaseSecurityGroupId; the stack in its region,"
+            f" {account.region}."
             if subnets
             else "Name its VPC.",
         )

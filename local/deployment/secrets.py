@@ -35,8 +35,12 @@ def _secret(order: Order, account: Account, parameter: str) -> Json | Problem:
 def database_secret(order: Order, account: Account) -> Iterator[Problem]:
     """The database's secret."""
     name = order.values["DatabaseSecretArn"]
-    if not name or order.stack.condition("MakesDatabase") or _elsewhere(name, account):
+    if not name or order.stack.condition("MakesDatabase"):
         return
+    if _elsewhere(name, account):
+        if order.values["VpcId"]:
+            return
+        account = account.at(name.split(":")[3])
     found = _secret(order, account, "DatabaseSecretArn")
     if isinstance(found, Problem):
         yield found

@@ -25,3 +25,19 @@ def test_a_token_is_good_for_one_user_of_one_database_in_its_own_region(
         assert rights["Resource"] == {
             "Fn::Sub": "arn:${AWS::Partition}:rds-db:*:${AWS::AccountId}:dbuser:${DatabaseResourceId}/${DatabaseUser}"
         }
+
+
+def test_the_secrets_own_key_is_used_by_secrets_manager_alone_in_whatever_region_both_are(synthesised: Json) -> None:
+    of = "arn:aws:{}:us-east-1:123456789012:{}"
+    key = of.format("kms", "key/0f0e0d0c-0b0a-0908-0706-050403020100")
+    stack = Stack(
+        synthesised,
+        DatabaseHost="shop.abc123.us-east-1.rds.amazonaws.com",
+        DatabaseName="shop",
+        DatabaseSecretArn=of.format("secretsmanager", "secret:shop-AbCdEf"),
+        DatabaseSecretKeyArn=key,
+    )
+    rights = stack.resources["RuntimePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    [right] = [one for one in rights if one["Sid"] == "ReadTheSecret"]
+    assert right["Condition"] == {"StringLike": {"kms:ViaService": "secretsmanager.*.amazonaws.com"}}
+    assert (right["Action"], right["Resource"]) == ("kms:Decrypt", key)

@@ -288,6 +288,35 @@ def new(**given: str) -> Callable[[World], None]:
     return lambda world: (world.new_database(), world.given.update(given))[0]
 
 
+def far_away(**changed: object) -> Callable[[World], None]:
+    """Have the database be in another region, at a public address, and the functions outside a VPC."""
+
+    def moved(world: World) -> None:
+        host = "shop.abc123.us-east-1.rds.amazonaws.com"
+        for name in ("VpcId", "SubnetIds", "S3PrefixListId", "RouteTableIds", "DatabaseSecurityGroupId"):
+            del world.given[name]
+        world.given["DatabaseHost"] = host
+        found = instance(Endpoint={"Address": host, "Port": 3306}, **{"PubliclyAccessible": True, **changed})
+        Rds(world.account.at("us-east-1").client("rds"), world.rds | {"DescribeDBInstances": {"DBInstances": [found]}})
+
+    return moved
+
+
+def test_a_database_in_another_region_passes_outside_a_vpc_where_alone_it_is_reached(world: World) -> None:
+    far_away()(world)
+    assert world.problems() == []
+
+
+def test_a_secret_in_another_region_is_looked_at_there(world: World) -> None:
+    far_away()(world)
+    there = world.account.at("us-east-1").client("secretsmanager")
+    world.given["DatabaseSecretArn"] = there.create_secret(Name="shop", SecretString=SECRET)["ARN"]
+    assert world.problems() == []
+    there.put_secret_value(SecretId="shop", SecretString="hunter2")
+    [found] = world.problems()
+    assert found.place == "DatabaseSecretArn" and "not JSON" in found.wrong
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -479,7 +508,13 @@ def test_a_name_of_ones_own_passes(world: World) -> None:
         (change(DatabaseSecurityGroupId="sg-0123456789abcdef0"), "DatabaseSecurityGroupId", "there is no sg-"),
         (other_group, "DatabaseSecurityGroupId", "DatabaseSecurityGroupId=sg-0fedcba9876543210"),
         (no_database, "DatabaseHost", "no instance and no cluster"),
-        (change(DatabaseHost="shop.abc123.us-east-1.rds.amazonaws.com"), "DatabaseHost", "us-east-1"),
+        (change(DatabaseHost="shop.abc123.us-east-1.rds.amazonaws.com"), "DatabaseHost", "Deploy into us-east-1"),
+        (far_away(PubliclyAccessible=False), "VpcId", "no public address"),
+        (
+            far_away(IAMDatabaseAuthenticationEnabled=False),
+            "DatabaseResourceId",
+            "--enable-iam-database-authentication",
+        ),
         (change(DatabaseHost="shop.proxy-abc123.eu-central-1.rds.amazonaws.com"), "DatabaseHost", "RDS Proxy"),
         (rds(Engine="postgres"), "DatabaseHost", "postgres"),
         (rds(EngineVersion="5.7.44"), "DatabaseHost", "5.7.44"),
