@@ -76,7 +76,7 @@ def test_a_stack_that_is_not_there_or_has_failed_is_told_by_smoke(aws: emulator.
     missing = run("smoke", "dev", tmp_path, **KEYS, **BOTH, AWS_ENDPOINT_URL=aws.url)
     assert missing.returncode == 1 and "there is no stack tableferry-dev" in missing.stderr
     assert "make deploy" in missing.stderr
-    session = boto3.Session(*KEYS.values(), region_name=REGION)
+    session = boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
     topic = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     session.client("cloudformation", endpoint_url=aws.url).create_stack(
         StackName="tableferry-dev", TemplateBody=json.dumps(topic)

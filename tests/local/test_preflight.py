@@ -285,7 +285,11 @@ def retired(world: World) -> None:
 
 
 def new(**given: str) -> Callable[[World], None]:
-    return lambda world: (world.new_database(), world.given.update(given))[0]
+    def spoil(world: World) -> None:
+        world.new_database()
+        world.given |= given
+
+    return spoil
 
 
 def far_away(**changed: object) -> Callable[[World], None]:
