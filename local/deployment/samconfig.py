@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.lib.config.exceptions import SamConfigFileReadException
 from samcli.lib.config.samconfig import SamConfig
 
 from local.state import ROOT
@@ -36,4 +37,9 @@ if __name__ == "__main__":
         found = read(folder[0] if folder else str(ROOT), name)
     except click.UsageError as error:  # as `sam deploy` would say it
         sys.exit(f"samconfig.toml, {name}: {error.message} For an empty value write Name=''.")
+    except SamConfigFileReadException as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        sys.exit(f"samconfig.toml is not TOML that can be read: {cause}")
     json.dump(found, sys.stdout)

@@ -23,7 +23,7 @@ def said(environment: str, folder: str | None = None) -> Json:
     if environment not in found["environments"] or "stack_name" not in found["options"]:
         message = (
             f"samconfig.toml has no deployment [{environment}.deploy.parameters] with a stack_name;"
-            f" it has {', '.join(found['environments'])}. Write one, or name another: ENV=dev"
+            f" it has {', '.join(found['environments']) or 'none'}. Write one, or name another: ENV=dev"
         )
         raise StartError(message)
     return found

@@ -94,6 +94,7 @@ class Deployment:
         return {
             "AWS_ACCESS_KEY_ID": self.number,
             "AWS_SECRET_ACCESS_KEY": "none",
+            "AWS_REGION": s3.REGION,
             "AWS_DEFAULT_REGION": s3.REGION,
             "AWS_ENDPOINT_URL": self.url,
         }

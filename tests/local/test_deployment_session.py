@@ -84,3 +84,19 @@ def test_a_stack_that_is_not_there_or_has_failed_is_told_by_smoke(aws: emulator.
     without = run("smoke", "dev", tmp_path, **KEYS, **BOTH, AWS_ENDPOINT_URL=aws.url)
     assert without.returncode == 1 and "no output ApiUrl, RestoreFunctionName" in without.stderr
     assert "Traceback" not in without.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[dev.global.parameters]\nparameter_overrides = [\n"BucketName=a"\n"LogLevel=INFO",\n]\n', "line 4"),
+        ('[dev.global.parameters]\nparameter_overrides = [\n"BucketName=a,\n]\n', "line 3"),
+        ("[dev.global.parameters\n", "line 1"),
+        ("", "it has none"),
+    ],
+)
+def test_a_samconfig_that_cannot_be_read_is_told_with_the_line(text: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "samconfig.toml").write_text(text)
+    done = run("session", f"dev --folder {tmp_path}", tmp_path, **KEYS, **BOTH)
+    assert done.returncode == 1
+    assert told in done.stderr and "Traceback" not in done.stderr
