@@ -13,7 +13,9 @@ import pytest
 from local.state import ROOT
 from tests.stack import Json
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "events" / "README.md"])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "events" / "README.md"]
+)
 # Written like names of ours, and others': of AWS's services, of SAM and of RDS's users.
 OTHERS = {
     "AutoPublishAlias", "DbClusterResourceId", "DbiResourceId", "DeploymentPreference", "IdleClientTimeout", "InitiateAuth",
@@ -76,6 +78,22 @@ def test_a_shell_reads_every_block(page: Path) -> None:
             continue
         read = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
         assert (read.returncode, read.stderr) == (0, ""), block
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_is_run_is_there(page: Path) -> None:
+    """Targets of make, modules, files of this repository; SAM CLI is in no PATH, but where `make setup` put it."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    text = page.read_text(encoding="utf-8")
+    typed = "\n".join(blocks(page, "", "sh") + re.findall(r"`([^`\n]+)`", text))
+    assert set(re.findall(r"\bmake ([a-z][a-z-]*)", typed)) <= targets
+    for module in re.findall(r"-m ((?:local|tests)[\w.]*)", typed):
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+    for file in re.findall(r"(?:file://|@|--template-file |-e )((?:docs|events|sources)/[\w./-]+)", typed):
+        assert (ROOT / file).exists(), file
+    assert not re.findall(r"^sam .*", "\n".join(blocks(page, "", "sh")), re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
