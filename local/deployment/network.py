@@ -26,7 +26,7 @@ def vpc(order: Order, account: Account) -> Iterator[Problem]:
             f"there is no {wanted} in {account.region}.",
             "It is the database's: aws rds describe-db-instances shows it as DBSubnetGroup.VpcId.",
         )
-    elif any(each.get("PrivateDnsEnabled") for each in order.stack.of("AWS::EC2::VPCEndpoint").values()):
+    elif order.stack.condition("UsesSecretsEndpoint"):
         for attribute in ("enableDnsSupport", "enableDnsHostnames"):
             answer = account.client("ec2").describe_vpc_attribute(VpcId=wanted, Attribute=attribute)
             if not answer[attribute[0].upper() + attribute[1:]]["Value"]:
@@ -170,22 +170,27 @@ def security_groups(order: Order, account: Account) -> Iterator[Problem]:
 
 def secrets_endpoint(order: Order, account: Account) -> Iterator[Problem]:
     """The way to Secrets Manager."""
-    made = order.stack.of("AWS::EC2::VPCEndpoint").get("SecretsEndpoint", {})
-    if not made.get("PrivateDnsEnabled"):
+    named = order.values["SecretsEndpointSecurityGroupId"]
+    if not order.stack.condition("UsesSecretsEndpoint"):  # that which the stack makes has a name of its own
         return
     asked = [
         {"Name": "vpc-id", "Values": [order.values["VpcId"]]},
         {"Name": "service-name", "Values": [f"com.amazonaws.{account.region}.secretsmanager"]},
     ]
-    for found in account.every("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=asked):
-        if found.get("PrivateDnsEnabled") and found["VpcEndpointId"] != account.ours.get("SecretsEndpoint"):
-            groups = ", ".join(each["GroupId"] for each in found.get("Groups", ()))
-            yield Problem(
-                "CreateSecretsEndpoint",
-                f"the VPC has an endpoint for Secrets Manager already ({found['VpcEndpointId']}), and takes no second"
-                " one with the same private name.",
-                f"CreateSecretsEndpoint=false, and its security group as SecretsEndpointSecurityGroupId ({groups}).",
-            )
+    found = account.every("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=asked)
+    groups = [of["GroupId"] for each in found if each.get("PrivateDnsEnabled") for of in each.get("Groups", ())]
+    if not groups:
+        yield Problem(
+            "SecretsEndpointSecurityGroupId",
+            f"{order.values['VpcId']} has no endpoint for Secrets Manager with private DNS, to which a function would come.",
+            "Leave it out, and set CreateSecretsEndpoint=true.",
+        )
+    elif named not in groups:
+        yield Problem(
+            "SecretsEndpointSecurityGroupId",
+            f"{named} is none of the groups of the endpoint for Secrets Manager.",
+            f"SecretsEndpointSecurityGroupId={groups[0]}",
+        )
 
 
 CHECKS = (vpc, subnets, way_to_s3, prefix_list, security_groups, secrets_endpoint)

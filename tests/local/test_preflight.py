@@ -571,33 +571,56 @@ def test_a_problem_is_named_with_what_to_do(
     assert "hunter2" not in str(found)
 
 
-def test_an_endpoint_for_secrets_with_the_same_private_name_is_a_problem(world: World) -> None:
-    """Whatever the template makes: it is asked whether that would have a private name."""
+def their_endpoint(world: World, *, private: bool = True) -> None:
+    """Have the VPC have an endpoint for Secrets Manager already, and the login by secret go by it."""
     world.secret(SECRET)
-    world.template = json.loads(json.dumps(world.template))
-    world.template["Resources"]["SecretsEndpoint"]["Properties"]["PrivateDnsEnabled"] = True
+    del world.given["CreateSecretsEndpoint"]
+    world.given["SecretsEndpointSecurityGroupId"] = world.group
     world.ec2.create_vpc_endpoint(
         VpcId=world.vpc, ServiceName=f"com.amazonaws.{REGION}.secretsmanager", VpcEndpointType="Interface",
-        PrivateDnsEnabled=True, SubnetIds=world.subnets, SecurityGroupIds=[world.group],
+        PrivateDnsEnabled=private, SubnetIds=world.subnets, SecurityGroupIds=[world.group],
     )  # fmt: skip
 
     def named_privately(parsed: Json, **_: object) -> None:  # both of which the emulator forgets
         for each in parsed["VpcEndpoints"]:
-            each["PrivateDnsEnabled"] = each["VpcEndpointType"] == "Interface"
+            each["PrivateDnsEnabled"] = private and each["VpcEndpointType"] == "Interface"
             each["Groups"] = [{"GroupId": world.group}]
 
     world.ec2.meta.events.register("after-call.ec2.DescribeVpcEndpoints", named_privately)
-    [found] = world.problems()
-    assert found.place == "CreateSecretsEndpoint" and world.group in found.remedy
 
 
-def test_an_endpoint_with_private_names_needs_a_vpc_that_resolves_them(world: World) -> None:
-    world.secret(SECRET)
-    world.template = json.loads(json.dumps(world.template))
-    world.template["Resources"]["SecretsEndpoint"]["Properties"]["PrivateDnsEnabled"] = True
-    world.ec2.modify_vpc_attribute(VpcId=world.vpc, EnableDnsHostnames={"Value": False})
+def test_an_endpoint_for_secrets_that_is_there_passes(world: World) -> None:
+    their_endpoint(world)
+    assert world.problems() == []
+
+
+def test_an_endpoint_for_secrets_that_is_there_is_in_nobodys_way(world: World) -> None:
+    their_endpoint(world)
+    del world.given["SecretsEndpointSecurityGroupId"]
+    world.given["CreateSecretsEndpoint"] = "true"
+    assert world.problems() == []
+
+
+def test_another_group_than_the_endpoints_is_a_problem(world: World) -> None:
+    their_endpoint(world)
+    made = world.ec2.create_security_group(GroupName="other", Description="another", VpcId=world.vpc)
+    world.given["SecretsEndpointSecurityGroupId"] = made["GroupId"]
     [found] = world.problems()
-    assert found.place == "VpcId" and "--enable-dns-hostnames Value=true" in found.remedy
+    assert found.place == "SecretsEndpointSecurityGroupId" and world.group in found.remedy
+
+
+def test_an_endpoint_for_secrets_that_does_not_answer_to_the_services_name_is_a_problem(world: World) -> None:
+    their_endpoint(world, private=False)
+    [found] = world.problems()
+    assert found.place == "SecretsEndpointSecurityGroupId" and "CreateSecretsEndpoint=true" in found.remedy
+
+
+@pytest.mark.parametrize("attribute", ["DnsHostnames", "DnsSupport"])
+def test_an_endpoint_with_private_names_needs_a_vpc_that_resolves_them(world: World, attribute: str) -> None:
+    their_endpoint(world)
+    world.ec2.modify_vpc_attribute(VpcId=world.vpc, **{f"Enable{attribute}": {"Value": False}})
+    [found] = world.problems()
+    assert found.place == "VpcId" and f"--enable-dns-{attribute[3:].lower()} Value=true" in found.remedy
 
 
 def test_all_problems_are_named_at_once(world: World) -> None:
@@ -621,9 +644,9 @@ def test_what_the_caller_may_not_read_is_a_problem(world: World) -> None:
 
 def test_what_checks_ask_the_stack_for_is_in_the_template(synthesised: Json) -> None:
     text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "local" / "deployment").glob("*.py"))
-    names = set(re.findall(r'ours\.get\("(\w+)"\)|"(\w+)" in account\.ours|VPCEndpoint"\)\.get\("(\w+)"', text))
+    names = set(re.findall(r'ours\.get\("(\w+)"\)|"(\w+)" in account\.ours', text))
     asked = {name for found in names for name in found if name}
-    assert {"S3Endpoint", "SecretsEndpoint", "Database"} <= asked <= synthesised["Resources"].keys()
+    assert {"S3Endpoint", "Database"} <= asked <= synthesised["Resources"].keys()
 
 
 # ---- A stack that is there ----
