@@ -1,7 +1,10 @@
 """What the bucket lets happen: to pages of the origins that may call the API, and to backups."""
 
+import re
+
 import pytest
 
+from local.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack
 
@@ -28,6 +31,21 @@ def test_a_page_that_may_call_the_api_may_send_its_file_to_the_bucket_and_do_not
     assert rule["AllowedMethods"] == ["POST"]
     # Of a POST with an XMLHttpRequest that tells how far it is, which browsers ask about beforehand.
     assert rule["AllowedHeaders"] == ["*"]
+
+
+def test_a_page_may_read_each_header_that_an_answer_of_the_api_has(synthesised: Json) -> None:
+    """Where the rejects go on, when to ask again: a browser shows a page no header of its own accord but the type."""
+    package = ROOT / "layers" / "tableferry" / "tableferry"
+    sources = [*(ROOT / "functions").glob("*/app.py"), package / "api.py", package / "jobapi.py"]
+    text = "".join(file.read_text(encoding="utf-8") for file in sources)
+    answered = {name.lower() for name in re.findall(r'"([A-Z][a-z]+(?:-[A-Z][a-z]+)*)": ', text)} - {"content-type"}
+    assert answered >= {"link", "location", "retry-after"}
+    [api] = (
+        Stack(synthesised, **DEPLOYMENTS["least"], CorsOrigins="https://app.example")
+        .of("AWS::ApiGatewayV2::Api")
+        .values()
+    )
+    assert set(api["Body"]["x-amazon-apigateway-cors"]["exposeHeaders"]) == answered
 
 
 def test_without_origins_no_page_may(synthesised: Json) -> None:
