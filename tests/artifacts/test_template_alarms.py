@@ -204,7 +204,23 @@ def test_the_documentation_says_for_how_many_metrics_alarms_are_paid(synthesised
     assert f"{row}${least / 10:.2f} to ${(both + new) / 10:.2f} |" in deploy
 
 
-def test_the_page_of_operations_says_what_to_do_about_each_alarm(synthesised: Json) -> None:
+def rows_of_operations() -> dict[str, str]:
+    """What the page says of each alarm, by its name: the row of the table, in which one row may be of several."""
     operations = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    for name in {**alarms(Stack(synthesised, **BOTH)), **alarms(Stack(synthesised, **NEW))}:
-        assert f"`{name}`" in operations
+    section = operations.partition("## What an alarm says")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+`[^|]*) \|(.*)$", section, re.MULTILINE)
+    return {name: said for named, said in rows for name in re.findall(r"\w+", named)}
+
+
+def test_the_page_of_operations_says_what_to_do_about_each_alarm(synthesised: Json) -> None:
+    every = ({}, BOTH, NEW, {"ReplicaBucketName": "second", "ReplicaRegion": "eu-west-1"})
+    known = {name for given in every for name in alarms(Stack(synthesised, **{**LEAST, **given}))}
+    assert rows_of_operations().keys() == known
+
+
+def test_the_page_of_operations_names_each_queue_that_an_alarm_is_about(synthesised: Json) -> None:
+    said = rows_of_operations()
+    for name, alarm in alarms(Stack(synthesised, **LEAST)).items():
+        told = [found["Metric"] for found in metrics(alarm).values()]
+        queues = {one["Dimensions"][0]["Value"]["Fn::GetAtt"][0] for one in told if one["Namespace"] == "AWS/SQS"}
+        assert not {queue for queue in queues if f"`{queue}`" not in said[name]}
