@@ -9,7 +9,18 @@ from collections.abc import Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import databases, domain, network, parameters, places, quotas, replica, secrets, session
+from local.deployment import (
+    databases,
+    domain,
+    network,
+    new_database,
+    parameters,
+    places,
+    quotas,
+    replica,
+    secrets,
+    session,
+)
 from local.deployment.account import Account, Check, Order, Problem, refused
 from local.deployment.stack import Json, synthesised
 from local.process import StartError
@@ -20,6 +31,7 @@ CHECKS_OF_THE_ACCOUNT: tuple[Check, ...] = (
     *places.CHECKS,
     *network.CHECKS,
     *databases.CHECKS,
+    *new_database.CHECKS,
     *secrets.CHECKS,
     *replica.CHECKS,
     *domain.CHECKS,
