@@ -1,5 +1,7 @@
 """What the template itself says of its parameters, which CloudFormation looks at late or one at a time."""
 
+import re
+import zoneinfo
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -8,6 +10,7 @@ from local.deployment.stack import Json, fault, is_list
 from tableferry.errors import TableferryError
 from tableferry.settings import TableSettings
 
+_CRON_FIELDS = 6
 _VARIABLES_LIMIT = 4096  # bytes, of all variables of a function
 
 
@@ -94,4 +97,25 @@ def table_settings(order: Order, account: Account) -> Iterator[Problem]:
             break
 
 
-CHECKS = (samconfig, constraints, rules, table_settings)
+def schedules(order: Order, account: Account) -> Iterator[Problem]:
+    """The schedules: what EventBridge Scheduler asks of them, and no pattern can say."""
+    for name in ("BackupSchedule", "DrillSchedule", "RecoverSchedule"):
+        fields = order.values[name].removeprefix("cron(").removesuffix(")").split()
+        if (
+            order.values[name].startswith("cron(")
+            and len(fields) == _CRON_FIELDS
+            and (fields[2], fields[4]).count("?") != 1
+        ):
+            yield Problem(
+                name,
+                f"{order.values[name]} names days of the month and of the week, of which Scheduler takes one.",
+                "Write ? for the other, as in cron(0 3 * * ? *) or cron(0 3 ? * MON *).",
+            )
+        elif (rate := re.fullmatch(r"rate\((\d+) \w+\)", order.values[name])) and not int(rate[1]):
+            yield Problem(name, f"{order.values[name]} is never.", "Leave it empty, or give 1 or more.")
+    zone, known = order.values["ScheduleTimezone"], zoneinfo.available_timezones()
+    if known and zone not in known:
+        yield Problem("ScheduleTimezone", f"there is no time zone {zone}.", "Give one such as UTC or Europe/Berlin.")
+
+
+CHECKS = (samconfig, constraints, rules, table_settings, schedules)

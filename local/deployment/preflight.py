@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import (
+    callers,
     databases,
     domain,
     network,
@@ -35,6 +36,7 @@ CHECKS_OF_THE_ACCOUNT: tuple[Check, ...] = (
     *secrets.CHECKS,
     *replica.CHECKS,
     *domain.CHECKS,
+    *callers.CHECKS,
     *quotas.CHECKS,
 )
 

@@ -67,6 +67,12 @@ GOOD: dict[str, list[Any]] = {
     "LoadMemorySize": [128, 10240],
     "BackupMemorySize": [512, 10240],
     "RestoreMemorySize": [512, 10240],
+    "JwtIssuer": ["", "https://shop.eu.auth0.com/", "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab12"],
+    "ThrottleRate": [1, 10000],
+    "ThrottleBurst": [1, 5000],
+    "MaxBackupAgeHours": [1],
+    "MaxVerifiedAgeDays": [1],
+    "RejectedRowsThreshold": [1],
     "LogLevel": ["DEBUG", "WARNING"],
     "LogRetentionDays": [1, 7, 30, 90, 365, 3653],
     "DatabaseDeletionProtection": ["true", "false"],
@@ -137,6 +143,12 @@ BAD: dict[str, list[Any]] = {
     "LoadMemorySize": [64, 20000],
     "BackupMemorySize": [128],
     "RestoreMemorySize": [511],
+    "JwtIssuer": ["shop.eu.auth0.com", "http://shop.example", "https://shop.example/ "],
+    "ThrottleRate": [-1, 0],
+    "ThrottleBurst": [-1, 0],
+    "MaxBackupAgeHours": [-1, 0],
+    "MaxVerifiedAgeDays": [-1, 0],
+    "RejectedRowsThreshold": [-1, 0],
     "LogLevel": ["WARN", "info"],
     "LogRetentionDays": [0, 2, 10, 100, 3654],
     "DatabaseDeletionProtection": ["no"],
@@ -164,6 +176,11 @@ def test_each_pattern_says_in_words_what_it_takes_and_matches_the_whole(synthesi
         assert found["ConstraintDescription"], name
         assert name in GOOD, name
         assert name in BAD, name
+
+
+def test_each_number_has_a_least_value_or_a_list(synthesised: Json) -> None:
+    numbers = {name: found for name, found in synthesised["Parameters"].items() if found["Type"] == "Number"}
+    assert not {name for name, found in numbers.items() if not found.keys() & {"MinValue", "AllowedValues"}}
 
 
 @pytest.mark.parametrize(

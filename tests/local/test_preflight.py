@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from botocore.loaders import Loader
 
@@ -492,6 +493,10 @@ def test_a_name_of_ones_own_passes(world: World) -> None:
         (change(UploadRetentionDays="many"), "UploadRetentionDays", "many"),
         (change(LedgerDays="-1"), "LedgerDays", "-1"),
         (change(DatabaseName=""), "parameters together", "DatabaseName"),
+        (change(BackupSchedule="cron(0 3 * * * *)"), "BackupSchedule", "Write ? for the other"),
+        (change(DrillSchedule="cron(0 3 1 * MON *)"), "DrillSchedule", "Write ? for the other"),
+        (change(RecoverSchedule="rate(0 minutes)"), "RecoverSchedule", "never"),
+        (change(ScheduleTimezone="Europe/Bonn"), "ScheduleTimezone", "no time zone Europe/Bonn"),
         (change(TableSettings="{"), "TableSettings", "JSON"),
         (change(Tables="x" * 4000), "TableSettings", "4,096"),
         (two_regions, "the region", "export AWS_REGION=eu-central-1"),
@@ -621,6 +626,43 @@ def test_an_endpoint_with_private_names_needs_a_vpc_that_resolves_them(world: Wo
     world.ec2.modify_vpc_attribute(VpcId=world.vpc, **{f"Enable{attribute}": {"Value": False}})
     [found] = world.problems()
     assert found.place == "VpcId" and f"--enable-dns-{attribute[3:].lower()} Value=true" in found.remedy
+
+
+@pytest.mark.parametrize("schedule", ["cron(0 3 * * ? *)", "cron(0 18 ? * MON-FRI *)", "rate(7 days)"])
+def test_a_schedule_that_scheduler_takes_passes(world: World, schedule: str) -> None:
+    world.given |= {"BackupSchedule": schedule, "ScheduleTimezone": "Europe/Berlin"}
+    assert world.problems() == []
+
+
+ISSUER = "https://shop.eu.auth0.com/"
+
+
+@pytest.mark.parametrize(
+    ("named", "answer", "told"),
+    [
+        (ISSUER, httpx.Response(200, json={"issuer": ISSUER}), None),
+        (ISSUER.rstrip("/"), httpx.Response(200, json={"issuer": ISSUER}), f"JwtIssuer={ISSUER}"),
+        (ISSUER, httpx.Response(404), "HTTPStatusError"),
+        (ISSUER, httpx.Response(200, text="<html>"), "describes no issuer"),
+        (ISSUER, httpx.Response(200, json=[]), "describes no issuer"),
+        (ISSUER, httpx.ConnectError("no such host"), "ConnectError"),
+    ],
+)
+def test_the_issuer_of_tokens_is_asked_as_api_gateway_asks_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, named: str, answer: httpx.Response | Exception, told: str | None
+) -> None:
+    def get(url: str, **_: object) -> httpx.Response:
+        assert url == f"{ISSUER}.well-known/openid-configuration"
+        if isinstance(answer, Exception):
+            raise answer
+        answer.request = httpx.Request("GET", url)
+        return answer
+
+    monkeypatch.setattr(httpx, "get", get)
+    world.given |= {"JwtIssuer": named, "JwtAudience": "https://api.example"}
+    found = world.problems()
+    assert [each.place for each in found] == (["JwtIssuer"] if told else [])
+    assert all(told in str(each) for each in found if told)
 
 
 def test_all_problems_are_named_at_once(world: World) -> None:
