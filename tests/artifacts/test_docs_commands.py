@@ -71,7 +71,8 @@ def test_metrics_are_those_that_are_sent(synthesised: Json) -> None:
     assert heard and heard <= listed
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# The one block of CONTRIBUTING.md is a list of folders.
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CONTRIBUTING.md"], ids=lambda page: page.name)
 def test_a_shell_reads_every_block(page: Path) -> None:
     for block in blocks(page, "", "sh"):
         if re.match(r"(\$ |✔|Smoke test of )", block):  # what was typed, and what came
