@@ -97,7 +97,7 @@ preflight: setup ## every problem that `make deploy` would meet in the account, 
 	@$(PY) -m local.deployment.preflight $(ENV)
 
 smoke: setup ## one upload, backup, restore, undo, rollback and drill against a deployment; ENV=dev or local, TABLE=smoke_test
-	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table $(TABLE))
+	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table "$(TABLE)")
 
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev), and the stack protected against deletion
 	@$(PY) -m local.deployment.session $(ENV)
