@@ -70,3 +70,9 @@ def test_an_event_that_is_of_neither_is_refused(record: Any) -> None:
     event: Json = {"Records": [record]}
     with pytest.raises(InvalidRequest, match="no event of S3's"):
         created_objects(event)
+
+
+@pytest.mark.parametrize("records", [None, 5, "ab", {}])
+def test_an_event_whose_records_are_no_list_is_refused(records: Any) -> None:
+    with pytest.raises(InvalidRequest, match="The event is no event of S3's"):
+        created_objects({"Records": records})

@@ -22,7 +22,10 @@ def created_objects(event: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     Raises InvalidRequest: something in the event is none of S3's. A queue brings it again then, and does not lose it.
     """
-    return [found for record in event["Records"] for found in _of_record(record)]
+    records = event["Records"]
+    if not isinstance(records, list):
+        raise _foreign("The event")
+    return [found for record in records for found in _of_record(record)]
 
 
 def _of_record(record: Any) -> Iterator[tuple[str, str]]:
