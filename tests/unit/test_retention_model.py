@@ -247,15 +247,14 @@ class Retaining(RuleBasedStateMachine):
         return one in self._replaced
 
     def _superseded(self, made: Manifest) -> bool:
-        held = {
-            (newer.database, table.name)
+        return any(
+            newer.database == made.database
+            and {table.name for table in made.tables} <= {table.name for table in newer.tables}
             for newer in (self.made[one] for one in self.proven)
             if newer.started > made.started
             and asked_at(newer.id) <= self.bucket.now
             and manifest.key(newer.id) in self.bucket.objects
-            for table in newer.tables
-        }
-        return {(made.database, table.name) for table in made.tables} <= held
+        )
 
     def _whole(self, one: str) -> bool:
         found = sum(1 for _ in self.bucket.list(f"backups/{one}/"))

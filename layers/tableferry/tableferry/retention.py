@@ -1,10 +1,10 @@
-"""Which backups may go: old ones of whose tables newer backups are proven, and tries that died. No function deletes them.
+"""Which backups may go: old ones all of whose tables are in a newer proven one, and tries that died.
 
-What may go is tagged, object by object and the manifest last, and the bucket's lifecycle expires what has the tag and
-is old enough. So nothing expires that was not seen to be superseded, whatever becomes of the functions, and the newest
-proven backup of each table stays: there is no newer one that holds it. If the newer one turns out to be damaged, the tag is
-taken back, which helps until the lifecycle has come by. The tag's value is the bucket, so that an object
-that is copied or replicated to another one, tags and all, is not superseded there.
+No function deletes them. What may go is tagged, object by object and the manifest last, and the bucket's lifecycle expires
+what has the tag and is old enough. So nothing expires that was not seen to be superseded, whatever becomes of the
+functions, and the newest proven backup of each table stays: there is no newer one that holds it. If the newer one turns out
+to be damaged, the tag is taken back, which helps until the lifecycle has come by. The tag's value is the bucket, so that an
+object that is copied or replicated to another one, tags and all, is not superseded there.
 """
 
 from __future__ import annotations
@@ -110,17 +110,17 @@ def _turn(old: Sequence[str], now: datetime) -> list[str]:
 
 
 class _Proven:
-    """The newest proven backup of each table, read no further than is asked for. ``known`` are newest first."""
+    """The newest proven backups of each set of tables, read no further than is asked for. ``known`` are newest first."""
 
     def __init__(self, known: Iterable[Manifest]) -> None:
         self._rest = iter(known)
-        self._held: dict[tuple[str, str], datetime] = {}
+        self._held: list[tuple[set[tuple[str, str]], datetime]] = []
         self._reached: datetime | None = datetime.max.replace(tzinfo=UTC)
 
     def hold(self, made: Manifest) -> bool:
-        """Whether each table of a backup is in one that is newer, and proven."""
-        wanted = {(made.database, table.name) for table in made.tables}
-        while not all(table in self._held and self._held[table] > made.started for table in wanted):
+        """Whether all tables of a backup are in one that is newer, and proven: in one, since they are of one moment."""
+        wanted = _tables(made)
+        while not any(wanted <= held and started > made.started for held, started in self._held):
             if self._reached is None or self._reached <= made.started:
                 return False
             self._read()
@@ -131,8 +131,13 @@ class _Proven:
             self._reached = None
             return
         self._reached = found.started
-        for table in found.tables:
-            self._held.setdefault((found.database, table.name), found.started)
+        tables = _tables(found)
+        if not any(tables <= held for held, _ in self._held):
+            self._held.append((tables, found.started))
+
+
+def _tables(made: Manifest) -> set[tuple[str, str]]:
+    return {(made.database, table.name) for table in made.tables}
 
 
 class _Newest:
