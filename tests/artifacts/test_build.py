@@ -305,6 +305,7 @@ def test_functions_and_layer_are_for_one_architecture() -> None:
     assert "ContextPath: !Sub layers/tableferry/${Architecture}" in template
 
 
+@by_turns
 def test_an_architecture_that_lambda_has_not_is_refused(folder: Path) -> None:
     wrong = ["--parameter-overrides", "Architecture=riscv64"]
     done = run(SAM, "build", "TableferryLayer", "--build-dir", folder / "wrong", *wrong)

@@ -11,6 +11,7 @@ from local.demo_expect import digests
 from local.demo_sample import SOURCES, Connection
 from tests.e2e.api import Api, Json, is_problem
 from tests.e2e.test_load import upload
+from tests.effort import sample
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -137,6 +138,7 @@ def test_a_plan_changes_nothing_and_a_restore_beside_leaves_the_live_table_alone
 
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("harm", ["altered", "shortened", "missing"])
+@sample(1)
 def test_a_harmed_backup_is_refused_and_nothing_changes(
     api: Api, env: Mapping[str, str], store: "S3Client", mysql: Connection, harm: str
 ) -> None:

@@ -14,6 +14,7 @@ from tableferry import catalog, documents, shapes
 from tableferry.database import Database as Source
 from tableferry.database import rows
 from tableferry.settings import parse_database_url
+from tests.effort import by_turns
 from tests.integration import verbs
 from tests.support import Database, not_applicable
 
@@ -104,6 +105,7 @@ def table(database: Database) -> Database:
 
 @given(TABLES, st.integers(0, 20))
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@by_turns
 def test_whatever_a_few_documents_were_taken_for_the_others(table: Database, made: list[Document], sample: int) -> None:
     verbs.run(table, "DELETE FROM t", *(f"INSERT INTO t (j) VALUES ({document.sql})" for document in made))
     bad = sum(document.inexact for document in made)

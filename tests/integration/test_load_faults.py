@@ -563,6 +563,7 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
         world.settled(event)
 
 
+@by_turns
 def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from functions.load.app import handler
 from tableferry import blockwriter, lanes
 from tableferry.blockwriter import BlockWriter, Target
+from tests.effort import by_turns, sample
 from tests.integration.lambdas import Context, Json, counts, created, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -40,6 +41,7 @@ def test_blocks_are_written_ahead_of_their_turn(database: Database, uploads: Upl
     assert names(database) == [(n, f"name {n}") for n in range(1, 501)]
 
 
+@by_turns
 def test_of_two_rows_with_one_key_the_first_in_the_file_goes_in(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +99,7 @@ def test_rows_that_are_numbered_or_seen_by_a_trigger_come_in_the_files_order(
 
 
 @pytest.mark.parametrize(("limit", "stays"), [("0", 10), ("1", 20), ("3", 30), ("10%", 40), ("25%", 60), ("9", 60)])
+@sample(4)
 def test_a_load_with_more_rejects_than_it_may_have_is_stopped(
     database: Database, uploads: Uploads, limit: str, stays: int
 ) -> None:

@@ -193,6 +193,7 @@ def same(name: str, sent: Any, found: Any) -> bool:
 
 @settings(hunt, max_examples=120)
 @given(rows=st.lists(st.dictionaries(st.sampled_from([*COLUMNS]), values, max_size=4), min_size=1, max_size=4))
+@by_turns
 def test_any_json_is_stored_as_it_was_sent_or_rejected(database: Database, rows: list[dict[str, Any]]) -> None:
     columns = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())
     database.run(

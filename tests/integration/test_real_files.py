@@ -13,6 +13,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from tests.effort import sample
 from tests.integration.lambdas import Json, counts
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -68,6 +69,7 @@ def texts(row: Row) -> list[Any]:
         *((getattr(csv, name), ROWS) for name in ("QUOTE_NOTNULL", "QUOTE_STRINGS") if hasattr(csv, name)),
     ],
 )  # fmt: skip
+@sample(10)
 def test_a_file_of_pythons_csv_is_loaded(
     database: Database, uploads: Uploads, quoting: int, rows: list[Row], end: str, header: bool
 ) -> None:

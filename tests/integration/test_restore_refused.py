@@ -166,6 +166,7 @@ def test_a_restore_that_meets_an_error_is_failed_or_done_and_its_record_says_whi
         assert picture(damaged).tables == old, met
 
 
+@by_turns
 def test_tables_are_put_back_when_the_locks_of_a_swap_could_not_be_given_back(
     damaged: Database, server: Server
 ) -> None:

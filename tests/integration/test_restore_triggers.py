@@ -279,6 +279,7 @@ def test_a_trigger_dropped_for_a_swap_that_cannot_be_is_made_again_as_soon_as_it
     assert get("/restores").json["restores"][1]["state"] == "failed"
 
 
+@by_turns
 def test_a_trigger_that_others_spoil_meanwhile_is_made_again_once_it_can_be(database: Database, late: Late) -> None:
     """Nobody reads it any more when it is to be made again: the server refuses it."""
     run(database, *AB, "ALTER TABLE a ADD COLUMN extra INT", "DROP TRIGGER a1", MAKE.replace("ON t", "ON a"))

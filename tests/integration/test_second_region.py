@@ -9,6 +9,7 @@ import pytest
 from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as insert_handler
 from tableferry import facts, ledger, retention
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request
 from tests.integration.verbs import SAMPLE, backup, get, load_sample, numbers, old_backup, post, restore, run, table
@@ -77,6 +78,7 @@ def move(second: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     return moved
 
 
+@sample(1)
 def test_a_backup_is_restored_from_the_second_bucket_with_all_that_it_knows(
     database: Database, arrive: Arrive, move: Any
 ) -> None:

@@ -52,6 +52,7 @@ def run(command: str, environment: str, home: Path, **variables: str) -> "subpro
         ("", KEYS | BOTH, "environment"),
     ],
 )
+@sample(3)
 def test_what_is_lacking_is_told_with_what_to_do(
     command: str, environment: str, variables: Mapping[str, str], told: str, tmp_path: Path
 ) -> None:

@@ -330,6 +330,7 @@ def test_a_secret_in_another_region_is_looked_at_there(world: World) -> None:
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("value", ["x", "arn:x"])
+@sample(13)
 def test_what_a_parameter_does_not_take_is_named_and_asked_of_nobody(world: World, name: str, value: str) -> None:
     world.new_database()
     world.given |= {"ReplicaRegion": SECOND, name: value}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from tests.effort import by_turns
 from tests.support import Runtime, until
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def test_a_function_is_tried_as_often_as_the_template_says_and_without_a_destina
     assert not letters()
 
 
+@by_turns
 def test_a_schedule_of_retries_comes_at_its_rate_and_no_other(seen: Callable[[str], list[str]]) -> None:
     assert until(lambda: len(seen("scheduled")) >= 2)
     assert seen("scheduled-otherwise") == []

@@ -287,6 +287,7 @@ def test_packets_that_were_closed_are_not_used() -> None:
         packets.take()
 
 
+@by_turns
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     native.library.cache_clear()
     try:
