@@ -1,6 +1,5 @@
 """The database that is there."""
 
-import re
 from collections.abc import Iterator
 
 from local.deployment.account import Account, Order, Problem
@@ -47,22 +46,12 @@ def existing(order: Order, account: Account) -> Iterator[Problem]:
     yield from _settings(there, found)
 
 
-def server_of(engine: str, version: str) -> Server:
-    """The server that an engine of RDS is, by the version that RDS gives it; Aurora's begins with MySQL's own.
-
-    Of Aurora (``8.0.mysql_aurora.3.08.0``) that is the major version alone, of which all there are count as new enough.
-    """
-    numbers = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
-    text = f"{numbers[1]}.{numbers[2]}.{numbers[3] or 99}" if numbers else ""
-    return Server.of(f"{text}-MariaDB" if engine == "mariadb" else text)
-
-
 def _version(found: Json) -> Iterator[Problem]:
     engine, version = found["Engine"], found["EngineVersion"]
     if engine not in {"mysql", "mariadb", "aurora-mysql"}:
         yield Problem("DatabaseHost", f"it is {engine}.", "Tableferry works with MySQL and MariaDB.")
         return
-    server = server_of(engine, version)
+    server = Server.of(f"{version}-MariaDB" if engine == "mariadb" else version)
     if server.too_old:
         yield Problem(
             "DatabaseHost",

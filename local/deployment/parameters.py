@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from local.deployment.account import Account, Order, Problem
-from local.deployment.stack import Json, fault, is_list
+from local.deployment.stack import fault
 from tableferry.errors import TableferryError
 from tableferry.settings import TableSettings
 
@@ -53,23 +53,15 @@ def constraints(order: Order, account: Account) -> Iterator[Problem]:
         if "Default" not in declared and name not in order.given and not order.values[name]:
             remedy = f"Give it in samconfig.toml: {declared.get('Description', 'docs/deploy.md says what it is')}"
             yield Problem(name, "it is needed, and not given.", remedy)
-        elif wrong := _wrong(declared, order.values[name]):
+        elif wrong := fault(declared, order.values[name]):
             remedy = declared.get("ConstraintDescription") or declared.get("Description") or "docs/deploy.md."
             yield Problem(name, wrong, remedy)
-
-
-def _wrong(declared: Json, value: str) -> str | None:
-    """What is wrong with a value, or with a member of one with commas in it."""
-    for item in [each.strip() for each in value.split(",")] if is_list(declared["Type"]) else [value]:
-        if wrong := fault(declared, item):
-            return f"{'It' if declared.get('NoEcho') else repr(item)} {wrong}."
-    return None
 
 
 def sound(order: Order) -> Order:
     """The same with defaults, or nothing, in place of values that the parameters do not take: for whoever works with them."""
     declared = order.template["Parameters"]
-    bad = {name for name, value in order.values.items() if _wrong(declared[name], value)}
+    bad = {name for name, value in order.values.items() if fault(declared[name], value)}
     return replace(order, values=order.values | {name: str(declared[name].get("Default", "")) for name in bad})
 
 

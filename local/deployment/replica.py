@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from botocore.exceptions import ClientError
 
 from local.deployment.account import Account, Order, Problem
+from local.deployment.secrets import usable_key
 
 _HOW = "docs/second-region.md"
 
@@ -70,15 +71,7 @@ def key(order: Order, account: Account) -> Iterator[Problem]:
             "ReplicaKmsKeyArn", f"it is in {name.split(':')[3]}, not in {region}.", "Name the second stack's."
         )
         return
-    try:
-        found = account.client("kms", region).describe_key(KeyId=name)["KeyMetadata"]
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NotFoundException":
-            raise
-        yield Problem("ReplicaKmsKeyArn", f"there is no such key in {region}.", "Name the second stack's KmsKeyArn.")
-        return
-    if found["KeyState"] != "Enabled":
-        yield Problem("ReplicaKmsKeyArn", f"the key is {found['KeyState']}.", "aws kms enable-key, in its region.")
+    yield from usable_key("ReplicaKmsKeyArn", name, account, region)
 
 
 CHECKS = (region, bucket, key)

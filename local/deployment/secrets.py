@@ -88,26 +88,31 @@ def signing_key(order: Order, account: Account) -> Iterator[Problem]:
 def keys(order: Order, account: Account) -> Iterator[Problem]:
     """The KMS keys."""
     for parameter in ("KmsKeyArn", "DatabaseSecretKeyArn"):
-        name = order.values[parameter]
-        if not name or _elsewhere(name, account):
-            continue
-        try:
-            found = account.client("kms").describe_key(KeyId=name)["KeyMetadata"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING:
-                raise
-            yield Problem(parameter, f"there is no such key in {account.region}.", "aws kms list-keys shows them.")
-            continue
-        if found["KeyState"] != "Enabled":
-            deleted = found["KeyState"] == "PendingDeletion"
-            remedy = f"aws kms {'cancel-key-deletion' if deleted else 'enable-key'} --key-id {found['KeyId']}"
-            yield Problem(parameter, f"the key is {found['KeyState']}.", remedy)
-        elif found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
-            yield Problem(
-                parameter,
-                f"the key is {found['KeySpec']}; S3, Secrets Manager and Lambda take none but symmetric ones.",
-                "aws kms create-key",
-            )
+        if (name := order.values[parameter]) and not _elsewhere(name, account):
+            yield from usable_key(parameter, name, account, account.region)
+
+
+def usable_key(parameter: str, name: str, account: Account, region: str) -> Iterator[Problem]:
+    """Whether a key of a region is there, and can be used."""
+    try:
+        found = account.client("kms", region).describe_key(KeyId=name)["KeyMetadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in _MISSING:
+            raise
+        yield Problem(parameter, f"there is no such key in {region}.", "aws kms list-keys shows them.")
+        return
+    if found["KeyState"] != "Enabled":
+        deleted = found["KeyState"] == "PendingDeletion"
+        remedy = (
+            f"aws kms {'cancel-key-deletion' if deleted else 'enable-key'} --key-id {found['KeyId']} --region {region}"
+        )
+        yield Problem(parameter, f"the key is {found['KeyState']}.", remedy)
+    elif found.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
+        yield Problem(
+            parameter,
+            f"the key is {found['KeySpec']}; S3, Secrets Manager and Lambda take none but symmetric ones.",
+            "aws kms create-key",
+        )
 
 
 CHECKS = (database_secret, signing_key, keys)

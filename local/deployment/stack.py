@@ -52,7 +52,9 @@ class Stack:
 
     def malformed(self) -> dict[str, str]:
         """What CloudFormation says of each parameter by itself, before it looks at the rules: what is wrong with it."""
-        found = {name: _first_fault(declared, self.parameters[name]) for name, declared in self._declared.items()}
+        given = {name: value if isinstance(value, list) else [value] for name, value in self.parameters.items()}
+        texts = {name: ",".join(map(_text, values)) for name, values in given.items()}
+        found = {name: fault(declared, texts[name]) for name, declared in self._declared.items()}
         return {name: said for name, said in found.items() if said}
 
     def of(self, kind: str) -> dict[str, Json]:
@@ -149,11 +151,18 @@ def values(value: Any) -> Iterator[Any]:
 
 
 def fault(declared: Json, value: str) -> str | None:
-    """What is wrong with a value by its parameter's declaration, in words that follow it; None if nothing is.
+    """What is wrong with a value, or with a member of one with commas in it, by its parameter's declaration; None if nothing is.
 
     Patterns are Java's there and Python's here: they keep to what both have.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
     """
+    for item in [each.strip() for each in value.split(",")] if is_list(declared["Type"]) else [value]:
+        if wrong := _fault(declared, item):
+            return f"{'It' if declared.get('NoEcho') else repr(item)} {wrong}."
+    return None
+
+
+def _fault(declared: Json, value: str) -> str | None:
     allowed = [_text(each) for each in declared.get("AllowedValues", ())]
     if allowed and value not in allowed:
         return f"is none of {', '.join(each or '(empty)' for each in allowed)}"
@@ -170,11 +179,6 @@ def fault(declared: Json, value: str) -> str | None:
         if not float(declared.get("MinValue", "-inf")) <= number <= float(declared.get("MaxValue", "inf")):
             return f"is not from {declared.get('MinValue', 'any')} to {declared.get('MaxValue', 'any')}"
     return None
-
-
-def _first_fault(declared: Json, value: object) -> str | None:
-    faults = (fault(declared, _text(item)) for item in (value if isinstance(value, list) else [value]))
-    return next((said for said in faults if said), None)
 
 
 def _text(value: object) -> str:

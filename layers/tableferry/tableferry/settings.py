@@ -97,7 +97,7 @@ class Settings:
     """For so many days nobody can delete a backup's objects (S3 Object Lock); 0 locks none."""
 
     retention_days: int = 0
-    """Backups of so many days ago expire when newer ones are proven that hold their tables; 0 keeps them."""
+    """Backups of so many days ago expire once a newer one is proven that holds all their tables; 0 keeps them."""
 
     keep_old_days: int = 0
     """A scheduled recovery drops tables that a restore replaced so many days ago; 0 keeps them until accept."""
