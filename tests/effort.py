@@ -18,7 +18,10 @@ thorough = pytest.mark.thorough
 """A test that takes minutes, or needs all examples: only `make test-thorough` runs it."""
 
 by_turns = pytest.mark.by_turns
-"""A test that takes seconds: a run that is told its ``TURN``, as CI's is, takes one in twenty of these, the next run others."""
+"""A test that takes seconds: a run that is told its ``TURN``, as CI's is, takes one in twenty of these, the next run others.
+
+Not one that alone holds what the README promises, and not one with cases, of which ``sample`` keeps some in every run.
+"""
 
 
 def sample(cases: int) -> pytest.MarkDecorator:

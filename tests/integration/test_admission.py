@@ -12,7 +12,6 @@ from tableferry.errors import TooManyJobs
 from tableferry.identity import new_id
 from tableferry.jobs import Job, Kind
 from tableferry.models import BackupRequest, RestoreRequest
-from tests.effort import by_turns
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json
 from tests.integration.test_jobs import ago, deliver, loaded, queued, rewrite
@@ -54,7 +53,6 @@ def refused(answer: Answer) -> Json:
     return problem
 
 
-@by_turns
 def test_of_fifty_requests_at_once_so_many_are_let_in_as_can_be_done_and_the_others_make_nothing(
     loaded: Database,
 ) -> None:
@@ -65,7 +63,6 @@ def test_of_fifty_requests_at_once_so_many_are_let_in_as_can_be_done_and_the_oth
     refused(asked(tables=["jobs"]))
 
 
-@by_turns
 def test_a_slot_is_free_again_when_its_job_is_done_failed_or_dead(loaded: Database, bucket: str) -> None:
     jobs = [queued("/backups", {"tables": ["jobs"]}) for _ in range(admission.SLOTS)]
     refused(asked())

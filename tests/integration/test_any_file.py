@@ -156,7 +156,6 @@ def same(outcome: Outcome) -> tuple[Any, ...]:
 pieces = st.lists(st.sampled_from([1, 2, 3, 7, 64, 1000, 4096, 65536, 262144]), min_size=1, max_size=4)
 
 
-@by_turns
 def test_neither_blocks_nor_pieces_change_the_table_or_the_rejects(
     database: Database, uploads: Uploads, request: pytest.FixtureRequest
 ) -> None:

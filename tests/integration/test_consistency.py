@@ -13,7 +13,7 @@ import pytest
 
 from tableferry import archive, snapshot
 from tableferry import backup as backup_module
-from tests.effort import by_turns, effort, sample
+from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, get, manifest_of, objects, post
@@ -110,7 +110,7 @@ def many_sums(accounts: Database) -> set[str]:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@by_turns
+@sample(1)
 def test_the_money_adds_up_in_every_one_of_many_backups(
     accounts: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -146,7 +146,7 @@ def two_kinds(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-@by_turns
+@sample(1)
 def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
     two_kinds: Database, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
@@ -380,7 +380,6 @@ def test_the_same_definition_seen_at_both_ends_does_not_hide_another_one_in_betw
         answer.problem(409)
 
 
-@by_turns
 def test_a_quiet_stream_is_not_cut_by_the_servers_time_limits(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.state import State
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, post, restore, rows, run
@@ -272,7 +272,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x1FFFF),
     comment=texts.filter(lambda text: "\0" not in text and all(c < "\uffff" for c in text)),
 )  # fmt: skip
 @pytest.mark.parametrize(("home", "abroad"), [(MYSQL, MARIADB), (MARIADB, MYSQL)])
-@by_turns
+@sample(1)
 def test_whatever_rows_and_comments_there_are_come_over_and_back(
     enter: Enter, home: str, abroad: str, data: list[tuple[object, ...]], comment: str
 ) -> None:

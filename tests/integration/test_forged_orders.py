@@ -563,7 +563,6 @@ def test_an_object_too_large_to_be_one_of_ours_is_not_read_to_its_end(
     assert len(verbs.store().get(f"restores/{made['id']}.json", 10)[0]) == 11
 
 
-@by_turns
 def test_forged_jobs_hide_no_job_and_forged_folders_no_backup(
     loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

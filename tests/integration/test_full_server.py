@@ -11,7 +11,6 @@ import pytest
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from tableferry.errors import ReadOnlyServer
-from tests.effort import by_turns
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Context, invoke, request
 from tests.integration.load_process import Functions
@@ -90,7 +89,6 @@ def test_a_request_whose_time_is_up_says_that_the_server_is_full(
 
 
 @pytest.mark.timeout(300)
-@by_turns
 def test_more_files_than_connections_are_all_loaded_by_themselves(
     server: Server, table: Database, uploads: Uploads
 ) -> None:

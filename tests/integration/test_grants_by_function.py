@@ -19,7 +19,7 @@ from tableferry.database import Database as Source
 from tableferry.settings import parse_database_url
 from tableferry.swap import Move
 from tableferry.tables import quote
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request
 from tests.integration.test_grants import Refused, answered
@@ -276,7 +276,7 @@ def test_without_one_of_them_a_step_of_that_function_is_refused_and_with_it_all_
 
 
 @pytest.mark.parametrize("lacking", TO_SEE_A_RESTORE, ids=" ".join)
-@by_turns
+@sample(1)
 def test_who_may_not_see_whether_a_restore_that_died_had_swapped_says_so_and_settles_nothing(
     users: Users, work: Work, lacking: Privilege
 ) -> None:

@@ -17,7 +17,7 @@ from functions.restore.app import handler as restores
 from tableferry import manifest
 from tableferry.tables import quote
 from tableferry.values import dump
-from tests.effort import by_turns, effort, sample
+from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import counts, request, segment
 from tests.integration.uploads import Uploads
@@ -190,7 +190,6 @@ def test_columns_names_and_values_of_any_type_are_stored_or_refused(live: Databa
 
 @hunt
 @given(text=hostile)
-@by_turns
 def test_what_else_a_request_carries_is_data(live: Database, text: str) -> None:
     with harmless(live, "t"):
         for turn in range(2):  # an Idempotency-Key is looked up the second time
@@ -316,7 +315,6 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 @settings(hunt, max_examples=effort(15, 300))
 @given(data=st.data())
-@by_turns
 def test_a_manifest_that_is_only_trusted_does_no_harm(live: Database, bucket: str, data: st.DataObject) -> None:
     verbs.run(
         live,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
-from tests.effort import by_turns
+from tests.effort import sample
 from tests.integration.lambdas import Answer, counts, problems, request, segment
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -114,7 +114,7 @@ def test_good_rows_go_in_and_bad_ones_are_reported_in_the_answer_and_the_log(sam
 
 
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
-@by_turns
+@sample(1)
 def test_an_answer_about_many_bad_values_fits_and_says_how_many_there_are_besides(
     database: Database, log: Any, key: dict[str, str]
 ) -> None:

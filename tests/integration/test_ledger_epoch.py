@@ -16,7 +16,6 @@ from functions.load.app import handler
 from tableferry import carried, epoch
 from tableferry.blockwriter import BlockWriter
 from tableferry.errors import DatabaseUnavailable
-from tests.effort import by_turns
 from tests.integration.lambdas import Answer, Json, counts, invoke, request
 from tests.integration.uploads import Uploads, lines, names
 from tests.integration.verbs import backup, get, post, restore
@@ -254,7 +253,6 @@ def without_ledger(monkeypatch: pytest.MonkeyPatch, *tables: str) -> Json:
         return backup(*tables)
 
 
-@by_turns
 def test_of_a_backup_that_does_not_say_what_it_has_a_retry_and_a_key_are_refused_and_not_guessed(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

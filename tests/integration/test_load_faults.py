@@ -30,7 +30,7 @@ from local import s3 as emulator
 from local.state import State
 from tableferry import load, signed
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
-from tests.effort import THOROUGH, by_turns, effort, sample, thorough
+from tests.effort import THOROUGH, effort, sample, thorough
 from tests.integration import counted_s3, packet_proxy, verbs
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.integration.lambdas import Context, Json, counts, created, invoke, queued, request
@@ -280,7 +280,7 @@ def at_request(
 
 
 @pytest.mark.parametrize("fate", [Fate.LOST, Fate.LAST])
-@by_turns
+@sample(1)
 def test_a_load_killed_at_any_packet_for_the_database_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, fate: Fate
 ) -> None:
@@ -429,7 +429,6 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
         world.settled(event)
 
 
-@by_turns
 def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, server: Server
 ) -> None:
@@ -472,7 +471,6 @@ def kill(server: Server, session: int) -> None:
         cursor.execute(f"KILL {session}")
 
 
-@by_turns
 def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, server: Server
 ) -> None:
@@ -563,7 +561,6 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
         world.settled(event)
 
 
-@by_turns
 def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -686,7 +683,7 @@ LOCKS = {
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("lock", LOCKS.values(), ids=list(LOCKS))
-@by_turns
+@sample(1)
 def test_a_load_that_meets_a_lock_that_is_not_given_up_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, lock: tuple[str, ...]
 ) -> None:

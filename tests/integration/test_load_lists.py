@@ -16,7 +16,6 @@ from tableferry import account as accounts
 from tableferry import rejectpage
 from tableferry.account import Account, State
 from tableferry.store import Object, Store
-from tests.effort import by_turns
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.uploads import TEXTS, Uploads, lines
@@ -70,7 +69,6 @@ def test_a_load_that_has_left_a_state_is_no_longer_listed_with_it(uploads: Uploa
 
 
 @pytest.mark.usefixtures("database")
-@by_turns
 def test_pages_follow_each_other_without_a_gap_or_a_load_twice(uploads: Uploads) -> None:
     store = Store(uploads.client, uploads.bucket, KEYS)
     wanted = [saved(store, number, "failed" if number % 3 else "done") for number in range(25)][::-1]

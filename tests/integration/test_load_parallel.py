@@ -9,7 +9,7 @@ import pytest
 from functions.load.app import handler
 from tableferry import blockwriter, lanes
 from tableferry.blockwriter import BlockWriter, Target
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration.lambdas import Context, Json, counts, created, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -41,7 +41,6 @@ def test_blocks_are_written_ahead_of_their_turn(database: Database, uploads: Upl
     assert names(database) == [(n, f"name {n}") for n in range(1, 501)]
 
 
-@by_turns
 def test_of_two_rows_with_one_key_the_first_in_the_file_goes_in(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

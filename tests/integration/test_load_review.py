@@ -16,7 +16,6 @@ from tableferry.database import Connection
 from tableferry.entries import Entries, State
 from tableferry.errors import DatabaseUnavailable
 from tableferry.store import Store
-from tests.effort import by_turns
 from tests.integration.lambdas import counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -148,7 +147,6 @@ def test_a_file_that_is_written_over_while_it_is_read_is_loaded_once(
 
 
 @pytest.mark.usefixtures("small_blocks")
-@by_turns
 def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_block(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,6 @@ from tableferry.database import Database
 from tableferry.errors import DatabaseUnavailable
 from tableferry.login import login
 from tableferry.settings import DatabaseAddress, database_address
-from tests.effort import by_turns
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
 from tests.integration.lambdas import request
@@ -107,7 +106,6 @@ def in_the_cloud(tls_server: TlsServer, secret: Secret, monkeypatch: pytest.Monk
 
 
 @embedded_only
-@by_turns
 def test_a_password_rotated_in_a_warm_environment_is_found(
     in_the_cloud: DatabaseAddress, tls_server: TlsServer, secret: Secret
 ) -> None:

@@ -8,7 +8,7 @@ from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
 from tableferry.tables import quote
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import request, segment
 from tests.integration.verbs import backup, post, restore, table
@@ -71,7 +71,7 @@ def test_a_table_comes_back_under_another_name_of_any_kind(named: tuple[Database
 
 
 @pytest.mark.parametrize("other", ["Jobs", "jóbs"])
-@by_turns
+@sample(1)
 def test_tables_whose_names_differ_by_case_or_accents_are_restored_by_themselves(
     database: Database, bucket: str, other: str
 ) -> None:

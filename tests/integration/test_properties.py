@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from functions.insert.app import handler
 from tableferry.values import dump
-from tests.effort import by_turns
 from tests.integration import oracle
 from tests.integration.lambdas import counts, request
 from tests.integration.uploads import Uploads
@@ -102,7 +101,6 @@ def in_order(rows: Any) -> list[Any]:
 @hunt
 @given(file=files | junk | st.tuples(files, junk, files).map("".join))
 @example(file="\r\r\n")
-@by_turns
 def test_what_is_in_the_table_and_the_rejects_are_the_file(
     database: Database, s3_client: "S3Client", bucket: str, file: str
 ) -> None:
@@ -193,7 +191,6 @@ def same(name: str, sent: Any, found: Any) -> bool:
 
 @settings(hunt, max_examples=120)
 @given(rows=st.lists(st.dictionaries(st.sampled_from([*COLUMNS]), values, max_size=4), min_size=1, max_size=4))
-@by_turns
 def test_any_json_is_stored_as_it_was_sent_or_rejected(database: Database, rows: list[dict[str, Any]]) -> None:
     columns = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())
     database.run(

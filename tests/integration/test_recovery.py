@@ -10,7 +10,7 @@ import pytest
 
 from functions.restore import app
 from tableferry import record
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import Json, invoke
@@ -154,7 +154,7 @@ def test_a_swap_that_died_and_cannot_be_finished_is_taken_back_and_keeps_what_wa
 
 
 @pytest.mark.parametrize("after_rename", [False, True])
-@by_turns
+@sample(1)
 def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_what_to_do(
     loaded: Database, killer: Killer, after_rename: bool
 ) -> None:
@@ -190,7 +190,6 @@ def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_
     assert restore(tables=["jobs"])["state"] == "done"
 
 
-@by_turns
 def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

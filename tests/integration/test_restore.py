@@ -19,7 +19,7 @@ from tableferry.database import Database as Source
 from tableferry.database import rows as query
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
 from tableferry.settings import database_address
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
 from tests.integration.lambdas import Json
@@ -717,7 +717,6 @@ def test_schemas_of_another_deployment_are_left_alone(loaded: Database, bucket: 
         run(loaded, f"DROP DATABASE {schema}")
 
 
-@by_turns
 def test_no_row_goes_in_without_a_trigger_while_tables_are_swapped(loaded: Database) -> None:
     """Before the swap with the old trigger, after it with the new one: on MySQL. MariaDB renames no locked tables."""
     if loaded.mariadb:

@@ -14,7 +14,7 @@ from local import database as embedded
 from local.s3 import S3
 from local.state import State
 from tableferry import loader, patience, shadow, swap
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
 from tests.integration.lambdas import invoke
@@ -149,7 +149,6 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
-@by_turns
 def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_room(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +175,6 @@ def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_ro
             running.stop()
 
 
-@by_turns
 def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_once_there_is(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,7 +202,6 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
             running.stop()
 
 
-@by_turns
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

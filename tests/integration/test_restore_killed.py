@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from functions.restore import app
-from tests.effort import by_turns, effort
+from tests.effort import effort
 from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import invoke
@@ -80,7 +80,6 @@ def killer(damaged: Database) -> Iterator[Killer]:
         yield started
 
 
-@by_turns
 def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
@@ -103,7 +102,6 @@ def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
             break
 
 
-@by_turns
 def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
@@ -120,7 +118,6 @@ def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
             break
 
 
-@by_turns
 def test_an_accept_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:

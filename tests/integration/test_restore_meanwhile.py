@@ -8,7 +8,7 @@ import pytest
 
 from tableferry import exchange, record, session, shadow, snapshot
 from tableferry.session import AtMost, Mode
-from tests.effort import by_turns, sample
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.test_restore_around import admins
 from tests.integration.verbs import backup, get, load_sample, numbers, picture, post, restore, rows, run, table
@@ -338,7 +338,7 @@ def test_a_table_that_became_one_without_transactions_is_replaced_and_put_back(
 
 
 @pytest.mark.parametrize("locked", ["jobs", "hired_employees"])
-@by_turns
+@sample(1)
 def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for_without_end(
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:

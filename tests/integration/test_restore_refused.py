@@ -11,7 +11,7 @@ import pytest
 from functions.restore import app
 from tableferry import record, store, views
 from tableferry.errors import StoreUnavailable
-from tests.effort import by_turns, effort, sample
+from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.killed import LOOKS_ONLY
 from tests.integration.lambdas import Answer, invoke
@@ -143,7 +143,7 @@ def seen(database: Database) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("how", [REFUSED, BROKEN, LOST])
-@by_turns
+@sample(1)
 def test_a_restore_that_meets_an_error_is_failed_or_done_and_its_record_says_which(damaged: Database, how: str) -> None:
     old, new = seen(damaged)
     known = set(ids())
@@ -166,7 +166,6 @@ def test_a_restore_that_meets_an_error_is_failed_or_done_and_its_record_says_whi
         assert picture(damaged).tables == old, met
 
 
-@by_turns
 def test_tables_are_put_back_when_the_locks_of_a_swap_could_not_be_given_back(
     damaged: Database, server: Server
 ) -> None:
@@ -189,7 +188,7 @@ def test_tables_are_put_back_when_the_locks_of_a_swap_could_not_be_given_back(
 
 
 @pytest.mark.parametrize("how", [REFUSED, BROKEN, LOST])
-@by_turns
+@sample(1)
 def test_an_undo_that_meets_an_error_leaves_the_record_and_the_tables_as_they_were_or_is_done(
     damaged: Database, how: str
 ) -> None:

@@ -15,7 +15,7 @@ import pymysql
 import pytest
 
 from tableferry import exchange
-from tests.effort import by_turns, effort
+from tests.effort import effort, sample
 from tests.integration.lambdas import Answer
 from tests.integration.verbs import Picture, TableState, backup, picture, post, run, schemas
 from tests.support import Database
@@ -148,7 +148,7 @@ class World:
 
 
 @pytest.mark.parametrize("turn", range(effort(1, 50)))
-@by_turns
+@sample(1)
 def test_restores_and_a_user_in_any_order(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch, turn: int
 ) -> None:

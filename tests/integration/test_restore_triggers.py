@@ -8,7 +8,7 @@ import pytest
 
 from tableferry import exchange, swap, triggers
 from tableferry.database import Connection
-from tests.effort import by_turns
+from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer
 from tests.integration.verbs import backup, get, numbers, post, restore, rows, run
@@ -260,7 +260,7 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
 
 
 @pytest.mark.parametrize("also", ["b", None])
-@by_turns
+@sample(1)
 def test_a_trigger_dropped_for_a_swap_that_cannot_be_is_made_again_as_soon_as_it_can(
     database: Database, late: Late, also: str | None
 ) -> None:
@@ -279,7 +279,6 @@ def test_a_trigger_dropped_for_a_swap_that_cannot_be_is_made_again_as_soon_as_it
     assert get("/restores").json["restores"][1]["state"] == "failed"
 
 
-@by_turns
 def test_a_trigger_that_others_spoil_meanwhile_is_made_again_once_it_can_be(database: Database, late: Late) -> None:
     """Nobody reads it any more when it is to be made again: the server refuses it."""
     run(database, *AB, "ALTER TABLE a ADD COLUMN extra INT", "DROP TRIGGER a1", MAKE.replace("ON t", "ON a"))
@@ -296,7 +295,6 @@ def test_a_trigger_that_others_spoil_meanwhile_is_made_again_once_it_can_be(data
     assert standing(database) == before
 
 
-@by_turns
 def test_a_trigger_that_can_be_made_again_at_the_second_try_costs_a_409_and_nothing_else(
     database: Database, late: Late, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,7 +315,6 @@ def test_a_trigger_that_can_be_made_again_at_the_second_try_costs_a_409_and_noth
     assert get("/restores").json["restores"][0]["state"] == "failed"
 
 
-@by_turns
 def test_an_undo_that_cannot_be_gives_its_triggers_back_as_soon_as_it_can(database: Database, late: Late) -> None:
     run(database, *AB)
     backup("a", "b")
@@ -332,7 +329,7 @@ def test_an_undo_that_cannot_be_gives_its_triggers_back_as_soon_as_it_can(databa
 
 
 @pytest.mark.parametrize("undo", [False, True])
-@by_turns
+@sample(1)
 def test_a_reader_right_behind_the_rename_is_waited_for_by_the_next_call(
     database: Database, late: Late, undo: bool
 ) -> None:

@@ -14,7 +14,6 @@ from tableferry.identity import new_id
 from tableferry.proof import Proof
 from tableferry.retention import TAG, Retention, retire
 from tableferry.store import Store
-from tests.effort import by_turns
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
 from tests.integration.counted_s3 import PASSES, Counted, Fate, Request, before, passes
@@ -245,7 +244,6 @@ def test_a_call_ends_in_time_and_says_that_there_is_more(again: Any, monkeypatch
     assert (again().expiring, again().more) == ((first,), False)
 
 
-@by_turns
 def test_of_thousands_of_old_backups_each_call_looks_at_some_in_turn(
     proxy: Counted, again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,7 +85,8 @@ def answer(url: str, method: str, path: str, headers: dict[str, str], body: byte
 @pytest.mark.parametrize("page", PAGES)
 @sample(5)
 def test_the_api_hears_no_foreign_page(stubs: Runtime, page: str) -> None:
-    for method, path in (("POST", "/echo"), ("GET", "/echo/a")):
+    invoke = "/2015-03-31/functions/EchoFunction/invocations"
+    for method, path in (("POST", "/echo"), ("GET", "/echo/a"), ("POST", invoke)):
         status, kind, body = answer(stubs.env["API_URL"], method, path, PAGES[page], b"{}")
         assert (status, kind) == (403, "application/problem+json"), page
         assert json.loads(body)["status"] == 403

@@ -14,7 +14,7 @@ from local.gateway.function import Function
 from local.gateway.worker import Worker
 from local.process import NO_ACCOUNT, free_port
 from local.state import ROOT
-from tests.effort import by_turns
+from tests.effort import sample
 from tests.stack import SAM_PYTHON, Json, Stack
 
 # Lambda's levels, the most detailed first, and what it makes of a line of JSON on stdout:
@@ -91,7 +91,7 @@ def parsed(lines: list[str]) -> list[Json]:
 
 
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
-@by_turns
+@sample(1)
 def test_metrics_are_sent_at_every_level_and_lines_below_it_are_not(
     level: str, synthesised: Json, tmp_path: Path
 ) -> None:
@@ -129,7 +129,6 @@ def test_why_the_format_is_text(tmp_path: Path) -> None:
     assert [line for line in parsed(lines) if line.get("level") == "WARNING"]
 
 
-@by_turns
 def test_sam_local_and_the_local_runtime_give_the_functions_the_same_format_and_level() -> None:
     """By SAM CLI's own reading of the template, which both use."""
     code = (
@@ -152,7 +151,7 @@ def test_sam_local_and_the_local_runtime_give_the_functions_the_same_format_and_
     ("function", "event"),
     [("insert", "list-tables.json"), ("load", "loads.json"), ("backup", "backups.json"), ("restore", "restores.json")],
 )
-@by_turns
+@sample(1)
 def test_with_every_logger_at_debug_no_function_writes_its_session_token_from_the_first_call_on(
     function: str, event: str, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tableferry import archive
 from tableferry.archive import Format
 from tableferry.columns import Codec, Kind
 from tableferry.digest import digest
-from tests.effort import by_turns
+from tests.effort import sample
 
 COLUMNS = (
     Codec("tiny", Kind.INT, bits=8),
@@ -59,7 +59,7 @@ def frame(rows: list[tuple[object, ...]], columns: tuple[Codec, ...] = COLUMNS) 
 @pytest.mark.parametrize("form", Format)
 @settings(max_examples=60, deadline=None)
 @given(rows=st.lists(_VALUES, min_size=1, max_size=12))
-@by_turns
+@sample(1)
 def test_a_frame_comes_back_from_its_file(form: Format, rows: list[tuple[object, ...]]) -> None:
     written = frame(rows)
     read = archive.read(archive.write(written, COLUMNS, form), COLUMNS, form)

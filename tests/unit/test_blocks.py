@@ -7,7 +7,7 @@ from tableferry.dialect import Dialect
 from tableferry.reading import Position, Reading
 from tableferry.rules import Rules
 from tableferry.tables import Column, Table
-from tests.effort import by_turns
+from tests.effort import by_turns, sample
 
 NAME = Column("name", "longtext", "longtext", True, charset="utf8mb4", octets=2**32 - 1)
 TABLE = Table("db", "t", "InnoDB", (Column("id", "int", "int", False), NAME), ("id",))
@@ -19,7 +19,7 @@ def blocks_of(body: bytes, piece: int) -> list[Block]:
 
 
 @pytest.mark.parametrize("piece", [1024 * 1024, 256 * 1024, 100_003])
-@by_turns
+@sample(1)
 def test_a_quote_that_is_not_closed_at_the_beginning_of_a_large_file(piece: int) -> None:
     body = b'0,"not closed\n' + b"".join(b"%d,name\n" % n for n in range(1, 200_001))
     found = blocks_of(body, piece)
@@ -29,7 +29,7 @@ def test_a_quote_that_is_not_closed_at_the_beginning_of_a_large_file(piece: int)
 
 
 @pytest.mark.parametrize("piece", [1024 * 1024, 256 * 1024])
-@by_turns
+@sample(1)
 def test_the_first_record_is_longer_than_the_first_block(piece: int) -> None:
     first = b'0,"' + b"0123456\n" * 100_000 + b'"\n'
     found = blocks_of(first + b"1,a\n" * 1000, piece)

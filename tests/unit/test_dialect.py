@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tableferry.csvfile import lines_of, records
 from tableferry.dialect import Dialect
 from tableferry.options import Escape, Quote
-from tests.effort import by_turns
+from tests.effort import sample
 
 NULL = r"\N"
 OUTFILE = Dialect("\t", NULL, Escape.BACKSLASH, Quote.NONE, returns=True)
@@ -43,7 +43,6 @@ def read(body: bytes, dialect: Dialect) -> list[list[str | None] | str]:
 @given(ROWS, st.sampled_from([OUTFILE, ENCLOSED]))
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], OUTFILE)
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], ENCLOSED)
-@by_turns
 def test_what_into_outfile_writes_comes_back_to_the_bit(rows: list[list[str | None]], dialect: Dialect) -> None:
     assert read(outfile(rows, dialect), dialect) == rows
 
@@ -90,7 +89,7 @@ def test_a_file_that_ends_behind_an_escape_loses_that_line_alone() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 300_000, 2_000_000])
-@by_turns
+@sample(1)
 def test_a_byte_of_zero_is_a_fault_of_its_record_wherever_it_stands(place: int) -> None:
     rows = [b"%07d,abc" % number for number in range(place // 12 + 2)]
     rows[place // 12] = b"x\0,y"

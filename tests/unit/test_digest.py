@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tableferry import archive
 from tableferry.columns import Codec, Kind
 from tableferry.digest import PLAIN, Digest, Hashing, digest
-from tests.effort import by_turns, sample
+from tests.effort import sample
 
 COLUMNS = (
     Codec("i", Kind.INT),
@@ -129,7 +129,6 @@ def test_a_date_held_as_text_has_the_digest_of_the_date() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(-5, 5), st.sampled_from(["", "a", "b", None])), max_size=20), st.integers(0, 20))
-@by_turns
 def test_neither_order_nor_chunks_matter(rows: list[tuple[int, str | None]], cut: int) -> None:
     columns = (Codec("i", Kind.INT), Codec("t", Kind.TEXT))
     schema = {"i": pl.Int64, "t": pl.String}

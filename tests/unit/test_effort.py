@@ -1,6 +1,8 @@
 """Which tests a run takes: none is left out of every run."""
 
+import ast
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,3 +39,13 @@ def test_every_test_has_its_turn_and_those_of_every_run_are_in_each() -> None:
 def test_more_of_a_sample_than_there_are_cases_is_all() -> None:
     few = [item(f"few[{case}]", sample(9)) for case in range(4)]
     assert chosen(few, None) == few
+
+
+def test_of_a_test_with_cases_some_are_in_every_run() -> None:
+    files = list(Path(__file__).parents[1].rglob("test_*.py"))
+    functions = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
+    marks = [
+        [ast.unparse(mark) for mark in node.decorator_list] for node in functions if isinstance(node, ast.FunctionDef)
+    ]
+    assert len(marks) > 1000
+    assert not [found for found in marks if "by_turns" in found and any("parametrize" in mark for mark in found)]

@@ -11,7 +11,7 @@ import pytest
 
 from local import setup
 from local.native import Library, NotCompiled, compiler
-from tests.effort import by_turns, one_in
+from tests.effort import by_turns, one_in, sample
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_library_is_compiled_once(library: Library) -> None:
 
 @pytest.mark.usefixtures("with_compiler")
 @pytest.mark.parametrize("changed", one_in(2, ["source", "flags", "compiler", "library"]))
-@by_turns
+@sample(1)
 def test_the_library_is_compiled_again_when_what_it_is_made_from_changes(
     library: Library, changed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

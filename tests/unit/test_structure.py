@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import by_turns
+from tests.effort import sample
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
@@ -119,7 +119,7 @@ DOCUMENT = "aws_lambda_powertools.event_handler.openapi.models"
         ("restore", [DOCUMENT]),
     ],
 )
-@by_turns
+@sample(1)
 def test_a_cold_start_does_not_load_what_the_function_does_not_need(function: str, absent: list[str]) -> None:
     code = f"import sys, app; print([name for name in {absent!r} if name in sys.modules])"
     done = subprocess.run(

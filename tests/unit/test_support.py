@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import by_turns
+from tests.effort import by_turns, sample
 
 APPLICABLE = """
 import pytest
@@ -57,7 +57,7 @@ def pytest_in(folder: Path, workers: str, **environment: str) -> "subprocess.Com
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-@by_turns
+@sample(1)
 def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_reason(
     tmp_path: Path, workers: str
 ) -> None:
@@ -70,7 +70,7 @@ def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_rea
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
-@by_turns
+@sample(1)
 def test_the_server_that_was_named_is_the_one_that_every_worker_uses(tmp_path: Path, workers: str) -> None:
     (tmp_path / "test_it.py").write_text(GIVEN)
     done = pytest_in(tmp_path, workers, DATABASE_URL="mysql://root@example.org/", TABLES="none")

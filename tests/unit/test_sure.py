@@ -213,7 +213,6 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
 
 @settings(max_examples=effort(400, 1500), deadline=None)
 @given(case=cases())
-@by_turns
 def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, str]) -> None:
     columns, dialect, line = case
     if "\n" in line or not sure(line, columns, dialect):

@@ -249,7 +249,6 @@ def results(draw: st.DrawFn) -> tuple[list[Codec], list[list[Value]]]:
     most_bytes=st.integers(1, 2000),
     key=st.just(b"") | st.binary(max_size=64),
 )
-@by_turns
 def test_both_splitters_make_the_same_of_every_result(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int, key: bytes
 ) -> None:
@@ -268,7 +267,6 @@ def test_both_splitters_make_the_same_of_every_result(
 
 @settings(max_examples=150, deadline=None)
 @given(result=results(), at_once=st.integers(1, 300), most_bytes=st.integers(1, 2000))
-@by_turns
 def test_rows_as_lines_are_the_frames_and_have_their_digest(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int
 ) -> None:
@@ -547,7 +545,7 @@ def test_a_stream_that_ends_early_is_an_error(monkeypatch: pytest.MonkeyPatch, c
 
 
 @pytest.mark.parametrize("ahead", [0, 10, 7000])
-@by_turns
+@sample(1)
 def test_what_the_driver_has_read_ahead_is_read_without_waiting_for_more(
     monkeypatch: pytest.MonkeyPatch, ahead: int
 ) -> None:
