@@ -2,14 +2,15 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from functions.insert.app import handler
 from functions.restore.app import handler as restores
-from tableferry import ledger
-from tableferry.database import Connection, execute, transaction
+from tableferry import facts, ledger
+from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
 from tableferry.errors import IdempotencyMismatch
 from tableferry.insert import Batch, Inserted, insert
@@ -278,3 +279,22 @@ def test_a_request_that_comes_again_is_the_same_whatever_the_tables_setting_is_b
     assert post([[1, "a"]], "k").json == first.json
     assert post([[1, "a"]], "k", query={"on_duplicate": "update"}).problem(422)
     assert post([[1, "a"]], "k", query={"binary": "hex"}).problem(422)
+
+
+def test_many_that_need_the_ledger_first_at_once_all_get_it(database: Database) -> None:
+    """Two that make a table at once deadlock; MySQL hides it, but not from who holds a lock, as each load does."""
+    source = Source(database_address())
+
+    def first(start: threading.Barrier, number: int) -> str:
+        with source.connect() as connection:
+            rows(connection, "SELECT GET_LOCK(%s, 0)", (f"{database.name}/{number}",))
+            start.wait(30)
+            ledger.prepare(connection)
+            return ledger.identity(connection)
+
+    for _ in range(3):
+        with ThreadPoolExecutor(8) as pool:
+            start = threading.Barrier(8)
+            identities = {one.result() for one in [pool.submit(first, start, number) for number in range(8)]}
+        assert len(identities) == 1
+        database.run(f"DROP TABLE {ledger.TABLE}", f"DROP TABLE {facts.TABLE}")

@@ -1,4 +1,4 @@
-"""Transactions that the server rolls back for another's sake, and that are started over."""
+"""Statements and transactions that the server rolls back for another's sake, and that are started over."""
 
 from __future__ import annotations
 
@@ -22,10 +22,23 @@ def again_on_deadlock(connection: Connection, work: Callable[[], T]) -> T:
     Raises:
         Conflict: it was rolled back each time.
     """
+
+    def one_transaction() -> T:
+        with transaction(connection):
+            return work()
+
+    return again_when_rolled_back(one_transaction)
+
+
+def again_when_rolled_back(work: Callable[[], T]) -> T:
+    """As ``again_on_deadlock``, of work that is one statement outside a transaction, or begins its own.
+
+    A CREATE TABLE IF NOT EXISTS is rolled back as well where two sessions make one table at once: MySQL begins it anew by
+    itself, but not in a session that holds a lock of GET_LOCK.
+    """
     for _ in range(_TRIES):
         try:
-            with transaction(connection):
-                return work()
+            return work()
         except pymysql.err.MySQLError as error:
             if not was_rolled_back(error):
                 raise

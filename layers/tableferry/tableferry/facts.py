@@ -12,6 +12,7 @@ from typing import Any
 
 import pymysql
 
+from tableferry.again import again_when_rolled_back
 from tableferry.database import Connection, error_code, execute, rows
 
 TABLE = "tableferry_epochs"
@@ -27,7 +28,7 @@ _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
 def prepare(connection: Connection) -> None:
     """Make the table where there is none; not inside a transaction, which it would commit."""
     if not is_there(connection):
-        execute(connection, _CREATE)
+        again_when_rolled_back(lambda: execute(connection, _CREATE))
 
 
 def is_there(connection: Connection) -> bool:
@@ -63,7 +64,8 @@ def begin(connection: Connection, name: str, content: Any) -> Any:
     if (found := read(connection, name)) is None:
         prepare(connection)
         text = json.dumps(content, ensure_ascii=False)
-        execute(connection, f"INSERT IGNORE INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s)", (name, text))
+        sql = f"INSERT IGNORE INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s)"
+        again_when_rolled_back(lambda: execute(connection, sql, (name, text)))
         found = read(connection, name)
     return found
 

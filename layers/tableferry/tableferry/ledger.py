@@ -17,6 +17,7 @@ from typing import Any
 import pymysql
 
 from tableferry import facts
+from tableferry.again import again_when_rolled_back
 from tableferry.database import Connection, error_code, execute, rows
 
 TABLE = "tableferry_ledger"
@@ -49,7 +50,7 @@ def prepare(connection: Connection) -> None:
     except pymysql.err.ProgrammingError as error:
         if error_code(error) != _NO_SUCH_TABLE:
             raise
-        execute(connection, _CREATE)
+        again_when_rolled_back(lambda: execute(connection, _CREATE))
 
 
 def identity(connection: Connection) -> str:

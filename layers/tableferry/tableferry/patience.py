@@ -6,10 +6,10 @@ import time
 
 import pymysql
 
-from tableferry.database import Connection, error_code, execute
+from tableferry.again import was_rolled_back
+from tableferry.database import Connection, execute
 from tableferry.errors import InUse
 
-_LOCK_WAIT_TIMEOUT = 1205
 _LOCK_WAIT_SECONDS = 2
 _TRIES = 5
 STAYED_IN_USE = "The tables stayed in use by other sessions. Try again when they are done."
@@ -18,14 +18,15 @@ STAYED_IN_USE = "The tables stayed in use by other sessions. Try again when they
 def patiently(connection: Connection, sql: str) -> None:
     """Run a statement that needs a table for itself; raises InUse if others keep it in use.
 
-    One that waits stalls every reader behind it, so it waits briefly and tries again.
+    One that waits stalls every reader behind it, so it waits briefly and tries again. A session that holds a lock of
+    GET_LOCK, as whoever exchanges tables does, is told of a deadlock where another's statement would begin anew unseen.
     """
     execute(connection, f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_SECONDS}")
     for attempt in range(1, _TRIES + 1):
         try:
             execute(connection, sql)
         except pymysql.err.MySQLError as error:
-            if error_code(error) != _LOCK_WAIT_TIMEOUT:
+            if not was_rolled_back(error):
                 raise
             if attempt == _TRIES:
                 raise InUse(STAYED_IN_USE) from error
