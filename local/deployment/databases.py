@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from local.deployment.account import Account, Order, Problem
 from local.deployment.stack import Json
-from tableferry.servers import Server, is_rds_proxy, rds_region
+from tableferry.rds_hosts import is_rds_proxy, rds_region
+from tableferry.servers import Server
 
 _ON = {"1", "on", "true"}
 # What a load, and the making of triggers, needs of the server; and what it is where nobody says it.

@@ -17,10 +17,10 @@ from local.state import ROOT
 from tableferry import catalog
 from tableferry.database import Database as Source
 from tableferry.database import rows
+from tableferry.identifiers import quote
 from tableferry.privileges import may
 from tableferry.settings import database_address
 from tableferry.snapshot import open_snapshot
-from tableferry.tables import quote
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json, invoke, request

@@ -16,9 +16,9 @@ from functions.restore.app import handler as restore_handler
 from local.database import grants, grants_by_function
 from tableferry import epoch, sieve
 from tableferry.database import Database as Source
+from tableferry.identifiers import quote
 from tableferry.settings import parse_database_url
 from tableferry.swap import Move
-from tableferry.tables import quote
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request

@@ -15,7 +15,7 @@ from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
 from tableferry import manifest
-from tableferry.tables import quote
+from tableferry.identifiers import quote
 from tableferry.values import dump
 from tests.effort import effort, sample
 from tests.integration import verbs

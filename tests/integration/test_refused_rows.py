@@ -14,11 +14,12 @@ from tableferry.batch import Rows
 from tableferry.database import Connection, execute, rows, transaction
 from tableferry.database import Database as Source
 from tableferry.errors import NotSupported, Problem
+from tableferry.identifiers import column_list
 from tableferry.insertion import Counts, Insertion
 from tableferry.options import OnDuplicate
 from tableferry.rules import Cell, Default, Row
 from tableferry.settings import parse_database_url
-from tableferry.tables import Table, column_list
+from tableferry.tables import Table
 from tableferry.writer import insert_rows
 from tests.support import Database, Server
 

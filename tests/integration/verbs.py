@@ -22,11 +22,11 @@ from tableferry import backup as backup_module
 from tableferry import facts, manifest
 from tableferry.archive import Format
 from tableferry.database import Database as Source
+from tableferry.identifiers import quote
 from tableferry.identity import new_id
 from tableferry.settings import Settings
 from tableferry.signing import Keys
 from tableferry.store import Store, open_store
-from tableferry.tables import quote
 from tests.integration.lambdas import Answer, Json, request
 from tests.support import Database
 

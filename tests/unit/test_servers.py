@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import tableferry
-from tableferry.servers import Server, is_rds_proxy
+from tableferry.rds_hosts import is_rds_proxy
+from tableferry.servers import Server
 
 TAKEN = {
     "8.0.16": "MySQL 8.0.16",

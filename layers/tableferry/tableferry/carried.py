@@ -3,8 +3,7 @@
 They say which files and requests have their rows in the backup. So after a restore a retry, or a key sent again, puts in
 what the backup does not have, and nothing else; on another server, too.
 
-Lines of JSON, compressed by Zstandard: ``table`` (null where an entry of an earlier version does not say), ``id`` without
-what an epoch adds to it, ``part``, ``written`` in UTC, ``content`` as it stands in the ledger.
+How they are kept is said in :mod:`tableferry.ledger_objects`.
 """
 
 from __future__ import annotations
@@ -12,16 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import pymysql
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tableferry import epoch, ledger
 from tableferry.database import Connection, error_code
-from tableferry.decompress import decompressed
-from tableferry.errors import BackupDamaged, InvalidRequest, ObjectNotFound
+from tableferry.ledger_objects import Line, lines
 from tableferry.manifest import LEDGER, LedgerEntry, Manifest, ObjectEntry
 from tableferry.store import Store
 from tableferry.sums import folder
@@ -29,18 +25,6 @@ from tableferry.zstandard import zstd
 
 _OBJECT_BYTES = 4 * 1024 * 1024  # before they are compressed
 _GONE = {1146, 1412}  # no such table, or none yet when the snapshot was made
-
-
-class Line(BaseModel):
-    """One entry as a backup keeps it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: str | None
-    id: str = Field(pattern=r"(load|request)/[0-9a-f]{32,64}")
-    part: int = Field(ge=ledger.FINAL, lt=2**31)
-    written: datetime
-    content: str
 
 
 def keep(
@@ -71,28 +55,6 @@ def keep(
     if pending:
         put()
     return LedgerEntry(tables=tuple(sorted(epochs)), objects=tuple(objects))
-
-
-def lines(store: Store, source: Manifest) -> Iterator[Line]:
-    """The entries that a backup keeps; none for one that keeps none. Memory: one object.
-
-    Raises:
-        BackupDamaged: an object is missing, or not what was written.
-    """
-    for file in source.ledger_objects:
-        try:
-            body, _ = store.get(file.key, file.bytes)
-        except ObjectNotFound as error:
-            raise BackupDamaged(f"The backup lacks the object {file.key!r}.") from error
-        if len(body) != file.bytes or hashlib.sha256(body).hexdigest() != file.sha256:
-            raise BackupDamaged(f"The object {file.key!r} was altered: its SHA-256 differs.")
-        try:
-            found = [Line.model_validate_json(line) for line in b"".join(decompressed([body])).splitlines()]
-        except (InvalidRequest, ValidationError) as error:
-            raise BackupDamaged(f"The object {file.key!r} cannot be read.") from error
-        if len(found) != file.rows:
-            raise BackupDamaged(f"The object {file.key!r} has {len(found)} entries, not {file.rows}.")
-        yield from found
 
 
 def bring(connection: Connection, store: Store, source: Manifest, into: Mapping[str, str], brings: str) -> None:

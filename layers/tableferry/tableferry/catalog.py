@@ -16,8 +16,9 @@ import pymysql
 from tableferry import ddl
 from tableferry.database import Connection, Database, all_rows, error_code, is_mariadb, rows
 from tableferry.errors import NotSupported, RowsMissing, TableNotFound, TableNotServed
+from tableferry.identifiers import OWN_PREFIX, possible, qualified, quote
 from tableferry.privileges import need
-from tableferry.tables import OWN_PREFIX, Column, ForeignKey, Table, Trigger, possible, qualified, quote
+from tableferry.tables import Column, ForeignKey, Table, Trigger
 
 _NO_SUCH_VIEW = 1109
 _ACTIONS = re.compile(r"(?: ON (?:DELETE|UPDATE) (?:CASCADE|RESTRICT|NO ACTION|SET NULL|SET DEFAULT))*$")

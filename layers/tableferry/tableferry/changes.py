@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tableferry import ddl
 from tableferry.database import Connection, rows
-from tableferry.tables import qualified
+from tableferry.identifiers import qualified
 
 _COLUMN = re.compile(r"  `((?:[^`]|``)+)` (.+)", re.DOTALL)
 _COUNTED = 2_000_000  # about a second's work; of larger tables the server's estimate is told

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableferry.database import Connection, is_mariadb
-from tableferry.tables import Table, quote
+from tableferry.identifiers import quote
+from tableferry.tables import Table
 
 _INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _MOST_RANGES = 1000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tableferry.definition import ColumnLine, Definition
-from tableferry.tables import quote
+from tableferry.identifiers import quote
 
 # NO PAD, by the weights of Unicode's collation algorithm (9.0 in MySQL, 14.0 in MariaDB), or by code point.
 _TO_MARIADB = {

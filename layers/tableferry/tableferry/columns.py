@@ -20,7 +20,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tableferry.errors import NotSupported
-from tableferry.tables import Column, Table, quote
+from tableferry.identifiers import quote
+from tableferry.tables import Column, Table
 
 if TYPE_CHECKING:
     import polars as pl

@@ -15,8 +15,8 @@ from itertools import pairwise
 from tableferry.collations import carried, charset_of, is_json, kind_of, mb3, of_column, of_table
 from tableferry.database import Connection, rows, server_version
 from tableferry.definition import OWN_NAME, CheckLine, ColumnLine, Definition, Tokens, literal, parse, sql, unquoted
+from tableferry.identifiers import quote
 from tableferry.servers import Server
-from tableferry.tables import quote
 
 _SINCE = {"MySQL": {"vector": (9, 0)}, "MariaDB": {"vector": (11, 7)}}
 _ONLY_MARIADB = {"uuid", "inet4", "inet6", "xmltype"}

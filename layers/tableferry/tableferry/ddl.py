@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from tableferry.tables import ForeignKey, column_list, qualified, quote
+from tableferry.identifiers import column_list, qualified, quote
+from tableferry.tables import ForeignKey
 
 _FOREIGN_KEY = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
 _NAMED_CHECK = re.compile(r"  CONSTRAINT `((?:[^`]|``)+)` CHECK ")

@@ -9,12 +9,13 @@ https://dev.mysql.com/doc/refman/8.4/en/json-attribute-functions.html#function_j
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tableferry import shapes
 from tableferry.database import Connection, rows
-from tableferry.tables import Table, quote
+from tableferry.identifiers import quote
+from tableferry.tables import Table
 
 _UNSIGNED_FROM = 2**32  # from it on, the server's parser takes a number without a sign for an unsigned one
 
@@ -34,11 +35,6 @@ def inexact(connection: Connection, table: Table, where: str) -> dict[str, int]:
     )
     [found] = rows(connection, f"SELECT {counts} FROM {table.sql} t{restriction}")
     return {name: int(count) for name, count in zip(columns, found, strict=True) if count}
-
-
-def added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """The counts of all parts of a table."""
-    return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}
 
 
 def as_read_back(text: str) -> str:

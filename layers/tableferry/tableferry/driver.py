@@ -15,7 +15,8 @@ from pymysql.constants import CLIENT, CR
 from tableferry import tls
 from tableferry.errors import DatabaseUnavailable, ServerNotSupported
 from tableferry.login import Login
-from tableferry.servers import Server, is_rds_proxy
+from tableferry.rds_hosts import is_rds_proxy
+from tableferry.servers import Server
 from tableferry.settings import DatabaseAddress
 
 _CONNECT_TIMEOUT_SECONDS = 5

@@ -26,8 +26,8 @@ from tableferry import catalog, facts
 from tableferry.again import was_rolled_back
 from tableferry.database import Connection, error_code, execute, rows, transaction
 from tableferry.errors import BeingReplaced, InUse, TableReplaced
+from tableferry.identifiers import OWN_PREFIX
 from tableferry.privileges import need
-from tableferry.tables import OWN_PREFIX
 
 FIRST = ""
 """The epoch of a table that no restore has brought."""

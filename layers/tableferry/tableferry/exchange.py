@@ -10,12 +10,13 @@ import pymysql
 from tableferry import current, fits, orphans, privileges, record, triggers
 from tableferry.database import Connection, foreseen, is_mariadb, why_refused
 from tableferry.errors import ChangedMeanwhile, Conflict, Finding, HalfExchanged, InUse
+from tableferry.identifiers import quote
 from tableferry.patience import STAYED_IN_USE, patiently
 from tableferry.record import Restore
 from tableferry.shadow import Place
 from tableferry.store import Store
 from tableferry.swap import Move, as_if_swapped, followers, happened, is_there, put_back, settle, trade
-from tableferry.tables import ForeignKey, quote
+from tableferry.tables import ForeignKey
 
 _TRIES = 4
 _KEPT_KEY = "Change that table back first, or accept the restore to end it as it is."

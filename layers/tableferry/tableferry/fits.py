@@ -15,7 +15,8 @@ import pymysql
 from tableferry import catalog, ddl
 from tableferry.database import Connection, error_code, execute, foreseen, is_mariadb, rows
 from tableferry.errors import Finding
-from tableferry.tables import OWN_PREFIX, ForeignKey, qualified
+from tableferry.identifiers import OWN_PREFIX, qualified
+from tableferry.tables import ForeignKey
 
 TOGETHER = "Restore both tables together from one backup, or drop or change this foreign key first."
 """What to do about a foreign key that does not fit."""

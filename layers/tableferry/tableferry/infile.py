@@ -17,7 +17,7 @@ from pymysql.constants import COMMAND, ER
 
 from tableferry.database import Connection
 from tableferry.errors import Conflict
-from tableferry.tables import quote
+from tableferry.identifiers import quote
 
 _PACKET_BYTES = 512 * 1024  # a server that takes packets of 1 MiB, an old default, takes none of just that
 _LOCAL_INFILE_REQUEST = 0xFB

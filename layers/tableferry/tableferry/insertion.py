@@ -16,10 +16,11 @@ from tableferry.batch import Batch, NeedsInsert, expression, literal
 from tableferry.catalog import fires, triggers
 from tableferry.database import Connection, execute
 from tableferry.errors import Conflict, Problem
+from tableferry.identifiers import column_list, quote
 from tableferry.options import OnDuplicate
 from tableferry.refusals import is_a_rows_fault, is_of_a_key, refusal
 from tableferry.rules import Default, Row
-from tableferry.tables import Column, Table, column_list, quote
+from tableferry.tables import Column, Table
 
 _ROWS_A_STATEMENT = 1000
 

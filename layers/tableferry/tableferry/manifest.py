@@ -7,7 +7,7 @@ it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tableferry.archive import Format
 from tableferry.columns import Codec
-from tableferry.documents import added
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
+from tableferry.identifiers import OWN_PREFIX
 from tableferry.identity import is_id
 from tableferry.newest import newest
 from tableferry.signing import Keys
 from tableferry.store import Store
 from tableferry.sums import disagreements, folder
-from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger
+from tableferry.tables import ForeignKey, Trigger
 
 VERSION = 2
 LEDGER = f"{OWN_PREFIX}ledger"
@@ -84,7 +84,7 @@ class TableEntry(Entry):
 
     @property
     def inexact(self) -> dict[str, int]:
-        return added([chunk.inexact for chunk in self.chunks])
+        return _added([chunk.inexact for chunk in self.chunks])
 
     @property
     def objects(self) -> tuple[ObjectEntry, ...]:
@@ -201,3 +201,8 @@ def ids(store: Store) -> Iterator[str]:
 
 def key(backup_id: str) -> str:
     return f"backups/{backup_id}/manifest.json"
+
+
+def _added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The counts of all parts of a table."""
+    return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from tableferry.identifiers import possible
 from tableferry.options import NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
-from tableferry.tables import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
 

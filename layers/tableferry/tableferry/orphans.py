@@ -9,7 +9,8 @@ import pymysql
 from tableferry import catalog
 from tableferry.database import Connection, error_code, rows
 from tableferry.errors import Conflict, Finding
-from tableferry.tables import ForeignKey, qualified, quote
+from tableferry.identifiers import qualified, quote
+from tableferry.tables import ForeignKey
 
 RESTORING = "Restore both tables together, mend these rows first, or say `allow_orphans`."
 UNDOING = "Mend these rows, in the schema {schema}, or give them their parents, and undo the restore then."

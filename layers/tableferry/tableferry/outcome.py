@@ -18,8 +18,8 @@ from tableferry import catalog, ddl, likeness
 from tableferry.columns import Codec, Kind, codecs
 from tableferry.database import Connection, execute, server_version
 from tableferry.errors import DefinitionDiffers, Finding, NotSupported
+from tableferry.identifiers import qualified
 from tableferry.manifest import TableEntry
-from tableferry.tables import qualified
 
 _BARE = re.compile(r"  `((?:[^`]|``)+)` \w+(?:\((?:'(?:[^'\\]|''|\\.)*'|[^')])*\))?(?: unsigned)?")
 """The name and type of a column's line."""

@@ -19,9 +19,10 @@ from tableferry.again import was_rolled_back
 from tableferry.catalog import definition, foreign_keys_of, triggers
 from tableferry.database import Connection, execute, rows
 from tableferry.errors import NotSupported
+from tableferry.identifiers import qualified, quote
 from tableferry.numeric import INTEGER_BITS
 from tableferry.privileges import may
-from tableferry.tables import Column, Table, qualified, quote
+from tableferry.tables import Column, Table
 
 
 @dataclass(frozen=True, slots=True)

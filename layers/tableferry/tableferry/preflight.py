@@ -9,11 +9,12 @@ from tableferry import catalog, crossing, current, ddl, privileges, underway
 from tableferry.archive import Format
 from tableferry.database import Connection, rows, server_version
 from tableferry.errors import Conflict, Finding, MissingPrivilege
+from tableferry.identifiers import OWN_PREFIX
 from tableferry.manifest import Manifest
 from tableferry.servers import Server
 from tableferry.shadow import Item, Place, foreign_keys, keyless_settings
 from tableferry.swap import Move, followers
-from tableferry.tables import OWN_PREFIX, ForeignKey
+from tableferry.tables import ForeignKey
 
 _OF_LIVE = ("CREATE", "INSERT", "ALTER", "DROP", "TRIGGER")  # a rename there and back, and triggers
 _OF_SHADOW = ("CREATE", "SELECT", "INSERT", "ALTER", "DROP", "TRIGGER")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tableferry.database import Connection, rows
 from tableferry.errors import MissingPrivilege
-from tableferry.tables import quote
+from tableferry.identifiers import quote
 
 Wanted = tuple[str, str, str]
 """A privilege, a schema, and a table."""

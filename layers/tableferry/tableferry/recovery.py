@@ -30,6 +30,7 @@ from tableferry.errors import (
     StoreUnavailable,
 )
 from tableferry.exchange import BACK, FORTH, was_done
+from tableferry.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.identity import is_id
 from tableferry.patience import patiently
 from tableferry.record import Restore
@@ -37,7 +38,6 @@ from tableferry.session import Mode
 from tableferry.shadow import Place
 from tableferry.store import Store
 from tableferry.swap import put_right
-from tableferry.tables import OWN_PREFIX, qualified, quote
 
 _OLD_PREFIX = f"{OWN_PREFIX}old_"
 _REFERENCED = {1217, 1451, 3730}

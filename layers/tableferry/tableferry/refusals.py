@@ -16,7 +16,8 @@ from pymysql.constants import SERVER_STATUS
 
 from tableferry.database import Connection, error_code, execute
 from tableferry.errors import Problem
-from tableferry.tables import Table, column_list
+from tableferry.identifiers import column_list
+from tableferry.tables import Table
 
 _CODES = {
     1048: "missing", 1364: "missing", 1062: "duplicate_key", 1586: "duplicate_key", 1216: "missing_parent",

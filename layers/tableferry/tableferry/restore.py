@@ -32,13 +32,13 @@ from tableferry.errors import (
     TableNotServed,
 )
 from tableferry.filling import Progress
+from tableferry.identifiers import OWN_PREFIX
 from tableferry.manifest import Manifest
 from tableferry.record import Restore, RestoredTable
 from tableferry.recovery import abandon, alone
 from tableferry.served import EVERY_TABLE, Served
 from tableferry.shadow import Item, Place
 from tableferry.store import Store
-from tableferry.tables import OWN_PREFIX
 from tableferry.verify import all_there, with_plain_digests
 
 _LONGEST_NAME = 64

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tableferry.database import Connection, execute, rows
-from tableferry.tables import OWN_PREFIX, quote
+from tableferry.identifiers import OWN_PREFIX, quote
 
 
 def prefix_of(purpose: str, live: str) -> str:

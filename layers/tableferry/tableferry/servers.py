@@ -1,16 +1,10 @@
-"""Which server it is: MySQL or MariaDB, and its version; or no server but a proxy, by its name."""
+"""Which server it is: MySQL or MariaDB, and its version."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-# RDS's own names; in China "rds" may stand before the region.
-_RDS_HOST = re.compile(
-    r"\.(?:([a-z]{2}(?:-[a-z]+)+-\d+)\.rds|rds\.([a-z]{2}(?:-[a-z]+)+-\d+))\.amazonaws\.com(?:\.cn)?\.?$",
-    re.IGNORECASE,
-)
-_RDS_PROXY = re.compile(r"\.proxy-[a-z0-9]+$", re.IGNORECASE)
 _VERSION = re.compile(r"(?:5\.5\.5-)?(\d+)\.(\d+)\.(\d+)")
 _AURORA = re.compile(r"(\d+)\.(\d+)\.mysql_aurora\.")
 _OLDEST_AURORA = {(8, 0): 23}
@@ -55,15 +49,3 @@ class Server:
 
     def __str__(self) -> str:
         return f"{self.flavour} {'.'.join(str(number) for number in self.version)}"
-
-
-def rds_region(host: str) -> str | None:
-    """The region in a name that RDS gives, such as ``shop.abc123.eu-west-1.rds.amazonaws.com``; None of any other."""
-    found = _RDS_HOST.search(host)
-    return (found[1] or found[2]).lower() if found else None
-
-
-def is_rds_proxy(host: str) -> bool:
-    """Whether a name is that of an endpoint of RDS Proxy, such as ``shop.proxy-abc123.eu-west-1.rds.amazonaws.com``."""
-    found = _RDS_HOST.search(host)
-    return found is not None and _RDS_PROXY.search(host[: found.start()]) is not None

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from tableferry import options
 from tableferry.errors import InvalidRequest, Misconfigured
+from tableferry.rds_hosts import rds_region
 from tableferry.served import EVERY_TABLE, Served
-from tableferry.servers import rds_region
 from tableferry.signing import Keys
 
 _SYSTEM_SCHEMAS = {"mysql", "sys", "information_schema", "performance_schema"}

@@ -12,11 +12,12 @@ from tableferry.crew import Crew, crew
 from tableferry.database import Connection, Database, error_code, execute, rows
 from tableferry.errors import Conflict, Finding
 from tableferry.filling import Progress, fill
+from tableferry.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.identity import is_id
 from tableferry.manifest import Manifest, TableEntry
 from tableferry.patience import patiently
 from tableferry.store import Store
-from tableferry.tables import OWN_PREFIX, ForeignKey, Trigger, qualified, quote
+from tableferry.tables import ForeignKey, Trigger
 
 _FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
 _OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")

@@ -16,8 +16,9 @@ from tableferry import ddl, infile
 from tableferry.catalog import definition, fires
 from tableferry.database import Connection, execute, is_mariadb, rows
 from tableferry.errors import NotSupported
+from tableferry.identifiers import column_list, qualified, quote
 from tableferry.privileges import may
-from tableferry.tables import Table, column_list, qualified, quote
+from tableferry.tables import Table
 
 _SIEVE = "tableferry_sieve"
 _NUMBER = "tableferry_number"

@@ -20,8 +20,9 @@ from tableferry.binary import FLOATS, INTEGERS, MOMENTS, Wire, values
 from tableferry.columns import Codec, Kind
 from tableferry.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import NotSupported
-from tableferry.faults import malformed, no_text, no_value, out_of_order, refused
 from tableferry.native import Into, Status
+from tableferry.protocol_errors import malformed, out_of_order, refused
+from tableferry.value_errors import no_text, no_value
 
 MOST_ROWS = 250_000
 

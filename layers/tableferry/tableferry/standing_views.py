@@ -9,7 +9,7 @@ import pymysql
 
 from tableferry.database import Connection, error_code, execute, rows
 from tableferry.errors import Finding
-from tableferry.tables import qualified, quote
+from tableferry.identifiers import qualified, quote
 
 _LOOKED_AT = 500  # of thousands, to look at each would take longer than a restore
 _LOCK_WAIT_SECONDS = 2

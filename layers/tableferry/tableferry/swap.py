@@ -16,8 +16,9 @@ import pymysql
 from tableferry import catalog, ddl, epoch, fits, triggers
 from tableferry.database import Connection, error_code, execute, foreseen, is_mariadb, why_refused
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged
+from tableferry.identifiers import qualified, quote
 from tableferry.patience import patiently
-from tableferry.tables import ForeignKey, Trigger, qualified, quote
+from tableferry.tables import ForeignKey, Trigger
 
 _CHECK_EXISTS = 3822  # on MySQL; on MariaDB each table has names of its own
 _CANNOT_LOCK = {

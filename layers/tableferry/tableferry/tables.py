@@ -1,16 +1,13 @@
-"""What a table is: columns, keys, triggers; and names as SQL identifiers."""
+"""What a table is: columns, keys, triggers."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tableferry.errors import InvalidRequest
-
-OWN_PREFIX = "tableferry_"
-"""Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
+from tableferry.identifiers import qualified
 
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
 # As INFORMATION_SCHEMA writes members, whatever the sql_mode: a quote doubled, and these behind a backslash.
@@ -143,26 +140,3 @@ class Table:
 
 def _meant(escaped: re.Match[str]) -> str:
     return _MEANT[escaped[0]]
-
-
-def possible(name: str) -> str:
-    """A name that came from outside, if a server could have a table of it; raises InvalidRequest.
-
-    Names hold characters of the Basic Multilingual Plane; to compare them with others is an error to the server.
-    """
-    if any(character > "\uffff" for character in name):
-        raise InvalidRequest(f"No table can be named {name!r}: MySQL's names have no characters beyond U+FFFF.")
-    return name
-
-
-def quote(name: str) -> str:
-    """A name of the catalog's as an identifier in SQL."""
-    return "`" + name.replace("`", "``") + "`"
-
-
-def qualified(schema: str, name: str) -> str:
-    return f"{quote(schema)}.{quote(name)}"
-
-
-def column_list(names: Iterable[str]) -> str:
-    return ", ".join(quote(name) for name in names)

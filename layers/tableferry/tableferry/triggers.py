@@ -13,9 +13,10 @@ import pymysql
 from tableferry import catalog, ddl
 from tableferry.database import Connection, error_code, execute, foreseen, rows, why_refused
 from tableferry.errors import Conflict, Finding
+from tableferry.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.patience import patiently
 from tableferry.session import Mode
-from tableferry.tables import OWN_PREFIX, Trigger, qualified, quote
+from tableferry.tables import Trigger
 
 _COPY = f"{OWN_PREFIX}copy_trigger"  # no restored table has such a name
 _TRIGGER_EXISTS = 1359

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from tableferry import archive, carried, digest_keys
+from tableferry import archive, digest_keys, ledger_objects
 from tableferry.columns import Kind
 from tableferry.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
@@ -59,7 +59,7 @@ def verify(
             problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
         found.append(_finding(table, problems, seen, size, hashing))
     try:
-        for _ in carried.lines(store, manifest):
+        for _ in ledger_objects.lines(store, manifest):
             pass
     except BackupDamaged as error:
         there.problems[""].append(str(error))

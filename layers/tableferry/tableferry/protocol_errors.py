@@ -1,4 +1,4 @@
-"""What can be wrong with a result, as errors."""
+"""What can be wrong with a result as it comes from the server, as errors of the driver."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import struct
 
 from pymysql import err
 from pymysql.constants import CR
-
-from tableferry.columns import Codec
-from tableferry.errors import NotSupported
 
 
 def malformed() -> err.InterfaceError:
@@ -27,14 +24,3 @@ def refused(payload: bytes) -> Exception:
 
 def out_of_order() -> err.InterfaceError:
     return err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "A packet of a result is missing, or came twice.")
-
-
-def no_value(column: Codec) -> NotSupported:
-    return NotSupported(f"Column {column.name!r} holds a value that its type does not have.")
-
-
-def no_text(column: Codec) -> NotSupported:
-    return NotSupported(
-        f"Column {column.name!r} holds bytes that are no text in its character set, which other tools would alter. "
-        "Find them with CONVERT, or make the column a binary one."
-    )
