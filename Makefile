@@ -15,7 +15,7 @@ help: ## this list
 
 setup: ## virtual environments, packages, the native library and, if there is none, a database server
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v < (3, 11) and sys.exit("Tableferry needs Python 3.11 or newer; %s is %d.%d. Name another: make PYTHON=python3.13" % ((sys.executable,) + v))'
-	@$(PYTHON) -m local.setup
+	@$(PYTHON) -m tools.setup
 
 up: setup ## start the local runtime in the background
 	@$(PY) -m local up
@@ -36,7 +36,7 @@ test-thorough: setup ## the same with all examples, faults and builds: hours; TE
 	@THOROUGH=1 $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
-	@$(PY) -m local.matrix $(SERVERS) -- $(TESTS)
+	@$(PY) -m tools.matrix $(SERVERS) -- $(TESTS)
 
 torture: setup ## every type and shape of table, each server, each format, beside mysqldump and mydumper; OUT= for Markdown
 	@SERVERS="$(or $(SERVERS),mariadb mysql)" OUT="$(OUT)" $(PY) -m tests.torture
@@ -44,22 +44,23 @@ torture: setup ## every type and shape of table, each server, each format, besid
 fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
 	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz
 
-lint: setup ## ruff and mypy --strict
+lint: setup ## ruff, mypy --strict, and that imports go one way
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy --strict
+	.venv/bin/lint-imports
 
 openapi: setup ## functions/insert/openapi.json, from the handlers' types
-	@$(PY) -m local.openapi
+	@$(PY) -m tools.openapi
 
 bench: setup ## speed and memory, as tables in .local/bench.md; SERVERS="mariadb mysql" for both, ARGS=--help for sizes
-	@$(PY) -m local bench $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
+	@$(PY) -m benchmarks.verbs $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
 
 bench-cold: setup ## how long a call waits that finds no process of its function warm; ARGS="--turns 20"
-	@$(PY) -m local.bench_cold $(ARGS)
+	@$(PY) -m benchmarks.cold_start $(ARGS)
 
 bench-peers: setup ## backup and restore beside mydumper, mysqldump and the plain ways, into docs/; SERVERS=, ARGS=--help
-	@$(PY) -m local.peers $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
+	@$(PY) -m benchmarks.peers $(if $(SERVERS),--server $(SERVERS)) $(ARGS)
 
 sam-up: setup ## `sam local` in the background, MySQL and S3 in containers (Docker)
 	@$(PY) -m local.sam up
@@ -74,37 +75,37 @@ sam-test: setup ## the tests that need `sam local`: the API, a file's load, even
 	@$(PY) -m pytest tests/sam -o timeout=900 --durations=5
 
 lock: ## the lock files, from the lists; UPGRADE=1 takes the newest of everything
-	@$(PYTHON) -m local.setup tools
-	@$(PYTHON) -m local.lock $(if $(UPGRADE),--upgrade)
+	@$(PYTHON) -m tools.setup tools
+	@$(PYTHON) -m tools.lock $(if $(UPGRADE),--upgrade)
 
 audit: ## known vulnerabilities of all that is in the lock files; needs the network
-	@$(PYTHON) -m local.setup tools
-	@$(PYTHON) -m local.audit $(AUDIT)
+	@$(PYTHON) -m tools.setup tools
+	@$(PYTHON) -m tools.audit $(AUDIT)
 
 build: setup ## sam build; ARCHITECTURE=arm64 for that processor
 	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
 validate: setup ## the template by sam validate, cfn-lint and checkov
-	@$(PYTHON) -m local.setup tools
+	@$(PYTHON) -m tools.setup tools
 	$(SAM) validate --lint
 	.venvs/sam/bin/cfn-lint template.yaml docs/examples/github-oidc.yaml
 	.venvs/tools/bin/checkov --config-file .checkov.yaml
 
 template: setup ## the template as CloudFormation gets it, as JSON
-	@.venvs/sam/bin/python -m local.synthesis
+	@.venvs/sam/bin/python -m tools.synthesize
 
 preflight: setup ## every problem that `make deploy` would meet in the account, with what to do; ENV=dev. It only reads
-	@$(PY) -m local.deployment.preflight $(ENV)
+	@$(PY) -m deployment.preflight $(ENV)
 
 smoke: setup ## one upload, backup, restore, undo, rollback and drill against a deployment; ENV=dev or local, TABLE=smoke_test
-	@$(PY) -m local.deployment.smoke $(ENV) $(if $(TABLE),--table "$(TABLE)")
+	@$(PY) -m deployment.smoke $(ENV) $(if $(TABLE),--table "$(TABLE)")
 
 deploy: setup ## sam build and sam deploy, with samconfig.toml's ENV (dev), and the stack protected against deletion
-	@$(PY) -m local.deployment.session $(ENV)
+	@$(PY) -m deployment.session $(ENV)
 	PYTHON=$(abspath $(PY)) $(SAM) build --config-env $(ENV)
 	$(SAM) deploy --config-env $(ENV) $(DEPLOY)
-	@.venvs/sam/bin/python -m local.deployment.protect $(ENV)
+	@.venvs/sam/bin/python -m deployment.protect $(ENV)
 
 clean: down ## stop the runtime and remove all that was made
 	@test ! -x $(PY) || $(PY) -m local.sam down --data
-	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis layers/tableferry/tableferry/*.so
+	rm -rf .venv .venvs .local .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis layers/tableferry/tableferry/columnar/native/*.so

@@ -1,4 +1,4 @@
-"""`python -m local`: up, down, status, serve, demo, bench."""
+"""`python -m local`: up, down, status, serve, demo."""
 
 import argparse
 import importlib
@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from local import control, serve
-from local.process import StartError
-from local.state import State, acquire
+from local.runtime import control, supervisor
+from local.runtime.process import StartError
+from local.runtime.state import State, acquire
 
 # Of what can be said, that which the rest does not show.
 _WORTH_SHOWING = ("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABASE_CA_FILE")
@@ -21,7 +21,7 @@ _WORTH_SHOWING = ("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABAS
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     options, rest = _parser().parse_known_args(arguments)
-    if rest and options.command not in {"demo", "bench"}:
+    if rest and options.command != "demo":
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     state = State(options.state) if options.state else State.from_env()
     try:
@@ -34,14 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _status(state)
             case "serve":
                 return _serve(state, options)
-            case command:
-                os.environ["TABLEFERRY_STATE"] = str(state.folder)
-                if command == "demo":
-                    if not control.running(state):
-                        print("Starting the local runtime …", flush=True)
-                    control.up(state)
-                status: int = importlib.import_module(f"local.{command}").main(rest)
-                return status
+            case _:
+                return _demo(state, rest)
     except StartError as error:
         print(f"Tableferry: {error}", file=sys.stderr)
         return 1
@@ -58,10 +52,9 @@ def _parser() -> argparse.ArgumentParser:
         "down": "stop everything",
         "status": "what runs, and where",
         "demo": "load, back up, damage, restore, prove",
-        "bench": "measure",
     }
     for name, text in helps.items():
-        command = commands.add_parser(name, help=text, add_help=name not in {"demo", "bench"})
+        command = commands.add_parser(name, help=text, add_help=name != "demo")
         if name in {"up", "serve"}:
             command.add_argument("--template", type=Path, help="the SAM template to run")
         if name == "serve":
@@ -76,16 +69,25 @@ def _template(options: argparse.Namespace) -> Path:
 
 def _serve(state: State, options: argparse.Namespace) -> int:
     if options.lock is not None:
-        return serve.run(state, options.lock, _template(options))
+        return supervisor.run(state, options.lock, _template(options))
     try:
         lock = acquire(state.lock)
     except BlockingIOError:
         print("Tableferry: it runs already", file=sys.stderr)
         return 1
     state.make()
-    status = serve.run(state, lock, _template(options), lambda environment: _show(state, environment))
+    status = supervisor.run(state, lock, _template(options), lambda environment: _show(state, environment))
     if error := state.read_runtime().get("error"):
         print(f"Tableferry: {error}", file=sys.stderr)
+    return status
+
+
+def _demo(state: State, arguments: Sequence[str]) -> int:
+    os.environ["TABLEFERRY_STATE"] = str(state.folder)
+    if not control.running(state):
+        print("Starting the local runtime …", flush=True)
+    control.up(state)
+    status: int = importlib.import_module("local.demo.run").main(arguments)  # its libraries are not needed for the rest
     return status
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from local import s3 as emulator
-from local.matrix_results import NOT_APPLICABLE
-from local.state import State
+from local.runtime import s3 as emulator
+from local.runtime.state import State
 from tests import stack
 from tests.effort import THOROUGH, chosen
 from tests.support import Database, Runtime, Server, any_server, clean_environment, running
+from tools.matrix_results import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

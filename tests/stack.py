@@ -1,5 +1,5 @@
-"""The template and its stacks, for tests: `local.deployment.stack`, which `make preflight` uses too."""
+"""The template and its stacks, for tests: `deployment.stack`, which `make preflight` uses too."""
 
-from local.deployment.stack import SAM_PYTHON, Json, Stack, synthesised, values
+from deployment.stack import SAM_PYTHON, Json, Stack, synthesised, values
 
 __all__ = ["SAM_PYTHON", "Json", "Stack", "synthesised", "values"]

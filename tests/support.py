@@ -14,12 +14,12 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 import pytest
 
-from local import control
-from local import database as embedded
-from local.matrix_results import NOT_APPLICABLE
-from local.setup import find_server
-from local.state import State
-from tableferry.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
+from local.runtime import control
+from local.runtime import database as embedded
+from local.runtime.find_server import find_server
+from local.runtime.state import State
+from tableferry.mysql.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
+from tools.matrix_results import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     Connection = pymysql.connections.Connection[pymysql.cursors.Cursor]

@@ -9,14 +9,9 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import api, jobapi, jobs, manifest, proof, retention, views
-from tableferry.archive import Format
-from tableferry.backup import backup
-from tableferry.database import Database
-from tableferry.errors import BackupNotFound, RecordNotFound
-from tableferry.jobs import Kind
-from tableferry.latest import latest
-from tableferry.models import (
+from tableferry.api import handler as api
+from tableferry.api import job_routes, views
+from tableferry.api.models import (
     BackupDetail,
     BackupList,
     BackupRequest,
@@ -25,10 +20,18 @@ from tableferry.models import (
     VerificationView,
     VerifyRequest,
 )
-from tableferry.proof import Proof
-from tableferry.settings import Settings
-from tableferry.store import Store, open_store
-from tableferry.verify import verify
+from tableferry.backup.backup import backup
+from tableferry.columnar.formats import Format
+from tableferry.config.settings import Settings
+from tableferry.errors import BackupNotFound, RecordNotFound
+from tableferry.jobs import jobs
+from tableferry.jobs.jobs import Kind
+from tableferry.manifest import attestation, manifest, retention
+from tableferry.manifest.attestation import Proof
+from tableferry.manifest.latest import latest
+from tableferry.manifest.verify import verify
+from tableferry.mysql.database import Database
+from tableferry.storage.bucket import Store, open_store
 
 app = api.resolver()
 
@@ -38,7 +41,7 @@ def create_backup(
     request: BackupRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[BackupView | JobView]:
     """Done in time: 201 and the backup. Else 202 and where to look."""
-    return jobapi.done_or_accepted(
+    return job_routes.done_or_accepted(
         app, Kind.BACKUP, (request or BackupRequest()).model_dump(), "/backups/{id}", perform, idempotency_key
     )
 
@@ -80,14 +83,14 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
 )
 def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
     """Every object's size, SHA-256, rows and digest; 409 says, table by table, what is wrong."""
-    return jobapi.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
+    return job_routes.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
 
 
 @app.get("/verifications/<id>", summary="What a verification found", tags=["backups"])
 def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
     """The verification, or the state of its job."""
     settings = Settings.from_env()
-    return jobapi.outcome(jobs.find(open_store(settings.bucket, settings.signing_keys), id, Kind.VERIFY))
+    return job_routes.outcome(jobs.find(open_store(settings.bucket, settings.signing_keys), id, Kind.VERIFY))
 
 
 def perform(
@@ -126,9 +129,9 @@ def _verify(
     else:
         found = manifest.read(store, request.backup, settings.signing_keys)
     api.count(rows_verified=found.rows)
-    with proof.disproven_by_damage(store, found.id):
+    with attestation.disproven_by_damage(store, found.id):
         verified = verify(store, found, progress)
-    proof.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
+    attestation.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
     return views.verification(job_id, found.id, verified).model_dump(mode="json")
 
 
@@ -136,7 +139,7 @@ def check(_request: dict[str, Any]) -> dict[str, Any]:
     """How old the newest backup and the newest proven one are, as metrics too; alarms listen. Then what is superseded."""
     settings, now = Settings.from_env(), datetime.now(UTC)
     store = open_store(settings.bucket, settings.signing_keys)
-    found = proof.ages(store, settings.signing_keys, settings.database.name, now)
+    found = attestation.ages(store, settings.signing_keys, settings.database.name, now)
     api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
     retired = _retire(settings, store, now) if settings.retention_days else None
     return {**found.model_dump(mode="json"), "retention": retired}
@@ -151,14 +154,14 @@ def _retire(settings: Settings, store: Store, now: datetime) -> dict[str, Any]:
     elif found.expiring:
         api.logger.info("old backups expire", extra={"retention": said})
     if found.to_verify and not jobs.unfinished(store, Kind.VERIFY, now):
-        jobapi.begin(settings, store, Kind.VERIFY, {"backup": found.to_verify}, perform)
+        job_routes.begin(settings, store, Kind.VERIFY, {"backup": found.to_verify}, perform)
     return said
 
 
 handler = api.handler(
     app,
-    objects=jobapi.performer(perform),
+    objects=job_routes.performer(perform),
     direct=api.actions(
-        backup=jobapi.at_once(Kind.BACKUP, perform), verify=jobapi.at_once(Kind.VERIFY, perform), check=check
+        backup=job_routes.at_once(Kind.BACKUP, perform), verify=job_routes.at_once(Kind.VERIFY, perform), check=check
     ),
 )

@@ -10,13 +10,15 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
-from tableferry import api, body, catalog, dictionary
-from tableferry.database import Database
+from tableferry.api import body, table_view
+from tableferry.api import handler as api
+from tableferry.api.models import RowsResult, TableList, TableView
+from tableferry.config.load_options import Binary, HeaderLine, OnDuplicate, chosen
+from tableferry.config.settings import database_address, ledger_days, table_settings
 from tableferry.errors import UnsupportedMediaType
-from tableferry.insert import Batch, insert
-from tableferry.models import RowsResult, TableList, TableView
-from tableferry.options import Binary, HeaderLine, OnDuplicate, chosen
-from tableferry.settings import database_address, ledger_days, table_settings
+from tableferry.ingest.insert import Batch, insert
+from tableferry.mysql.database import Database
+from tableferry.schema import catalog
 
 app = api.resolver()
 
@@ -36,7 +38,7 @@ def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | Tab
     database = _database()
     with database.connect() as connection:
         found = catalog.describe_all(connection, database)
-        return TableList(tables=[dictionary.table(connection, described) for described in found])
+        return TableList(tables=[table_view.table(connection, described) for described in found])
 
 
 @app.get("/tables/<table>", summary="One table", tags=["tables"])
@@ -48,7 +50,7 @@ def describe_table(table: str) -> TableView:
 def _described(name: str) -> TableView:
     database = _database()
     with database.connect() as connection:
-        return dictionary.table(connection, catalog.describe(connection, database, name))
+        return table_view.table(connection, catalog.describe(connection, database, name))
 
 
 @app.post(

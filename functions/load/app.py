@@ -11,29 +11,21 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import (
-    account,
-    api,
-    cancel,
-    catalog,
-    curl,
-    deadline,
-    epoch,
-    handover,
-    later,
-    ledger,
-    loadlist,
-    placing,
-    rejectpage,
-)
-from tableferry.account import Account, State
-from tableferry.database import Database
+from tableferry import deadline
+from tableferry.api import curl, reject_page
+from tableferry.api import handler as api
+from tableferry.api.models import LoadRequest, Nothing, Retried, RetryRequest, UploadRequest, UploadTarget
+from tableferry.config.load_options import as_metadata
+from tableferry.config.settings import Settings
 from tableferry.errors import Conflict, InvalidRequest, ObjectNotFound, RecordNotFound, UploadGone
-from tableferry.loadlist import LoadList
-from tableferry.models import LoadRequest, Nothing, Retried, RetryRequest, UploadRequest, UploadTarget
-from tableferry.options import as_metadata
-from tableferry.settings import Settings
-from tableferry.store import Object, Store, encode_name, open_store
+from tableferry.ingest.loads import cancel, handover, load_list, load_status, retry_later
+from tableferry.ingest.loads.load_list import LoadList
+from tableferry.ingest.loads.load_status import Account, State
+from tableferry.ledger import epoch, ledger
+from tableferry.mysql.database import Database
+from tableferry.schema import catalog
+from tableferry.storage import upload_keys
+from tableferry.storage.bucket import Object, Store, encode_name, open_store
 
 app = api.resolver()
 
@@ -75,14 +67,14 @@ def list_loads(
     """The newest first; of one upload's key, one table, in one state. ``next``, given as ``after``, shows what follows."""
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    return loadlist.listed(store, key, table, state, limit, after)
+    return load_list.listed(store, key, table, state, limit, after)
 
 
 @app.get("/loads/<id>", summary="What became of one upload", tags=["loads"])
 def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's parameter
     """State, counts, and where the rejects are."""
     settings = Settings.from_env()
-    return account.find(open_store(settings.bucket, settings.signing_keys), id, unsigned=True)
+    return load_status.find(open_store(settings.bucket, settings.signing_keys), id, unsigned=True)
 
 
 @app.get("/loads/<id>/rejects", summary="The rows that were rejected", tags=["loads"], responses=_NDJSON)
@@ -94,7 +86,7 @@ def show_rejects(
     """A line of JSON for each, in the file's order; the header ``Link`` leads to those that follow, if there are more."""
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    page = rejectpage.page(store, account.find(store, id), limit, after)
+    page = reject_page.page(store, load_status.find(store, id), limit, after)
     following = f"/loads/{id}/rejects?limit={limit}&after={page.next}"
     headers = {"Link": f'<{following}>; rel="next"'} if page.next is not None else {}
     return Response(HTTPStatus.OK, "application/x-ndjson", page.lines.decode(), headers=headers)
@@ -109,7 +101,7 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     """
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    found = account.find(store, id)
+    found = load_status.find(store, id)
     if _is_in(settings, found):
         return api.answer(HTTPStatus.OK, found)
     uploaded = handover.uploaded(store, found)
@@ -128,7 +120,7 @@ def retry_loads(request: RetryRequest | None = None) -> Response[Retried]:
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
     states: tuple[State, ...] = (wanted.state,) if wanted.state else ("failed", "stalled", "waiting")
-    found, more = loadlist.gathered(store, wanted.table, states, _RETRY_SECONDS)
+    found, more = load_list.gathered(store, wanted.table, states, _RETRY_SECONDS)
 
     def again(load: Account) -> None:
         if settings.inline_jobs:
@@ -149,7 +141,7 @@ def _handed_over_again(store: Store, found: Account) -> Account:
         # So that whoever asks how it goes does not hear of the last time. Before the event, whose load writes it too.
         begun: dict[str, Any] = {"state": "running", "finished": None, "error": None, "reason": None}
         begun |= {"next_try": None, "tries": 0, "failing_since": None}
-        found = account.save(store, found.model_copy(update=begun))
+        found = load_status.save(store, found.model_copy(update=begun))
     handover.hand_over(store, found.id, retry=True)
     return found
 
@@ -162,8 +154,8 @@ def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the 
     """
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    found = account.find(store, id)
-    if found.state in account.OVER:
+    found = load_status.find(store, id)
+    if found.state in load_status.OVER:
         return api.answer(HTTPStatus.OK, found)
     cancel.order(store, found.id, cancel=True)
     if settings.inline_jobs:
@@ -175,8 +167,8 @@ def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the 
 
 def _is_in(settings: Settings, known: Account) -> bool:
     """Whether a load is done, and in the table as it is now; raises Conflict where nothing can be known of it."""
-    from tableferry.entries import Entries  # only for this request
-    from tableferry.standing import Standing, refuse_unknown, standing
+    from tableferry.ingest.loads.checkpoints import Entries  # only for this request
+    from tableferry.ingest.loads.load_check import Standing, refuse_unknown, standing
 
     database = Database(settings.database)
     with database.connect() as connection:
@@ -208,7 +200,7 @@ def _go_on(settings: Settings, store: Store, key: str) -> dict[str, Any]:
     try:
         uploaded = handover.uploaded(store, found)
     except UploadGone as error:  # for good, so that another try of the event would be in vain
-        return _told(account.save(store, found.failed(error.name, str(error))), 0)
+        return _told(load_status.save(store, found.failed(error.name, str(error))), 0)
     return _load(settings, store, uploaded, found.table, found.given, again=again)
 
 
@@ -221,7 +213,7 @@ def load_named(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_key(settings: Settings, store: Store, key: str, version: str, given: Mapping[str, str]) -> dict[str, Any]:
-    table = placing.table_of(key)
+    table = upload_keys.table_of(key)
     if table is None:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
     return _load(settings, store, store.head(key, version), table, given)
@@ -229,7 +221,7 @@ def _load_key(settings: Settings, store: Store, key: str, version: str, given: M
 
 def _load_arrived(settings: Settings, store: Store, key: str, version: str) -> dict[str, Any]:
     """Load an object that has arrived, unless it is none to be loaded."""
-    if placing.is_beside(key):
+    if upload_keys.is_beside(key):
         return _ignored(key, "what a tool puts beside uploads")
     try:
         uploaded = store.head(key, version)
@@ -237,7 +229,7 @@ def _load_arrived(settings: Settings, store: Store, key: str, version: str) -> d
         return _ignored(key, "taken away before it was loaded")
     if key.endswith("/") and not uploaded.size:
         return _ignored(key, "a folder")
-    return _load(settings, store, uploaded, placing.table_of(key) or "", {})
+    return _load(settings, store, uploaded, upload_keys.table_of(key) or "", {})
 
 
 def _ignored(key: str, why: str) -> dict[str, Any]:
@@ -247,9 +239,9 @@ def _ignored(key: str, why: str) -> dict[str, Any]:
 
 def _misplaced(store: Store, uploaded: Object) -> dict[str, Any]:
     """The account of a file that is in no table's folder: whoever looks for it is told where it belongs."""
-    load_id = account.load_id(store.bucket, uploaded)
+    load_id = load_status.load_id(store.bucket, uploaded)
     try:
-        found = account.find(store, load_id)
+        found = load_status.find(store, load_id)
     except RecordNotFound:
         found = Account(
             id=load_id,
@@ -260,7 +252,7 @@ def _misplaced(store: Store, uploaded: Object) -> dict[str, Any]:
             started=datetime.now(UTC),
         )
     if found.state != "failed":
-        found = account.save(store, found.failed("wrong-place", placing.advice(uploaded.key)))
+        found = load_status.save(store, found.failed("wrong-place", upload_keys.advice(uploaded.key)))
     return _told(found, uploaded.size)
 
 
@@ -270,7 +262,7 @@ def _load(
     """Load a file with the options that a request has given, and those of its metadata for the others."""
     if not table:
         return _misplaced(store, uploaded)
-    from tableferry.load import load  # brings polars, which takes a while and no request needs
+    from tableferry.ingest.load import load  # brings polars, which takes a while and no request needs
 
     done = load(
         Database(settings.database),
@@ -307,7 +299,7 @@ def retry_waiting(event: dict[str, Any]) -> dict[str, Any]:
     """What a schedule asks for every minute: loads whose next try is due go on."""
     api.parsed(Nothing, event)
     settings = Settings.from_env()
-    done = later.go_on(open_store(settings.bucket, settings.signing_keys), datetime.now(UTC))
+    done = retry_later.go_on(open_store(settings.bucket, settings.signing_keys), datetime.now(UTC))
     api.count(loads_retried=len(done))
     return {"loads": done}
 

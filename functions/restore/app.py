@@ -9,13 +9,9 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from tableferry import api, jobapi, jobs, proof, record, views
-from tableferry.database import Database
-from tableferry.drill import drill
-from tableferry.errors import RecordNotFound
-from tableferry.identity import new_id
-from tableferry.jobs import Job, Kind
-from tableferry.models import (
+from tableferry.api import handler as api
+from tableferry.api import job_routes, views
+from tableferry.api.models import (
     DrillRequest,
     JobView,
     RecoverRequest,
@@ -24,12 +20,20 @@ from tableferry.models import (
     RestoreView,
     SignRequest,
 )
-from tableferry.proof import Proof
-from tableferry.restore import accept, plan, restore, undo
-from tableferry.settings import Settings
-from tableferry.store import Store, open_store
-from tableferry.trust import on_trust, open_backup
-from tableferry.upkeep import recover
+from tableferry.config.settings import Settings
+from tableferry.errors import RecordNotFound
+from tableferry.ids import new_id
+from tableferry.jobs import jobs
+from tableferry.jobs.jobs import Job, Kind
+from tableferry.manifest import attestation
+from tableferry.manifest.attestation import Proof
+from tableferry.manifest.trust import on_trust, open_backup
+from tableferry.mysql.database import Database
+from tableferry.restore import record
+from tableferry.restore.drill import drill
+from tableferry.restore.maintenance import recover
+from tableferry.restore.restore import accept, plan, restore, undo
+from tableferry.storage.bucket import Store, open_store
 
 app = api.resolver()
 
@@ -42,7 +46,9 @@ def create_restore(
 ) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
     wanted = (request or RestoreRequest()).model_dump()
-    return jobapi.done_or_accepted(app, Kind.RESTORE, wanted, "/restores/{id}", perform, idempotency_key, _by_record)
+    return job_routes.done_or_accepted(
+        app, Kind.RESTORE, wanted, "/restores/{id}", perform, idempotency_key, _by_record
+    )
 
 
 @app.get("/restores", summary="The restores there were", tags=["restores"])
@@ -99,7 +105,7 @@ def perform(
     source = open_backup(
         store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, api.passed_over
     )
-    with proof.disproven_by_damage(store, source.id), on_trust(wanted.trust):
+    with attestation.disproven_by_damage(store, source.id), on_trust(wanted.trust):
         done = restore(
             Database(settings.database),
             store,
@@ -132,7 +138,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
         store, wanted.backup, settings.signing_keys, False, settings.database.name, passed_over=api.passed_over
     )
     now = datetime.now(UTC)
-    with proof.disproven_by_damage(store, source.id):
+    with attestation.disproven_by_damage(store, source.id):
         drill(
             Database(settings.database),
             store,
@@ -143,7 +149,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
             chunk_bytes=settings.chunk_bytes,
         )
     done = Proof(backup=source.id, by="drill", at=datetime.now(UTC), rows=source.rows)
-    proof.save(store, done)
+    attestation.save(store, done)
     api.count(rows_drilled=source.rows)
     return done.model_dump(mode="json")
 
@@ -171,8 +177,11 @@ def sign_record(event: dict[str, Any]) -> dict[str, Any]:
 
 handler = api.handler(
     app,
-    objects=jobapi.performer(perform),
+    objects=job_routes.performer(perform),
     direct=api.actions(
-        restore=jobapi.at_once(Kind.RESTORE, perform), drill=drill_backup, recover=recover_restores, sign=sign_record
+        restore=job_routes.at_once(Kind.RESTORE, perform),
+        drill=drill_backup,
+        recover=recover_restores,
+        sign=sign_record,
     ),
 )

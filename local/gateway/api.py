@@ -22,10 +22,10 @@ from samcli.local.apigw.local_apigw_service import LocalApigwService
 from samcli.local.apigw.path_converter import PathConverter
 from samcli.local.apigw.route import Route
 
-from local.browser import refusal
 from local.gateway.function import PAYLOAD_LIMIT
 from local.gateway.pool import Pool
 from local.gateway.template import Project
+from local.runtime.browser import refusal
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes: API Gateway's, on a request before it becomes an event
 SECONDS = 30.0  # API Gateway waits no longer; the function goes on

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-from local.browser import refusal
+from local.runtime.browser import refusal
 
 Kind = Literal["taken", "response", "error", "init", "exit"]
 

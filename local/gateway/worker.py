@@ -129,6 +129,6 @@ def _status(code: int) -> str:
 
 
 def _lock() -> tuple[int, ...]:
-    """The runtime's lock, which every process of it holds (see local.state)."""
+    """The runtime's lock, which every process of it holds (see local.runtime.state)."""
     descriptor = os.environ.get("TABLEFERRY_LOCK")
     return (int(descriptor),) if descriptor else ()

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError
 
-from local import s3 as emulator
-from local.process import Child, free_port, plain_environment
+from local.runtime import s3 as emulator
+from local.runtime.process import Child, free_port, plain_environment
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack
 from tests.support import until

@@ -17,11 +17,11 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from local.lock import LAYER
-from local.state import ROOT
-from tableferry import native
+from local.runtime.state import ROOT
+from tableferry.columnar.native import library as native
 from tests.artifacts import elf
 from tests.effort import by_turns, thorough
+from tools.lock import LAYER
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "UploadsFunction", "BackupFunction", "RestoreFunction")
@@ -169,16 +169,18 @@ def test_native_code_is_for_lambda(build: Path, architecture: str) -> None:
 
 
 def native_library(build: Path) -> Path:
-    return build / "TableferryLayer" / "python" / "tableferry" / "libnative.so"
+    return build / "TableferryLayer" / "python" / "tableferry" / "columnar" / "native" / "libnative.so"
 
 
 def test_the_native_library_is_in_the_layer_and_its_source_is_not(build: Path) -> None:
     package = native_library(build).parent
-    assert [path.name for path in package.iterdir() if path.suffix in (".so", ".c")] == ["libnative.so"]
+    assert [path.name for path in package.rglob("*") if path.suffix in (".so", ".c", ".h")] == ["libnative.so"]
 
 
 def test_the_native_library_exports_what_its_source_marks_and_nothing_else(build: Path) -> None:
-    source = (ROOT / "layers" / "tableferry" / "tableferry" / "native.c").read_text(encoding="utf-8")
+    source = (ROOT / "layers" / "tableferry" / "tableferry" / "columnar" / "native" / "native.c").read_text(
+        encoding="utf-8"
+    )
     marked = re.findall(r"^EXPORT\s[^()]*?(\w+)\s*\(", source, re.MULTILINE)
     assert "tableferry_native_version" in marked
     assert elf.exported(native_library(build)) == set(marked)
@@ -336,7 +338,7 @@ def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path)
 def test_a_native_library_that_does_not_compile_fails_the_build_and_leaves_nothing(layer: Path) -> None:
     temporary = layer.parent / "temporary"
     temporary.mkdir()
-    with (layer / "tableferry" / "native.c").open("a", encoding="utf-8") as source:
+    with (layer / "tableferry" / "columnar" / "native" / "native.c").open("a", encoding="utf-8") as source:
         source.write("static int unused;\n")  # a warning
     done = make_layer(layer, "arm64/Makefile", PYTHON=sys.executable, TMPDIR=str(temporary))
     assert done.returncode != 0

@@ -16,12 +16,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import s3
-from local.deployment import preflight, smoke
-from local.deployment.account import Account, Problem
-from local.ports import lasting_port
-from local.process import Child, plain_environment
-from local.state import ROOT, State
+from deployment import preflight, smoke
+from deployment.account import Account, Problem
+from local.runtime import s3
+from local.runtime.ports import lasting_port
+from local.runtime.process import Child, plain_environment
+from local.runtime.state import ROOT, State
 from tests.stack import SAM_PYTHON, Json
 
 SAM = SAM_PYTHON.with_name("sam")

@@ -12,9 +12,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import s3 as emulator
-from local.process import NO_ACCOUNT
-from local.state import ROOT, State
+from local.runtime import s3 as emulator
+from local.runtime.process import NO_ACCOUNT
+from local.runtime.state import ROOT, State
 from tests.stack import SAM_PYTHON, Json
 
 _TAGS = """
@@ -65,7 +65,7 @@ def protect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
     """What `make deploy` runs last, with a samconfig.toml that names the stack."""
     (folder / "samconfig.toml").write_text(f'version = 0.1\n[dev.deploy.parameters]\nstack_name = "{STACK}"\n')
     return subprocess.run(
-        [str(SAM_PYTHON), "-m", "local.deployment.protect", "dev", str(folder)],
+        [str(SAM_PYTHON), "-m", "deployment.protect", "dev", str(folder)],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
@@ -103,6 +103,6 @@ def test_make_deploy_ends_with_it() -> None:
     alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", "-n", "deploy", "ENV=prod"]
     dry = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
-    steps = [line for line in dry.stdout.splitlines() if "local.setup" not in line]
+    steps = [line for line in dry.stdout.splitlines() if "tools.setup" not in line]
     assert [" build " in steps[-3], " deploy " in steps[-2]] == [True, True]
-    assert steps[-1].endswith("-m local.deployment.protect prod")
+    assert steps[-1].endswith("-m deployment.protect prod")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.stack import Json
 
 PAGES = sorted(

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.stack import SAM_PYTHON, Json, values
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -153,7 +153,7 @@ def calls(*but: str) -> set[str]:
         for operation in session.get_service_model(service).operation_names
     }
     found = set()
-    for path in (ROOT / "local" / "deployment").glob("*.py"):
+    for path in (ROOT / "deployment").glob("*.py"):
         if path.stem in but:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from local.openapi import document
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.stack import SAM_PYTHON, Json, Stack, values
+from tools.openapi import document
 
 FUNCTIONS = ("Insert", "Load", "Backup", "Restore")
 
@@ -456,7 +456,7 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
     replicas = {"ReplicationAlarm"} if stack.condition("ReplicatesBackups") else set()
     assert set(alarms) == always | ages | replicas | (database if stack.condition("MakesDatabase") else set())
     source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
-    source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").glob("*.py"))
+    source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").rglob("*.py"))
     for found in alarms.values():
         assert found.get("AlarmActions", []) == (["arn:topic"] if stack.condition("HasTopic") else [])
         metrics = [found, *(one["MetricStat"]["Metric"] for one in found.get("Metrics", []) if "MetricStat" in one)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack
 

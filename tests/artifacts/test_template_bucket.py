@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack
 
@@ -36,7 +36,11 @@ def test_a_page_that_may_call_the_api_may_send_its_file_to_the_bucket_and_do_not
 def test_a_page_may_read_each_header_that_an_answer_of_the_api_has(synthesised: Json) -> None:
     """Where the rejects go on, when to ask again: a browser shows a page no header of its own accord but the type."""
     package = ROOT / "layers" / "tableferry" / "tableferry"
-    sources = [*(ROOT / "functions").glob("*/app.py"), package / "api.py", package / "jobapi.py"]
+    sources = [
+        *(ROOT / "functions").glob("*/app.py"),
+        package / "api" / "handler.py",
+        package / "api" / "job_routes.py",
+    ]
     text = "".join(file.read_text(encoding="utf-8") for file in sources)
     answered = {name.lower() for name in re.findall(r'"([A-Z][a-z]+(?:-[A-Z][a-z]+)*)": ', text)} - {"content-type"}
     assert answered >= {"link", "location", "retry-after"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 from tests.stack import Json, Stack, values
 
 ACCOUNT = "123456789012"

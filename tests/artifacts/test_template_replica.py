@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.deployment.stack import in_sam
-from local.state import ROOT
+from deployment.stack import in_sam
+from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack, values
 
@@ -107,7 +107,7 @@ def written(block: str, folder: Path) -> dict[str, str]:
     """The parameters of a part of samconfig.toml, as SAM reads them."""
     whole = block if block.startswith("[") else f"[second.global.parameters]\nparameter_overrides = [\n{block}]\n"
     (folder / "samconfig.toml").write_text("version = 0.1\n" + whole.replace("SigningKey-…", "SigningKey-AbCdEf"))
-    found: dict[str, str] = in_sam("local.deployment.samconfig", "second", str(folder))["parameters"]
+    found: dict[str, str] = in_sam("deployment.samconfig", "second", str(folder))["parameters"]
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tableferry import retention
+from tableferry.manifest import retention
 from tests.artifacts.test_template import DEPLOYMENTS, objects
 from tests.stack import Json, Stack
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from local import bench, bench_report
-from local.bench_memory import PROC, Memory
-from local.bench_place import runtime
-from local.bench_series import Series
-from local.state import State
+from benchmarks.common import report
+from benchmarks.common.memory import PROC, Memory
+from benchmarks.common.place import runtime
+from benchmarks.common.series import Series
+from benchmarks.verbs import __main__ as bench
+from local.runtime.state import State
 from tests.effort import thorough
 from tests.support import Database
 
@@ -63,7 +64,7 @@ def workers(s3_url: str) -> set[str]:
 def test_the_table_has_medians_rates_and_ratios_of_rows_a_second() -> None:
     plain = Series("LOAD DATA LOCAL", 500, seconds=[0.1, 0.1, 0.1], short="LOAD DATA")
     case = Series("load", 1_000, (plain,), seconds=[0.2, 0.1, 0.4], peak=50 * 2**20)
-    text = bench_report.report({"server": "MariaDB"}, [bench_report.table([case, Series("b", 1, (plain,), "", [1.0])])])
+    text = report.report({"server": "MariaDB"}, [report.table([case, Series("b", 1, (plain,), "", [1.0])])])
     assert "- server: MariaDB" in text
     ours = (
         "| load | 3 | 1,000 | 200.0 ms | 100.0 ms to 400.0 ms | - | 5,000 | 50 MiB | 1.00 (0.50 to 2.00) of LOAD DATA |"
@@ -90,7 +91,7 @@ def test_memory_is_that_of_the_processes_of_this_runtime(monkeypatch: pytest.Mon
         environment = f"PATH=/bin\0AWS_ENDPOINT_URL_S3={url}\0AWS_LAMBDA_FUNCTION_NAME={name}\0"
         (process / "environ").write_bytes(os.fsencode(environment))
         (process / "status").write_text(f"Name:\tx\nVmHWM:\t    {number + 1} kB\n")
-    monkeypatch.setattr("local.bench_memory.PROC", tmp_path)
+    monkeypatch.setattr("benchmarks.common.memory.PROC", tmp_path)
     memory = Memory("http://a")
     assert memory.peak("Load") == 1024
     assert memory.peak("Nothing") is None

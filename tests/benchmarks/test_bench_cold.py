@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from local import bench_cold
+from benchmarks.cold_start import __main__ as bench_cold
 from tests.effort import thorough
 from tests.support import Runtime
 

@@ -5,16 +5,16 @@ from typing import Any
 import polars as pl
 import pytest
 
-from local import bench_lines
-from tableferry.rules import Rules
-from tableferry.tables import Column, Table
+from benchmarks.verbs import hard_files
+from tableferry.ingest.rows.rules import Rules
+from tableferry.schema.table import Column, Table
 from tests.effort import by_turns
 
 
 @by_turns
 def test_every_shape_is_measured_in_every_size_and_all_of_it_read() -> None:
-    for figure in bench_lines.measure((6_000, 12_000)):
-        shape = next(shape for shape in bench_lines.SHAPES if shape.name == figure.name)
+    for figure in hard_files.measure((6_000, 12_000)):
+        shape = next(shape for shape in hard_files.SHAPES if shape.name == figure.name)
         lines = figure.size // len(shape.unit)
         assert figure.rejected <= figure.read <= lines
         assert figure.read > 0, figure
@@ -32,9 +32,9 @@ def test_the_types_of_a_frame_are_asked_for_a_few_times_however_many_columns_it_
         return real.__get__(frame)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(pl.DataFrame, "schema", property(schema))
-    bench_lines.wide([50])
+    hard_files.wide([50])
     few = len(asked)
-    bench_lines.wide([100])
+    hard_files.wide([100])
     assert len(asked) == 2 * few
 
 

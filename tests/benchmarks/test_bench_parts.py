@@ -15,11 +15,14 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
-from local import bench_huge, bench_posts, bench_s3, bench_server, demo_sample
-from local.demo_expect import Unexpected
-from local.matrix_results import known_as
-from local.process import StartError
+from benchmarks.common import file_s3
+from benchmarks.common import server as bench_server
+from benchmarks.verbs import huge_file, posts
+from local.demo import sample
+from local.demo.expect import Unexpected
+from local.runtime.process import StartError
 from tests.support import Database, Server, connect
+from tools.matrix_results import known_as
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,7 +56,7 @@ def slow() -> Iterator[str]:
 
 
 def test_requests_are_sent_when_due_and_the_wait_in_a_queue_counts(slow: str) -> None:
-    latencies, late = bench_posts.send(slow, "/", [b"x"] * 40, rate=40)
+    latencies, late = posts.send(slow, "/", [b"x"] * 40, rate=40)
     assert len(latencies) == len(late) == 40
     # 40 requests of 50 ms take 2 s, and were all due within one: somebody waited for about another.
     assert max(latencies) > 0.9
@@ -63,11 +66,11 @@ def test_requests_are_sent_when_due_and_the_wait_in_a_queue_counts(slow: str) ->
 def test_an_answer_other_than_201_ends_the_measurement(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OneAtATime, "status", 500)
     with pytest.raises(Unexpected, match="500"):
-        bench_posts.send(slow, "/", [b"x"] * 2, rate=100)
+        posts.send(slow, "/", [b"x"] * 2, rate=100)
 
 
 def test_a_database_with_tables_or_rows_of_others_is_refused_and_untouched(database: Database) -> None:
-    with closing(demo_sample.connect(database.url)) as connection, connection.cursor() as cursor:
+    with closing(sample.connect(database.url)) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE orders (id INT PRIMARY KEY)")
         with pytest.raises(StartError, match="has to be its own; this one holds orders"):
             bench_server.claim(connection)
@@ -88,7 +91,7 @@ def test_a_server_of_others_gets_a_database_that_is_gone_afterwards(
     with bench_server.database_on(kind) as url:
         assert url is not None
         name = url.rpartition("/")[2]
-        with closing(demo_sample.connect(url)) as connection:
+        with closing(sample.connect(url)) as connection:
             bench_server.claim(connection)
             described = bench_server.described(connection)
             assert described.startswith(known_as(server.version))
@@ -100,7 +103,7 @@ def test_a_server_of_others_gets_a_database_that_is_gone_afterwards(
 
 def test_without_docker_and_url_there_is_no_mysql_to_measure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MYSQL_URL", raising=False)
-    monkeypatch.setattr("local.sam_docker.answers", lambda: False)
+    monkeypatch.setattr("local.sam.engine.answers", lambda: False)
     with pytest.raises(StartError, match="MYSQL_URL"), bench_server.database_on("mysql"):
         pass
 
@@ -108,7 +111,7 @@ def test_without_docker_and_url_there_is_no_mysql_to_measure(monkeypatch: pytest
 @pytest.fixture
 def from_files(tmp_path: Path) -> Iterator["S3Client"]:
     """A client of S3 played from files."""
-    with bench_s3.served(tmp_path) as url:
+    with file_s3.served(tmp_path) as url:
         yield boto3.client(
             "s3", endpoint_url=url, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
         )
@@ -145,8 +148,8 @@ def test_s3_from_files_says_what_is_not_there_and_what_it_does_not_play(from_fil
 
 @pytest.mark.parametrize("name", ["huge.csv", "huge.csv.gz"])
 def test_a_huge_file_has_its_size_and_its_counts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench_huge, "_PEOPLE", 400)
-    rows, bad = bench_huge.write(tmp_path / name, 100_000)
+    monkeypatch.setattr(huge_file, "_PEOPLE", 400)
+    rows, bad = huge_file.write(tmp_path / name, 100_000)
     content = (tmp_path / name).read_bytes()
     text = gzip.decompress(content) if name.endswith(".gz") else content
     assert 100_000 <= len(text) < 100_100

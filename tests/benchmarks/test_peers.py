@@ -11,28 +11,22 @@ from typing import Any
 
 import pytest
 
-from local import (
-    demo_sample,
-    peers,
-    peers_drain,
-    peers_plain,
-    peers_report,
-    peers_rivals,
-    peers_tables,
-    peers_turns,
-    peers_ways,
-)
-from local.demo_expect import Unexpected
-from local.peers_growth import Growth
-from local.peers_measure import Cost, Meter, Programs
-from local.peers_place import Place, place_on
-from local.peers_tables import Made
-from local.peers_turns import Measured, Result
-from local.peers_ways import Way, ways
+from benchmarks.peers import __main__ as peers
+from benchmarks.peers import drain, plain, report, rivals, tables
+from benchmarks.peers import turns as peers_turns
+from benchmarks.peers import ways as peers_ways
+from benchmarks.peers.growth import Growth
+from benchmarks.peers.measure import Cost, Meter, Programs
+from benchmarks.peers.place import Place, place_on
+from benchmarks.peers.tables import Made
+from benchmarks.peers.turns import Measured, Result
+from benchmarks.peers.ways import Way, ways
+from local.demo import sample
+from local.demo.expect import Unexpected
 from tests.effort import by_turns, thorough
 from tests.support import Database, Server, embedded_only
 
-TABLE = peers_tables.MIXED.scaled(0.002)
+TABLE = tables.MIXED.scaled(0.002)
 
 
 @pytest.fixture
@@ -47,8 +41,8 @@ def place(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture
 def made(database: Database) -> Database:
     """A database with the table of all types."""
-    with closing(demo_sample.connect(database.url)) as connection:
-        peers_tables.build(connection, TABLE)
+    with closing(sample.connect(database.url)) as connection:
+        tables.build(connection, TABLE)
     return database
 
 
@@ -115,7 +109,7 @@ def test_a_tool_that_is_not_installed_is_named_and_not_run(
     assert [result.failed.removeprefix("not installed: ") for result in results] == [
         "mydumper", "mariadb-client, zstd", "mydumper", "mariadb-client",
     ]  # fmt: skip
-    assert peers_rivals.version("mydumper") == ""
+    assert rivals.version("mydumper") == ""
 
 
 def test_a_tool_that_fails_may_try_again_and_at_last_says_why(place: Place) -> None:
@@ -130,9 +124,7 @@ def test_a_tool_that_fails_may_try_again_and_at_last_says_why(place: Place) -> N
     way = replace(ways(place)["mydumper"], run=run, programs=())
     [result] = peers_turns.rounds(place, [(TABLE, way)], 1, lambda text: None)
     assert (len(tries), result.costs) == (5, []), "the second try is the warm-up's, the next three are the turn's"
-    page = peers_report.report(
-        {"server": "one"}, place, [Measured(TABLE, results={"mydumper": result})], None, "plot.png"
-    )
+    page = report.report({"server": "one"}, place, [Measured(TABLE, results={"mydumper": result})], None, "plot.png")
     assert "| mydumper: exit status [1]: and this is why | - |" in page
 
 
@@ -159,7 +151,7 @@ def test_half_of_what_a_way_back_needs_is_not_what_it_tries_again_with(place: Pl
 def test_a_table_has_turns_of_its_own_unless_others_are_asked_for(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers_tables, "TABLES", (replace(TABLE, turns=2),))
+    monkeypatch.setattr(tables, "TABLES", (replace(TABLE, turns=2),))
     asked = peers.Options(tables=("mixed",), cases=("drain",), out=tmp_path)
     for turns, measured in ((None, 2), (1, 1)):
         text = peers.measure(place, "server", replace(asked, turns=turns)).read_text(encoding="utf-8")
@@ -169,8 +161,8 @@ def test_a_table_has_turns_of_its_own_unless_others_are_asked_for(
 def test_the_plain_file_brings_back_what_was_written(made: Database, tmp_path: Path) -> None:
     made.run("CREATE TABLE back LIKE mixed")
     file = str(tmp_path / "plain.tsv")
-    assert peers_plain.write(made.url, at_once, table="mixed", file=file)["rows"] == TABLE.rows
-    loaded = peers_plain.load(made.url, at_once, table="back", file=file, texts=TABLE.texts)
+    assert plain.write(made.url, at_once, table="mixed", file=file)["rows"] == TABLE.rows
+    loaded = plain.load(made.url, at_once, table="back", file=file, texts=TABLE.texts)
     assert loaded["rows"] == TABLE.rows
     columns = [name for (name, *_) in made.rows("SHOW COLUMNS FROM mixed")]
     assert len(columns) == 25
@@ -180,20 +172,20 @@ def test_the_plain_file_brings_back_what_was_written(made: Database, tmp_path: P
 
 def test_a_drained_select_counts_all_bytes_and_sees_an_error(made: Database) -> None:
     whole, halves = (
-        peers_drain.drain(made.url, at_once, table="mixed", ranges=TABLE.ranges(parts))["size"] for parts in (1, 2)
+        drain.drain(made.url, at_once, table="mixed", ranges=TABLE.ranges(parts))["size"] for parts in (1, 2)
     )
     [(text,)] = made.rows("SELECT SUM(LENGTH(CONCAT_WS('', id, words, latin, body, doc))) FROM mixed")
     assert whole > text
     assert whole < halves < whole + 4_000, "the second result has a head of its own, and no more"
     with pytest.raises(Unexpected, match="nothing"):
-        peers_drain.drain(made.url, at_once, table="nothing", ranges=[(1, 2)])
+        drain.drain(made.url, at_once, table="nothing", ranges=[(1, 2)])
 
 
 def test_every_table_has_its_rows_and_keys_from_one_on(database: Database) -> None:
-    with closing(demo_sample.connect(database.url)) as connection:
-        for table in peers_tables.TABLES:
-            small = table.scaled(1_234 / table.rows) if table is not peers_tables.BLOBS else table.scaled(0.01)
-            peers_tables.build(connection, small)
+    with closing(sample.connect(database.url)) as connection:
+        for table in tables.TABLES:
+            small = table.scaled(1_234 / table.rows) if table is not tables.BLOBS else table.scaled(0.01)
+            tables.build(connection, small)
             assert database.rows(f"SELECT COUNT(*), MIN(id), MAX(id) FROM {table.name}") == [
                 (small.rows, 1, small.rows)
             ]
@@ -238,7 +230,7 @@ def test_ratios_are_of_the_same_turn() -> None:
     measured.results = {"parquet": result("parquet", 1, 2, 4), "mydumper": result("mydumper", 2, 2, 2)}
     assert measured.ratios("parquet", "mydumper", lambda cost: cost.seconds) == [2, 1, 0.5]
     assert measured.ratios("parquet", "mysqldump", lambda cost: cost.seconds) == []
-    assert peers_report.RATIOS[0].ours == "parquet"
+    assert report.RATIOS[0].ours == "parquet"
 
 
 def test_growth_is_the_time_of_a_million_rows_by_that_of_the_size_before() -> None:

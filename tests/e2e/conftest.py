@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import demo_sample
-from local.demo_client import s3_client
-from local.demo_sample import SOURCES, Connection
+from local.demo import sample
+from local.demo.client import s3_client
+from local.demo.sample import SOURCES, Connection
 from tests.e2e.api import Api
 from tests.e2e.tables import recreate
 
@@ -38,7 +38,7 @@ def store(env: Mapping[str, str]) -> "S3Client":
 @pytest.fixture
 def mysql(env: Mapping[str, str], api: Api) -> Iterator[Connection]:
     """A connection of the user's, beside the API, with the sample's three tables there and empty, and nothing kept."""
-    with closing(demo_sample.connect(env["DATABASE_URL"])) as connection:
+    with closing(sample.connect(env["DATABASE_URL"])) as connection:
         with connection.cursor() as cursor:
             if cursor.execute("SHOW DATABASES LIKE 'tableferry\\_%'"):
                 accept_all(api)

@@ -1,7 +1,7 @@
 """The sample's tables in the runtime's database, which is the tests' own."""
 
-from local.database import split_statements
-from local.demo_sample import COLUMNS, SOURCES, Connection
+from local.demo.sample import COLUMNS, SOURCES, Connection
+from local.runtime.database import split_statements
 
 
 def recreate(connection: Connection) -> None:

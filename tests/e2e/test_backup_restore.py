@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import demo_sample
-from local.demo_expect import digests
-from local.demo_sample import SOURCES, Connection
+from local.demo import sample as demo_sample
+from local.demo.expect import digests
+from local.demo.sample import SOURCES, Connection
 from tests.e2e.api import Api, Json, is_problem
 from tests.e2e.test_load import upload
 from tests.effort import sample

@@ -5,9 +5,10 @@ from contextlib import closing
 
 import pytest
 
-from local import demo, demo_sample
-from local.demo_expect import Unexpected
-from local.demo_sample import Connection, Sample
+from local.demo import run
+from local.demo import sample as demo_sample
+from local.demo.expect import Unexpected
+from local.demo.sample import Connection, Sample
 from tests.effort import sample
 from tests.support import Server
 
@@ -16,7 +17,7 @@ def test_the_demo_succeeds_and_does_so_again_after_one_that_was_cut_off(
     env: Mapping[str, str], mysql: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for gone in ("jobs, hired_employees ", "(1,480 rows of an earlier run removed)"):
-        code = demo.run(env)
+        code = run.run(env)
         shown = capsys.readouterr().out
         assert code == 0, shown
         assert gone in shown
@@ -28,7 +29,7 @@ def test_the_demo_succeeds_and_does_so_again_after_one_that_was_cut_off(
 def test_the_demo_without_an_api_says_so(
     env: Mapping[str, str], mysql: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert demo.run({**env, "API_URL": "http://127.0.0.1:9"}) == 1
+    assert run.run({**env, "API_URL": "http://127.0.0.1:9"}) == 1
     assert "Not as it should be" in capsys.readouterr().out
 
 

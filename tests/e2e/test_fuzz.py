@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from local.state import State
+from local.runtime.state import State
 from tests.conftest import GIVEN
 from tests.effort import effort
 from tests.fuzz import answers, run

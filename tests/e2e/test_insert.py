@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from local.demo_sample import Connection
+from local.demo.sample import Connection
 from tests.e2e.api import Api, is_problem
 from tests.e2e.api import event as event_of
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from local import control
-from local.demo_expect import digests
-from local.state import State, is_locked
+from local.demo.expect import digests
+from local.runtime import control
+from local.runtime.state import State, is_locked
 from tests.e2e.api import Api
 from tests.effort import thorough
 from tests.support import Server, connect, processes, until

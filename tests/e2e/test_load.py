@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from local.demo_client import read_lines
-from local.demo_sample import SOURCES, Connection
+from local.demo.client import read_lines
+from local.demo.sample import SOURCES, Connection
 from tests.e2e.api import Api, is_problem
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from local.demo_sample import SOURCES, Connection
+from local.demo.sample import SOURCES, Connection
 from local.gateway.dead_letters import queue_name
-from tableferry.settings import parse_database_url
+from tableferry.config.settings import parse_database_url
 from tests.e2e.api import Api, Json, is_problem
 from tests.support import until
 

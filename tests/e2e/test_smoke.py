@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from local.demo_sample import SOURCES, Connection
-from local.deployment import smoke
+from deployment import smoke
+from local.demo.sample import SOURCES, Connection
 from tests.support import Runtime
 
 

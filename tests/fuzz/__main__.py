@@ -7,7 +7,7 @@ import time
 
 from rich.console import Console
 
-from local.state import ROOT, State
+from local.runtime.state import ROOT, State
 from tests.fuzz import run
 from tests.fuzz.world import runtime_settings, seeded
 from tests.support import clean_environment, running

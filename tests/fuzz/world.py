@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from local.demo_client import s3_client
+from local.demo.client import s3_client
 from tests.support import Runtime, connect
 
 TABLES = {

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local.database import split_statements
-from tableferry import api, blocks
+from local.runtime.database import split_statements
+from tableferry.api import handler as api
+from tableferry.ingest.files import blocks
 from tableferry.signing import Keys
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.tls_server import TlsServer, running

@@ -16,9 +16,12 @@ from typing import Any, Self
 import pymysql.connections
 
 from functions.restore import app
-from tableferry import infile, restore, shadow, store
-from tableferry.database import Database
-from tableferry.settings import Settings
+from tableferry.config.settings import Settings
+from tableferry.mysql import local_infile
+from tableferry.mysql.database import Database
+from tableferry.restore import restore
+from tableferry.restore.build import shadow
+from tableferry.storage import bucket
 from tests.integration.lambdas import Json, invoke
 
 LOOKS_ONLY = ("SELECT", "SHOW", "SET")
@@ -68,24 +71,24 @@ def _die_before(change: int, since: str) -> None:
         if counted and next(changes) == change:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    query, load, put = pymysql.connections.Connection.query, infile.load, store.Store.put
+    query, load, put = pymysql.connections.Connection.query, local_infile.load, bucket.Store.put
 
     def counted_query(self: Any, sql: Any, unbuffered: bool = False) -> int:
         if not str(sql).startswith(LOOKS_ONLY):
             another(str(sql))
         return query(self, sql, unbuffered)
 
-    def counted_put(self: store.Store, *given: Any, **options: Any) -> str:
+    def counted_put(self: bucket.Store, *given: Any, **options: Any) -> str:
         another()
         return put(self, *given, **options)
 
-    def counted_load(*given: Any, **more: Any) -> infile.Outcome:
+    def counted_load(*given: Any, **more: Any) -> local_infile.Outcome:
         another()
         return load(*given, **more)
 
-    infile.load = counted_load
+    local_infile.load = counted_load
     pymysql.connections.Connection.query = counted_query  # type: ignore[method-assign]
-    store.Store.put = counted_put  # type: ignore[method-assign]
+    bucket.Store.put = counted_put  # type: ignore[method-assign]
 
 
 def _run(before: int, since: str, event: Json) -> None:
@@ -97,7 +100,7 @@ def _run(before: int, since: str, event: Json) -> None:
     else:
         settings = Settings.from_env()
         verb(
-            Database(settings.database), store.open_store(settings.bucket, settings.signing_keys), event[verb.__name__]
+            Database(settings.database), bucket.open_store(settings.bucket, settings.signing_keys), event[verb.__name__]
         )
 
 

@@ -22,7 +22,9 @@ from typing import Any, Self
 import boto3
 
 from functions.load import app
-from tableferry import api, arrivals, blocks, load
+from tableferry.api import arrivals, handler
+from tableferry.ingest import load
+from tableferry.ingest.files import blocks
 from tests.integration.lambdas import Json, invoke
 from tests.support import until
 
@@ -136,7 +138,7 @@ def _serve(connection: socket.socket) -> None:
 def main(path: str) -> None:
     assert load  # which the function imports when it is needed, and takes a while
     small_blocks()
-    api.metrics.provider.namespace = "Tableferry"
+    handler.metrics.provider.namespace = "Tableferry"
     boto3.client("s3")  # reads what describes the service
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -11,12 +11,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tableferry import manifest, restore
-from tableferry.archive import Format
-from tableferry.backup import backup
-from tableferry.database import Database
-from tableferry.settings import Settings
-from tableferry.store import open_store
+from tableferry.backup.backup import backup
+from tableferry.columnar.formats import Format
+from tableferry.config.settings import Settings
+from tableferry.manifest import manifest
+from tableferry.mysql.database import Database
+from tableferry.restore import restore
+from tableferry.storage.bucket import open_store
 
 _RESTORE = "20260101T000000Z-00000001"
 

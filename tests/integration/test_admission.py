@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tableferry import admission, api, signed
+from tableferry.api import handler
+from tableferry.api.models import BackupRequest, RestoreRequest
 from tableferry.errors import TooManyJobs
-from tableferry.identity import new_id
-from tableferry.jobs import Job, Kind
-from tableferry.models import BackupRequest, RestoreRequest
+from tableferry.ids import new_id
+from tableferry.jobs import admission
+from tableferry.jobs.jobs import Job, Kind
+from tableferry.storage import signed_object
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json
 from tests.integration.test_jobs import ago, deliver, loaded, queued, rewrite
@@ -90,7 +92,7 @@ def test_a_slot_whose_function_died_before_it_made_the_job_is_free_after_a_minut
     def fill(age: timedelta) -> None:
         job_id = new_id(datetime.now(UTC) - age)
         for number in range(admission.SLOTS):
-            signed.put(verbs.store(), f"jobs/slots/backup-{number}.json", {"job": job_id, "kind": "backup"})
+            signed_object.put(verbs.store(), f"jobs/slots/backup-{number}.json", {"job": job_id, "kind": "backup"})
 
     fill(timedelta(seconds=1))
     refused(asked())
@@ -167,10 +169,10 @@ def test_a_job_whose_function_died_before_it_could_start_it_is_started_by_the_ne
 
 def test_a_request_that_nobody_hears_any_more_makes_nothing(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    monkeypatch.setattr(api, "_begun", lambda app: now - 26)
+    monkeypatch.setattr(handler, "_begun", lambda app: now - 26)
     refused(asked())
     assert made() == []
-    monkeypatch.setattr(api, "_begun", lambda app: now - 23)
+    monkeypatch.setattr(handler, "_begun", lambda app: now - 23)
     begun = time.monotonic()
     assert post("/backups", {}, prefer="wait=25").status == 202
     assert time.monotonic() - begun < 4

@@ -12,7 +12,7 @@ from backports import zstd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tableferry.store import Store
+from tableferry.storage.bucket import Store
 from tests.effort import by_turns, effort
 from tests.integration.any_file import Made, cases
 from tests.integration.lambdas import Json, counts

@@ -15,14 +15,15 @@ import polars as pl
 import pytest
 from backports import zstd
 
-from tableferry import backup as backup_module
-from tableferry import manifest, snapshot
-from tableferry.archive import Format
-from tableferry.database import Database as Source
+from tableferry.backup import backup as backup_module
+from tableferry.backup import snapshot
+from tableferry.columnar.formats import Format
+from tableferry.config.settings import Settings
 from tableferry.errors import PreconditionFailed
-from tableferry.identity import new_id
-from tableferry.manifest import Manifest
-from tableferry.settings import Settings
+from tableferry.ids import new_id
+from tableferry.manifest import manifest
+from tableferry.manifest.manifest import Manifest
+from tableferry.mysql.database import Database as Source
 from tests.integration import verbs
 from tests.integration.verbs import SAMPLE, backup, get, load_sample, manifest_of, objects, post
 from tests.support import Database, connect, not_applicable

@@ -8,10 +8,12 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry import backup as backup_module
-from tableferry import catalog, chunks, loader
-from tableferry.database import Database as Source
-from tableferry.settings import Settings
+from tableferry.backup import backup as backup_module
+from tableferry.backup import key_ranges
+from tableferry.columnar import load_data
+from tableferry.config.settings import Settings
+from tableferry.mysql.database import Database as Source
+from tableferry.schema import catalog
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -144,20 +146,20 @@ def test_ranges_do_not_depend_on_the_format(database: Database, form: str) -> No
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements that a plan asks of the index."""
     statements = []
-    real = chunks._Keys._ask
+    real = key_ranges._Keys._ask
 
     def ask(keys: Any, sql: str) -> Any:
         statements.append(sql)
         return real(keys, sql)
 
-    monkeypatch.setattr(chunks._Keys, "_ask", ask)
+    monkeypatch.setattr(key_ranges._Keys, "_ask", ask)
     return statements
 
 
-def planned(range_bytes: int) -> list[chunks.Range]:
+def planned(range_bytes: int) -> list[key_ranges.Range]:
     source = Source(Settings.from_env().database)
     with source.connect() as connection:
-        return chunks.plan(connection, catalog.describe(connection, source, "t"), range_bytes)
+        return key_ranges.plan(connection, catalog.describe(connection, source, "t"), range_bytes)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,7 @@ def test_a_few_rows_of_megabytes_are_a_range_each(database: Database, asked: lis
     )
     verbs.rows(database, "ANALYZE TABLE t")
     assert planned(32 * 1024) == [
-        chunks.Range(None, -1), chunks.Range(-1, 0), chunks.Range(0, 1), chunks.Range(1, 2), chunks.Range(2, None)
+        key_ranges.Range(None, -1), key_ranges.Range(-1, 0), key_ranges.Range(0, 1), key_ranges.Range(1, 2), key_ranges.Range(2, None)
     ]  # fmt: skip
     assert len(asked) == 2
 
@@ -244,7 +246,7 @@ def test_a_restore_whose_workers_stand_in_each_others_way_tries_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make(database, "id BIGINT PRIMARY KEY, name VARCHAR(60)", rows_of(*EVEN))
-    real = loader.load
+    real = load_data.load
     refused = [pymysql.err.OperationalError(1213, "Deadlock"), pymysql.err.OperationalError(1205, "Lock wait timeout")]
 
     def stands_in_the_way(*given: Any) -> Any:
@@ -252,6 +254,6 @@ def test_a_restore_whose_workers_stand_in_each_others_way_tries_again(
             raise refused.pop()
         return real(*given)
 
-    monkeypatch.setattr(loader, "load", stands_in_the_way)
+    monkeypatch.setattr(load_data, "load", stands_in_the_way)
     there_and_back(database)
     assert refused == []

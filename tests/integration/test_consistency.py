@@ -11,8 +11,9 @@ import polars as pl
 import pymysql
 import pytest
 
-from tableferry import archive, snapshot
-from tableferry import backup as backup_module
+from tableferry.backup import backup as backup_module
+from tableferry.backup import snapshot
+from tableferry.columnar import formats
 from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -395,7 +396,7 @@ def test_a_quiet_stream_is_not_cut_by_the_servers_time_limits(
         for name in wanted:
             cursor.execute(f"SELECT @@GLOBAL.{name}")
             [[before[name]]] = cursor.fetchall()
-        real = archive.write
+        real = formats.write
         slow = threading.Event()
 
         def slowly(*given: Any) -> Any:
@@ -404,7 +405,7 @@ def test_a_quiet_stream_is_not_cut_by_the_servers_time_limits(
                 threading.Event().wait(3)
             return real(*given)
 
-        monkeypatch.setattr(archive, "write", slowly)
+        monkeypatch.setattr(formats, "write", slowly)
         monkeypatch.setenv("CHUNK_BYTES", "1000000")
         try:
             for name, value in wanted.items():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.state import State
+from local.runtime.state import State
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tableferry import digest_keys, manifest, verify
+from tableferry.config.settings import Settings
 from tableferry.errors import BackupDamaged
-from tableferry.settings import Settings
+from tableferry.manifest import digest_keys, manifest, verify
 from tableferry.signing import Keys
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
@@ -131,7 +131,9 @@ def test_what_is_restored_on_trust_and_is_not_what_the_files_hold_is_refused(
 ) -> None:
     made = backup("jobs")
     monkeypatch.setenv("SIGNING_KEY", OTHER_KEY)
-    monkeypatch.setattr("tableferry.loader.encoded", lambda frame, columns: b'1,"another job"\n' * frame.height)
+    monkeypatch.setattr(
+        "tableferry.columnar.load_data.encoded", lambda frame, columns: b'1,"another job"\n' * frame.height
+    )
     with verbs.unchanged(sample):
         assert post("/restores", {"backup": made["id"], "trust": True}).status == 409
 

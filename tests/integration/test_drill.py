@@ -9,7 +9,7 @@ import pytest
 
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
-from tableferry import api, infile, proof, shadow
+from tableferry.api import handler
 from tableferry.errors import (
     BackupDamaged,
     BackupNotFound,
@@ -18,6 +18,9 @@ from tableferry.errors import (
     DigestMismatch,
     InvalidRequest,
 )
+from tableferry.manifest import attestation
+from tableferry.mysql import local_infile
+from tableferry.restore.build import shadow
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, invoke
@@ -44,7 +47,7 @@ def check() -> Json:
 @pytest.fixture
 def gauges(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     told: dict[str, Any] = {}
-    monkeypatch.setattr(api, "gauge", told.update)
+    monkeypatch.setattr(handler, "gauge", told.update)
     yield told
 
 
@@ -71,9 +74,9 @@ def test_a_drill_whose_rows_come_out_different_fails_names_the_column_and_proves
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup()
-    statement = infile._statement
+    statement = local_infile._statement
     monkeypatch.setattr(
-        infile,
+        local_infile,
         "_statement",
         lambda *given: statement(*given).replace("CHARACTER SET utf8mb4", "CHARACTER SET latin1"),
     )
@@ -107,7 +110,7 @@ def test_what_a_drill_that_died_left_is_dropped_by_the_next_and_others_are_let_a
     backup()
     with monkeypatch.context() as patched:
         patched.setattr(shadow, "_finish", die)
-        patched.setattr("tableferry.drill._drop", lambda *_: None)
+        patched.setattr("tableferry.restore.drill._drop", lambda *_: None)
         with pytest.raises(Killed):
             drill()
     [left] = [name for name in verbs.schemas(loaded) if "drill" in name]
@@ -152,7 +155,7 @@ def test_the_check_tells_how_old_the_newest_backup_and_the_newest_proven_one_are
     assert 0 <= gauges["days_since_verified_backup"] < 0.01
     drill()
     assert check()["verified"] == second["id"]
-    later = proof.ages(verbs.store(), KEYS, loaded.name, datetime.now(UTC) + timedelta(days=3))
+    later = attestation.ages(verbs.store(), KEYS, loaded.name, datetime.now(UTC) + timedelta(days=3))
     assert later.days_since_verified_backup == pytest.approx(3, abs=0.01)
     assert later.hours_since_backup == pytest.approx(72, abs=0.1)
 
@@ -163,7 +166,7 @@ def test_a_manifest_that_is_not_signed_makes_no_backup_look_new(loaded: Database
     s3 = boto3.client("s3")
     text = s3.get_object(Bucket=bucket, Key=f"backups/{made['id']}/manifest.json")["Body"].read().decode()
     s3.put_object(Bucket=bucket, Key=f"backups/{forged}/manifest.json", Body=text.replace(made["id"], forged).encode())
-    proof.save(verbs.store(), proof.Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=0))
+    attestation.save(verbs.store(), attestation.Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=0))
     found = check()
     assert (found["backup"], found["verified"]) == (made["id"], None)
 
@@ -204,5 +207,5 @@ def test_a_proof_is_not_taken_back_by_what_is_no_damage(monkeypatch: pytest.Monk
 
 
 def test_gauges_that_are_not_known_are_no_metrics() -> None:
-    api.gauge(hours_since_backup=None, days_since_verified_backup=1.5)
-    assert set(api.metrics.provider.metric_set) == {"days_since_verified_backup"}
+    handler.gauge(hours_since_backup=None, days_since_verified_backup=1.5)
+    assert set(handler.metrics.provider.metric_set) == {"days_since_verified_backup"}

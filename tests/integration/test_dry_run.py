@@ -9,7 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tableferry import fits, infile, loader, manifest, record, recovery, rehearsal, scratch, shadow
+from tableferry.columnar import load_data
+from tableferry.manifest import manifest
+from tableferry.mysql import local_infile
+from tableferry.restore import dry_run, record, recovery
+from tableferry.restore.build import foreign_key_check, scratch_schema, shadow
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -266,7 +270,7 @@ def test_foreign_keys_to_keys_that_are_not_unique_come_back_where_the_user_may_s
     backup("par", "child")
     before = verbs.picture(loaded)
     if not may:
-        monkeypatch.setattr(fits, "_LET_IN", "SET SESSION no_such_variable = 0")
+        monkeypatch.setattr(foreign_key_check, "_LET_IN", "SET SESSION no_such_variable = 0")
         assert codes(found := refused(loaded)) == [("foreign-keys", "child")]
         assert "restrict_fk_on_non_standard_key" in found["detail"]
         return
@@ -336,16 +340,16 @@ def test_a_definition_that_this_server_does_not_take(loaded: Database) -> None:
 
 def test_rows_that_come_out_otherwise(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     backup()
-    real = loader.load
+    real = load_data.load
 
-    def alters(connection: Any, table_sql: str, *rest: Any) -> infile.Outcome:
+    def alters(connection: Any, table_sql: str, *rest: Any) -> local_infile.Outcome:
         outcome = real(connection, table_sql, *rest)
         if "hired_employees" in table_sql:
             with contextlib.closing(connect(loaded.admin_url)) as other, other.cursor() as cursor:
                 cursor.execute(f"UPDATE {table_sql} SET name = CONCAT(name, ' ') WHERE id = 7")
         return outcome
 
-    monkeypatch.setattr(loader, "load", alters)
+    monkeypatch.setattr(load_data, "load", alters)
     found = refused(loaded)
     assert codes(found) == [("digest", "hired_employees")]
     assert "column 'name'" in found["detail"]
@@ -403,7 +407,7 @@ def test_a_table_that_is_in_a_restore_which_cannot_be_finished(
 def test_what_is_too_large_to_be_tried_is_said(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     backup()
     run(loaded, "INSERT INTO jobs VALUES (70, 'new')", "UPDATE hired_employees SET job_id = 70 WHERE id = 1")
-    monkeypatch.setattr(rehearsal, "MOST_ROWS", 20)
+    monkeypatch.setattr(dry_run, "MOST_ROWS", 20)
     with verbs.unchanged(loaded):
         plan = planned(tables=["departments", "hired_employees"])
     assert plan["problems"] == []
@@ -486,7 +490,7 @@ def test_views_that_will_not_work_are_named_before_and_after(
 
 def test_what_a_dry_run_that_died_left_is_dropped_by_the_next_and_not_what_another_uses(loaded: Database) -> None:
     backup()
-    prefix = scratch.prefix_of("plan", loaded.name)
+    prefix = scratch_schema.prefix_of("plan", loaded.name)
     dead, used = f"{prefix}dead", f"{prefix}used"
     run(loaded, f"CREATE DATABASE `{dead}`", f"CREATE DATABASE `{used}`")
     with contextlib.closing(loaded.connect()) as other, other.cursor() as cursor:

@@ -16,13 +16,18 @@ import pytest
 from functions.backup.app import handler as backups
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
-from tableferry import jobs, later, manifest, marks, record, signed
-from tableferry.account import Account
 from tableferry.errors import NotSigned, RecordNotFound, StoreUnavailable
-from tableferry.identity import new_id
-from tableferry.shadow import Place
+from tableferry.ids import new_id
+from tableferry.ingest.loads import load_marks
+from tableferry.ingest.loads import retry_later as later
+from tableferry.ingest.loads.load_status import Account
+from tableferry.jobs import jobs
+from tableferry.manifest import manifest
+from tableferry.restore import record
+from tableferry.restore.build.shadow import Place
 from tableferry.signing import Keys
-from tableferry.store import Store
+from tableferry.storage import signed_object
+from tableferry.storage.bucket import Store
 from tests.effort import by_turns, sample
 from tests.integration import verbs
 from tests.integration.conftest import KEYS, SIGNING_KEY
@@ -165,8 +170,8 @@ def test_an_id_that_would_name_another_restores_schema_is_none(loaded: Database,
     assert Place.of("d", done["id"]).old == f"tableferry_{job_id.lower().replace('-', '_')}"
     order, state = f"jobs/restore/{job_id}.json", f"jobs/{job_id}.json"
     store = verbs.store()
-    signed.put(store, state, forged_job(job_id))  # signed, as if the key were stolen
-    signed.put(store, order, {"backup": evil, "trust": True})
+    signed_object.put(store, state, forged_job(job_id))  # signed, as if the key were stolen
+    signed_object.put(store, order, {"backup": evil, "trust": True})
     with verbs.unchanged(loaded):
         assert forger.tells(restores, order) == [None]
     with pytest.raises(ValueError, match="is no id"):
@@ -324,14 +329,14 @@ def test_an_earlier_state_of_a_job_put_back_after_an_hour_starts_nothing(
     monkeypatch.setenv("JOBS", "event")
     job = post("/restores", {}, prefer="wait=0").json
     key = f"jobs/{job['id']}.json"
-    queued = signed.get(verbs.store(), key).content
+    queued = signed_object.get(verbs.store(), key).content
     now = datetime.now(UTC)
     died = queued | {"state": "running", "lease": (now - timedelta(minutes=40)).isoformat()}
-    signed.put(verbs.store(), key, died | {"created": (now - timedelta(minutes=61)).isoformat()})
+    signed_object.put(verbs.store(), key, died | {"created": (now - timedelta(minutes=61)).isoformat()})
     run(loaded, "UPDATE jobs SET job = 'since'")
     with verbs.unchanged(loaded):
         forger.tells(restores, f"jobs/restore/{job['id']}.json")
-    signed.put(verbs.store(), key, died | {"created": (now - timedelta(minutes=50)).isoformat()})
+    signed_object.put(verbs.store(), key, died | {"created": (now - timedelta(minutes=50)).isoformat()})
     forger.tells(restores, f"jobs/restore/{job['id']}.json")
     assert verbs.numbers(loaded, "jobs", "job")[0] == "Job 1"
 
@@ -441,7 +446,7 @@ def test_a_function_without_a_key_acts_on_nothing(
     with verbs.unchanged(loaded), pytest.raises(Exception, match="SIGNING_KEY"):
         invoke(restores, {"action": "recover"})
     with pytest.raises(Exception, match="SIGNING_KEY"):
-        signed.look(Store(boto3.client("s3"), bucket, Keys()), f"restores/{done['id']}.json")
+        signed_object.look(Store(boto3.client("s3"), bucket, Keys()), f"restores/{done['id']}.json")
 
 
 # Keys that change
@@ -512,7 +517,7 @@ def test_a_forged_account_with_times_that_nobody_can_reckon_with_breaks_no_list(
     known = uploads.load(lines(3))
     load_id = "f" * 32
     forger.write(f"loads/{load_id}.json", {**forged_account(load_id, "running"), **said})
-    forger.write(f"loads/by-time/{marks.mark(load_id, datetime.now(UTC))}", b"")
+    forger.write(f"loads/by-time/{load_marks.mark(load_id, datetime.now(UTC))}", b"")
     listed = request(loads, "GET", "/loads")
     assert (listed.status, known["id"] in [one["id"] for one in listed.json["loads"]]) == (200, True)
     assert request(loads, "GET", f"/loads/{load_id}").status in (200, 409)
@@ -540,7 +545,9 @@ def test_forged_marks_keep_no_waiting_load_from_its_next_try(
     for number in range(12):
         forger.write(f"loads/waiting/{due}-{number:032x}", b"")
     later_version = forger.read(f"loads/{begun.id}.json") | {"state": "of a later version"}
-    signed.put(store, f"loads/{1:032x}.json", {k: v for k, v in later_version.items() if k not in signed._FIELDS})
+    signed_object.put(
+        store, f"loads/{1:032x}.json", {k: v for k, v in later_version.items() if k not in signed_object._FIELDS}
+    )
     assert [later.go_on(store, now + timedelta(seconds=5)) for _ in range(3)] == [[], [], [begun.id]]
     second = begun.model_copy(update={"id": "b" * 32, "tries": 0})
     later.put_off(store, second, StoreUnavailable("away"), 12, now - timedelta(seconds=58))

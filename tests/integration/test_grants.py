@@ -12,15 +12,15 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
-from local.database import GRANTS, grants
-from local.state import ROOT
-from tableferry import catalog
-from tableferry.database import Database as Source
-from tableferry.database import rows
-from tableferry.identifiers import quote
-from tableferry.privileges import may
-from tableferry.settings import database_address
-from tableferry.snapshot import open_snapshot
+from local.runtime.database import GRANTS, grants
+from local.runtime.state import ROOT
+from tableferry.backup.snapshot import open_snapshot
+from tableferry.config.settings import database_address
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import rows
+from tableferry.mysql.identifiers import quote
+from tableferry.mysql.privileges import may
+from tableferry.schema import catalog
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json, invoke, request

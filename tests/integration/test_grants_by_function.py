@@ -13,12 +13,13 @@ import pytest
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
-from local.database import grants, grants_by_function
-from tableferry import epoch, sieve
-from tableferry.database import Database as Source
-from tableferry.identifiers import quote
-from tableferry.settings import parse_database_url
-from tableferry.swap import Move
+from local.runtime.database import grants, grants_by_function
+from tableferry.config.settings import parse_database_url
+from tableferry.ingest.write import constraint_check
+from tableferry.ledger import epoch
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.identifiers import quote
+from tableferry.restore.swap import Move
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request
@@ -307,7 +308,7 @@ def test_bad_rows_among_many_are_found_with_a_temporary_table_and_without(
     users: Users, work: Work, uploads: Uploads, monkeypatch: pytest.MonkeyPatch, optional: bool
 ) -> None:
     """Which is dropped again by who may drop nothing else."""
-    filled, sifted = sieve._filled, []
+    filled, sifted = constraint_check._filled, []
 
     @contextlib.contextmanager
     def noted(*given: Any) -> Iterator[None]:
@@ -315,7 +316,7 @@ def test_bad_rows_among_many_are_found_with_a_temporary_table_and_without(
             sifted.append(given)
             yield
 
-    monkeypatch.setattr(sieve, "_filled", noted)
+    monkeypatch.setattr(constraint_check, "_filled", noted)
     users.grant_all(optional=optional)
     pairs = [[number // 2, "Pilot"] for number in range(2000, 2400)]
     users.log_in("insert")

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from tableferry import driver, infile, ledger, wire
-from tableferry.columns import codec
-from tableferry.database import Connection, Database, execute, rows, transaction
+from tableferry.columnar import result_set
+from tableferry.config.settings import DatabaseAddress, database_address
 from tableferry.errors import DatabaseUnavailable
-from tableferry.settings import DatabaseAddress, database_address
-from tableferry.tables import Column
+from tableferry.ledger import ledger
+from tableferry.mysql import connection as driver
+from tableferry.mysql import local_infile
+from tableferry.mysql.database import Connection, Database, execute, rows, transaction
+from tableferry.schema.codec import codec
+from tableferry.schema.table import Column
 from tests.integration.fake_server import FakeServer
 from tests.support import Database as OurDatabase
 
@@ -23,7 +26,7 @@ ASKED: dict[str, tuple[bytes, Callable[[Connection], object]]] = {
     "a query": (b"SELECT 1", lambda connection: rows(connection, "SELECT 1")),
     "a streamed query": (
         b"SELECT 1",
-        lambda connection: list(wire.batches(connection, "SELECT 1", [codec(COLUMN)], 99)),
+        lambda connection: list(result_set.batches(connection, "SELECT 1", [codec(COLUMN)], 99)),
     ),
     "the ledger": (b"INSERT", lambda connection: ledger.write(connection, "id", 0, {})),
     "a transaction": (b"BEGIN", lambda connection: transaction(connection).__enter__()),
@@ -62,7 +65,7 @@ def test_a_load_sends_its_rows_and_not_the_file_that_the_server_names() -> None:
     with FakeServer(trap=b"LOAD DATA").running() as fake:
         address = DatabaseAddress("127.0.0.1", fake.port, "d", "u", "p")
         with Database(address).connect() as connection:
-            infile.load(connection, "`t`", [infile.Target("c")], [b"1\n", b"2\n"])
+            local_infile.load(connection, "`t`", [local_infile.Target("c")], [b"1\n", b"2\n"])
     assert fake.answers_to_trap == [b"1\n", b"2\n", b""]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from functions.restore.app import handler
-from tableferry.columns import Codec
+from tableferry.schema.codec import Codec
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import invoke

@@ -14,9 +14,9 @@ from functions.backup.app import handler as backups
 from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
-from tableferry import manifest
-from tableferry.identifiers import quote
-from tableferry.values import dump
+from tableferry.ingest.rows.values import dump
+from tableferry.manifest import manifest
+from tableferry.mysql.identifiers import quote
 from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import counts, request, segment

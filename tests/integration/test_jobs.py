@@ -8,10 +8,12 @@ import pytest
 
 from functions.backup import app as backup_app
 from functions.restore import app as restore_app
-from tableferry import jobs, record, signed
-from tableferry import restore as restore_module
 from tableferry.errors import TableNotFound
-from tableferry.identity import new_id
+from tableferry.ids import new_id
+from tableferry.jobs import jobs
+from tableferry.restore import record
+from tableferry.restore import restore as restore_module
+from tableferry.storage import signed_object
 from tests.integration import verbs
 from tests.integration.lambdas import Json, created, invoke, request
 from tests.integration.verbs import backup, get, load_sample, post, run, table
@@ -46,7 +48,7 @@ def deliver(job: Json, bucket: str) -> Any:
 def rewrite(job: Json, **changed: object) -> None:
     """Change a job's record, as if time had passed."""
     key = f"jobs/{job['id']}.json"
-    signed.put(verbs.store(), key, signed.get(verbs.store(), key).content | changed)
+    signed_object.put(verbs.store(), key, signed_object.get(verbs.store(), key).content | changed)
 
 
 def ago(**given: float) -> str:
@@ -145,7 +147,7 @@ def test_a_restore_that_died_after_its_swap_is_not_done_again_by_the_next_event(
     run(loaded, "UPDATE jobs SET job = 'lost'")
     lost = table(loaded, "jobs")
     job = queued("/restores")
-    before = signed.get(verbs.store(), f"jobs/{job['id']}.json").content
+    before = signed_object.get(verbs.store(), f"jobs/{job['id']}.json").content
     deliver(job, bucket)
     rewrite(job, **(before | {"state": "running", "lease": ago(seconds=1), "result": None, "finished": None}))
     run(loaded, "UPDATE jobs SET job = 'written since'")
@@ -166,7 +168,7 @@ def test_a_restore_that_died_while_it_was_building_is_done_by_the_next_event(
     job = queued("/restores")
     with monkeypatch.context() as patched:
         patched.setattr(restore_module, "abandon", lambda *given: given[-1])  # a process that is gone tidies nothing up
-        patched.setattr("tableferry.exchange.forth", _dies)
+        patched.setattr("tableferry.restore.exchange.forth", _dies)
         with contextlib.suppress(SystemExit):
             deliver(job, bucket)
     rewrite(job, lease=ago(seconds=1))

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tableferry import catalog, documents, shapes
-from tableferry.database import Database as Source
-from tableferry.database import rows
-from tableferry.settings import parse_database_url
+from tableferry.backup import inexact_json
+from tableferry.backup import json_paths as shapes
+from tableferry.config.settings import parse_database_url
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import rows
+from tableferry.schema import catalog
 from tests.effort import by_turns
 from tests.integration import verbs
 from tests.support import Database, not_applicable
@@ -109,8 +111,11 @@ def table(database: Database) -> Database:
 def test_whatever_a_few_documents_were_taken_for_the_others(table: Database, made: list[Document], sample: int) -> None:
     verbs.run(table, "DELETE FROM t", *(f"INSERT INTO t (j) VALUES ({document.sql})" for document in made))
     bad = sum(document.inexact for document in made)
-    with Source(parse_database_url(table.url)).connect() as connection, mock.patch.object(documents, "_SAMPLE", sample):
-        found = documents.inexact(connection, catalog.table(connection, table.name, "t"), "")
+    with (
+        Source(parse_database_url(table.url)).connect() as connection,
+        mock.patch.object(inexact_json, "_SAMPLE", sample),
+    ):
+        found = inexact_json.inexact(connection, catalog.table(connection, table.name, "t"), "")
     assert found == ({"j": bad} if bad else {})
 
 
@@ -126,7 +131,7 @@ def test_short_documents_of_one_shape_are_not_taken_apart(table: Database, lengt
 
         described = catalog.table(connection, table.name, "t")
         before = written()
-        assert documents.inexact(connection, described, "id > 0") == {}
+        assert inexact_json.inexact(connection, described, "id > 0") == {}
         assert (written() - before < 50) == quick
 
 

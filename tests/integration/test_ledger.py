@@ -9,12 +9,12 @@ import pytest
 
 from functions.insert.app import handler
 from functions.restore.app import handler as restores
-from tableferry import facts, ledger
-from tableferry.database import Connection, execute, rows, transaction
-from tableferry.database import Database as Source
+from tableferry.config.settings import database_address
 from tableferry.errors import IdempotencyMismatch
-from tableferry.insert import Batch, Inserted, insert
-from tableferry.settings import database_address
+from tableferry.ingest.insert import Batch, Inserted, insert
+from tableferry.ledger import facts, ledger
+from tableferry.mysql.database import Connection, execute, rows, transaction
+from tableferry.mysql.database import Database as Source
 from tests.integration.lambdas import Answer, counts, invoke, request
 from tests.integration.uploads import Uploads
 from tests.support import Database
@@ -157,7 +157,7 @@ def test_a_table_that_others_hold_is_a_conflict_and_nothing_is_written(
         real(connection)
 
     monkeypatch.setattr(ledger, "prepare", impatient)
-    monkeypatch.setattr("tableferry.again._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._TRIES", 1)
     with database.connect(autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t FOR UPDATE")
         assert "locked" in post([[5], [1]], "k").problem(409)["detail"]

@@ -13,9 +13,10 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler
-from tableferry import carried, epoch
-from tableferry.blockwriter import BlockWriter
+from tableferry.backup import load_history
 from tableferry.errors import DatabaseUnavailable
+from tableferry.ingest.block_writer import BlockWriter
+from tableferry.ledger import epoch
 from tests.integration.lambdas import Answer, Json, counts, invoke, request
 from tests.integration.uploads import Uploads, lines, names
 from tests.integration.verbs import backup, get, post, restore
@@ -249,7 +250,7 @@ def test_a_backup_that_comes_to_another_server_says_there_what_it_has(
 def without_ledger(monkeypatch: pytest.MonkeyPatch, *tables: str) -> Json:
     """A backup as an earlier version made it, which says nothing of the ledger."""
     with monkeypatch.context() as patch:
-        patch.setattr(carried, "keep", lambda *_: None)
+        patch.setattr(load_history, "keep", lambda *_: None)
         return backup(*tables)
 
 

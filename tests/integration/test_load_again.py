@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import ledger
-from tableferry.blockwriter import BlockWriter
-from tableferry.database import Connection
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
-from tableferry.store import Store
+from tableferry.ingest.block_writer import BlockWriter
+from tableferry.ledger import ledger
+from tableferry.mysql.database import Connection
+from tableferry.storage.bucket import Store
 from tests.effort import sample
 from tests.integration.lambdas import counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
@@ -120,8 +120,8 @@ def test_a_load_that_found_the_table_locked_comes_again(
 ) -> None:
     database.run(TEXTS, "INSERT INTO t VALUES (1, 'a')")
     event = uploads.put(b"0,z\n1,a\n2,b\n")
-    monkeypatch.setattr("tableferry.again._TRIES", 1)
-    monkeypatch.setattr("tableferry.load._HOLDS_ROWS", {"innodb_lock_wait_timeout": 1})
+    monkeypatch.setattr("tableferry.mysql.retry._TRIES", 1)
+    monkeypatch.setattr("tableferry.ingest.load._HOLDS_ROWS", {"innodb_lock_wait_timeout": 1})
     with database.connect(autocommit=False) as holder, holder.cursor() as cursor:
         cursor.execute("SELECT * FROM t FOR UPDATE")
         with pytest.raises(Conflict):

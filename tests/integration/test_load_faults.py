@@ -25,11 +25,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler
-from local import database as embedded
-from local import s3 as emulator
-from local.state import State
-from tableferry import load, signed
+from local.runtime import database as embedded
+from local.runtime import s3 as emulator
+from local.runtime.state import State
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
+from tableferry.ingest import load
+from tableferry.storage import signed_object
 from tests.effort import THOROUGH, effort, sample, thorough
 from tests.integration import counted_s3, packet_proxy, verbs
 from tests.integration.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
@@ -366,7 +367,7 @@ def _a_minute_passes(world: World) -> None:
         if account.get(name):
             account[name] = (datetime.fromisoformat(account[name]) - timedelta(minutes=1)).isoformat()
     key = f"loads/{account['id']}.json"
-    signed.put(verbs.store(), key, account)
+    signed_object.put(verbs.store(), key, account)
 
 
 def busy(database: Database) -> bool:

@@ -7,7 +7,7 @@ import zipfile
 import pytest
 from backports import zstd
 
-from tableferry import blocks, csvfile
+from tableferry.ingest.files import blocks, csv_records
 from tests.effort import sample
 from tests.integration.lambdas import counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
@@ -86,7 +86,7 @@ def test_the_lines_of_a_long_text_are_one_row_and_none_of_another_shape(
 def test_behind_a_quote_that_is_not_closed_for_longer_than_a_record_may_be_a_load_ends(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csvfile, "LONGEST_RECORD", 2000)
+    monkeypatch.setattr(csv_records, "LONGEST_RECORD", 2000)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1024)
     account = uploads.load(lines(100) + b'101,"a\n' + lines(300)[1500:])
     assert account["state"] == "failed"

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import account as accounts
-from tableferry import rejectpage
-from tableferry.account import Account, State
-from tableferry.store import Object, Store
+from tableferry.api import reject_page
+from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads.load_status import Account, State
+from tableferry.storage.bucket import Object, Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.uploads import TEXTS, Uploads, lines
@@ -167,7 +167,7 @@ def test_rejects_are_read_page_by_page(database: Database, uploads: Uploads, mon
     assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
     assert (answer.text, "link" in answer.headers) == (whole, False)
     for size, limit in [(2**21, "7"), (300, "1000"), (10, "3")]:  # also in less than a line
-        monkeypatch.setattr(rejectpage, "_PAGE_BYTES", size)
+        monkeypatch.setattr(reject_page, "_PAGE_BYTES", size)
         found, query = "", {"limit": limit}
         for _ in range(200):
             answer = rejects(account["id"], **query)

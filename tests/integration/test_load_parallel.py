@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from functions.load.app import handler
-from tableferry import blockwriter, lanes
-from tableferry.blockwriter import BlockWriter, Target
+from tableferry.ingest import block_writer, ordered_writers
+from tableferry.ingest.block_writer import BlockWriter, Target
 from tests.effort import sample
 from tests.integration.lambdas import Context, Json, counts, created, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
@@ -44,7 +44,7 @@ def test_blocks_are_written_ahead_of_their_turn(database: Database, uploads: Upl
 def test_of_two_rows_with_one_key_the_first_in_the_file_goes_in(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(ordered_writers, "_PATIENCE_SECONDS", 0.05)
     database.run("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(40), other INT UNIQUE)")
     rows = [(n % 97, f"name {n}", n % 89) for n in range(400)]
     account = uploads.load("".join(f"{i},{name},{other}\n" for i, name, other in rows).encode())
@@ -168,13 +168,13 @@ def test_an_account_tells_how_far_the_load_has_come(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)")
-    monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0)
+    monkeypatch.setattr("tableferry.ingest.loads.progress._SAVED_EVERY_SECONDS", 0)
     seen: list[Json] = []
     real = Target.lanes
     body = lines(200, bad=5)
     conclude = BlockWriter.conclude
 
-    def watched(writer: BlockWriter, connection: Any, done: blockwriter.Written) -> None:
+    def watched(writer: BlockWriter, connection: Any, done: block_writer.Written) -> None:
         seen.extend(request(handler, "GET", "/loads").json["loads"])
         conclude(writer, connection, done)
 

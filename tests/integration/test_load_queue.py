@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from functions.load.app import handler, load_object
-from local.sam_events import load as event_file
-from tableferry.arrivals import created_objects
+from local.sam.events import load as event_file
+from tableferry.api.arrivals import created_objects
 from tableferry.errors import DatabaseUnavailable, InvalidRequest
 from tests.integration.lambdas import created, invoke, queued, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import account as accounts
-from tableferry import handover, signed
-from tableferry.account import Account
-from tableferry.blockwriter import BlockWriter
 from tableferry.errors import Conflict, DatabaseUnavailable, RecordNotFound
-from tableferry.store import Store
+from tableferry.ingest.block_writer import BlockWriter
+from tableferry.ingest.loads import handover
+from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads.load_status import Account
+from tableferry.storage import signed_object
+from tableferry.storage.bucket import Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
@@ -226,7 +227,7 @@ def test_a_load_whose_function_died_is_shown_as_stalled_and_a_retry_lets_it_go_o
         started=now - timedelta(hours=1), saved=now - timedelta(minutes=minutes),
     )  # fmt: skip
     accounts.save(store, account.model_copy(update={"saved": None}))  # which sets its marks
-    signed.put(store, f"loads/{account.id}.json", account.model_dump(mode="json"))
+    signed_object.put(store, f"loads/{account.id}.json", account.model_dump(mode="json"))
     assert request(handler, "GET", f"/loads/{account.id}").json["state"] == shown
     assert [load["state"] for load in request(handler, "GET", "/loads").json["loads"]] == [shown]
     if state == "running":

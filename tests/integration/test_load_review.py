@@ -11,11 +11,11 @@ import pymysql
 import pytest
 
 from functions.load.app import handler
-from tableferry.blockwriter import BlockWriter, Written
-from tableferry.database import Connection
-from tableferry.entries import Entries, State
 from tableferry.errors import DatabaseUnavailable
-from tableferry.store import Store
+from tableferry.ingest.block_writer import BlockWriter, Written
+from tableferry.ingest.loads.checkpoints import Entries, State
+from tableferry.mysql.database import Connection
+from tableferry.storage.bucket import Store
 from tests.integration.lambdas import counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
@@ -168,8 +168,8 @@ def test_the_lock_is_kept_while_a_compressed_file_is_read_again_up_to_the_last_b
         patch.setattr(Entries, "add", add)
         with pytest.raises(DatabaseUnavailable):
             uploads.deliver(event)
-    monkeypatch.setattr("tableferry.load._HOLDS_THE_LOCK", {"wait_timeout": 1})
-    monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0.2)
-    monkeypatch.setattr("tableferry.store._STREAM_BYTES", 500)
+    monkeypatch.setattr("tableferry.ingest.load._HOLDS_THE_LOCK", {"wait_timeout": 1})
+    monkeypatch.setattr("tableferry.ingest.loads.progress._SAVED_EVERY_SECONDS", 0.2)
+    monkeypatch.setattr("tableferry.storage.bucket._STREAM_BYTES", 500)
     monkeypatch.setattr(Store, "stream", slow)
     assert counts(uploads.deliver(event)) == (400, 400, 0, 0, 0)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry import account as accounts
-from tableferry import later
-from tableferry.blockwriter import BlockWriter
 from tableferry.errors import DatabaseUnavailable
-from tableferry.load import _Load
-from tableferry.store import Store
+from tableferry.ingest.block_writer import BlockWriter
+from tableferry.ingest.load import _Load
+from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads import retry_later
+from tableferry.storage.bucket import Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
@@ -94,12 +94,12 @@ def test_a_file_that_comes_while_the_database_is_away_waits_with_growing_pauses_
     listed = request(handler, "GET", "/loads", query={"state": "waiting"}).json["loads"]
     assert [one["id"] for one in listed] == [load_id]
     assert invoke(handler, {"action": "retry"}) == {"loads": []}
-    assert later.go_on(store_of(uploads), now - timedelta(minutes=1)) == []
-    assert later.go_on(store_of(uploads), now + timedelta(seconds=1)) == [load_id]
+    assert retry_later.go_on(store_of(uploads), now - timedelta(minutes=1)) == []
+    assert retry_later.go_on(store_of(uploads), now + timedelta(seconds=1)) == [load_id]
     done = resumed(uploads, load_id)
     assert (done["state"], counts(done)) == ("done", (3, 3, 0, 0, 0))
     assert (done["tries"], done["next_try"], done["failing_since"], done["error"]) == (0, None, None, None)
-    assert later.go_on(store_of(uploads), now + timedelta(hours=1)) == []
+    assert retry_later.go_on(store_of(uploads), now + timedelta(hours=1)) == []
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -117,7 +117,7 @@ def test_a_load_that_was_stopped_half_way_goes_on_where_it_was(
     with failing(monkeypatch, at=1):
         (account,) = invoke(handler, event)
     assert (account["tries"], account["read"]) == (2, 30)
-    assert later.go_on(store_of(uploads), datetime.now(UTC) + timedelta(minutes=3)) == [account["id"]]
+    assert retry_later.go_on(store_of(uploads), datetime.now(UTC) + timedelta(minutes=3)) == [account["id"]]
     done = resumed(uploads, account["id"])
     assert (done["state"], counts(done)) == ("done", (58, 50, 0, 8, 0))
     assert [row for row, _ in names(database)] == [n for n in range(1, 59) if n % 7]
@@ -177,7 +177,7 @@ def test_a_load_that_is_cancelled_stops_at_its_next_block_and_what_is_in_stays(
 ) -> None:
     database.run(KEYLESS)
     event = uploads.put(lines(200, bad=7))
-    monkeypatch.setattr("tableferry.progress._SAVED_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("tableferry.ingest.loads.progress._SAVED_EVERY_SECONDS", 0.0)
     real, looked = _Load._stop_if_cancelled, iter(range(1000))
 
     def stop(work: _Load) -> None:

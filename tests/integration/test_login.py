@@ -21,14 +21,14 @@ import boto3
 import pytest
 
 from functions.insert.app import handler
-from local import s3 as emulator
-from local.process import free_port
-from local.state import State
-from tableferry import login as login_module
-from tableferry.database import Database
+from local.runtime import s3 as emulator
+from local.runtime.process import free_port
+from local.runtime.state import State
+from tableferry.config.settings import DatabaseAddress, database_address
 from tableferry.errors import DatabaseUnavailable
-from tableferry.login import login
-from tableferry.settings import DatabaseAddress, database_address
+from tableferry.mysql import credentials as login_module
+from tableferry.mysql.credentials import login
+from tableferry.mysql.database import Database
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
 from tests.integration.lambdas import request

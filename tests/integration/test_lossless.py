@@ -4,8 +4,9 @@ from contextlib import closing
 
 import pytest
 
-from tableferry import native, shadow
-from tableferry.archive import Format
+from tableferry.columnar.formats import Format
+from tableferry.columnar.native import library
+from tableferry.restore.build import shadow
 from tests.effort import one_in, sample
 from tests.integration import verbs
 from tests.support import Database, Server, connect, not_applicable
@@ -21,7 +22,7 @@ def _indexes_are_made_after_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def _no_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native, "library", lambda: None)
+    monkeypatch.setattr(library, "library", lambda: None)
 
 
 @pytest.mark.usefixtures("bucket", "_no_library")
@@ -40,12 +41,12 @@ def test_a_backup_by_the_library_is_the_one_by_python(database: Database, monkey
     """Each verified and restored by the other."""
     carry.make(database, next(case for case in CASES if case.name == "300 columns"))
     made = {"compiled": verbs.backup("t", form="csv")}
-    compiled = native.library
-    monkeypatch.setattr(native, "library", lambda: None)
+    compiled = library.library
+    monkeypatch.setattr(library, "library", lambda: None)
     made["plain"] = verbs.backup("t", form="csv")
     assert made["plain"]["tables"][0]["digest"] == made["compiled"]["tables"][0]["digest"]
     assert verbs.restore(made["compiled"]["id"])["tables"][0]["verified"]
-    monkeypatch.setattr(native, "library", compiled)
+    monkeypatch.setattr(library, "library", compiled)
     assert verbs.restore(made["plain"]["id"])["tables"][0]["verified"]
 
 

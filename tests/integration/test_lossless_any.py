@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tableferry.archive import Format
+from tableferry.columnar.formats import Format
 from tests.effort import effort
 from tests.support import Database
 from tests.torture import carry

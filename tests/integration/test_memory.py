@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from local import demo_sample, peers_tables
+from benchmarks.peers import tables
+from local.demo import sample as demo_sample
 from tests.effort import by_turns, sample, thorough
 from tests.integration import memory_process, verbs
 from tests.integration.memory_process import Peak
@@ -51,23 +52,23 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
 @pytest.mark.parametrize(
     ("table", "form", "most"),
     [
-        (peers_tables.BOOKINGS.scaled(0.5), "parquet", 16 * CHUNK),
-        (peers_tables.BOOKINGS.scaled(0.5), "csv", 12 * CHUNK),
-        (peers_tables.MIXED.scaled(0.5), "parquet", 16 * CHUNK),
-        (peers_tables.MIXED.scaled(0.5), "csv", 24 * CHUNK),
-        (peers_tables.BLOBS.scaled(0.1), "parquet", 16 * CHUNK + 16 * MIB + 32 * MIB),
-        (peers_tables.BLOBS.scaled(0.1), "csv", 12 * CHUNK + 16 * MIB + 32 * MIB),
+        (tables.BOOKINGS.scaled(0.5), "parquet", 16 * CHUNK),
+        (tables.BOOKINGS.scaled(0.5), "csv", 12 * CHUNK),
+        (tables.MIXED.scaled(0.5), "parquet", 16 * CHUNK),
+        (tables.MIXED.scaled(0.5), "csv", 24 * CHUNK),
+        (tables.BLOBS.scaled(0.1), "parquet", 16 * CHUNK + 16 * MIB + 32 * MIB),
+        (tables.BLOBS.scaled(0.1), "csv", 12 * CHUNK + 16 * MIB + 32 * MIB),
     ],
     ids=lambda of: getattr(of, "name", None),
 )
 @sample(2)
 def test_memory_by_what_is_in_the_table_and_becomes_of_it(
-    database: Database, monkeypatch: pytest.MonkeyPatch, table: peers_tables.Made, form: str, most: int
+    database: Database, monkeypatch: pytest.MonkeyPatch, table: tables.Made, form: str, most: int
 ) -> None:
     monkeypatch.setenv("WORKERS", str(WORKERS))
     monkeypatch.setenv("CHUNK_BYTES", str(CHUNK))
     with closing(demo_sample.connect(database.url)) as connection:
-        peers_tables.build(connection, table)
+        tables.build(connection, table)
     assert memory_process.run("backup", "20260101T000000Z-00000000", form, table.name).work < WORKERS * most
 
 
@@ -76,9 +77,9 @@ def test_memory_by_what_is_in_the_table_and_becomes_of_it(
 def test_memory_of_a_process_that_stays_warm(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKERS", str(WORKERS))
     monkeypatch.setenv("CHUNK_BYTES", str(CHUNK))
-    table = peers_tables.BOOKINGS.scaled(0.5)
+    table = tables.BOOKINGS.scaled(0.5)
     with closing(demo_sample.connect(database.url)) as connection:
-        peers_tables.build(connection, table)
+        tables.build(connection, table)
     peak = memory_process.run("backup", "20260101T000000Z-00000000", "parquet", table.name, times=10)
     assert peak.work < WORKERS * 24 * CHUNK
 

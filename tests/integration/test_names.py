@@ -7,7 +7,7 @@ from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
-from tableferry.identifiers import quote
+from tableferry.mysql.identifiers import quote
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import request, segment

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
-from tableferry.database import Database as Source
-from tableferry.database import execute
+from tableferry.config.load_options import OnDuplicate, Options
+from tableferry.config.settings import database_address
 from tableferry.errors import Unaccounted
-from tableferry.insert import Batch, insert
-from tableferry.insertion import Counts, Insertion
-from tableferry.options import OnDuplicate, Options
-from tableferry.rules import Row
-from tableferry.settings import database_address
+from tableferry.ingest.insert import Batch, insert
+from tableferry.ingest.rows.rules import Row
+from tableferry.ingest.write.insertion import Counts, Insertion
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import execute
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.integration.uploads import Uploads
 from tests.support import Database

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from backports import zstd
 
-from tableferry import archive
+from tableferry.columnar import formats
 from tests.integration import verbs
 from tests.integration.verbs import backup, objects
 from tests.support import Database
@@ -79,10 +79,10 @@ def test_csv_that_was_not_compressed_yet_is_verified_and_restored(
         "INSERT INTO t VALUES (1, 'a \"b\",\n☃'), (2, NULL), (3, '')",
     )
     before = verbs.table(database, "t")
-    compressed = archive.write
+    compressed = formats.write
     with monkeypatch.context() as older:
-        older.setattr(archive.Format, "suffix", property(lambda form: form.value))
-        older.setattr(archive, "write", lambda *given: zstd.decompress(compressed(*given)))
+        older.setattr(formats.Format, "suffix", property(lambda form: form.value))
+        older.setattr(formats, "write", lambda *given: zstd.decompress(compressed(*given)))
         made = backup("t", form="csv")
     [file] = objects(made)
     assert file["key"].endswith(".csv")

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tableferry import admission, jobs, signed
 from tableferry.errors import PreconditionFailed
-from tableferry.jobs import Kind
-from tableferry.store import Store, open_store
+from tableferry.jobs import admission, jobs
+from tableferry.jobs.jobs import Kind
+from tableferry.storage import signed_object
+from tableferry.storage.bucket import Store, open_store
 from tests.integration.conftest import KEYS
 from tests.integration.counted_s3 import PASSES, UNANSWERED, Counted, Fate, Request, before, passes
 from tests.integration.verbs import backup, load_sample, post
@@ -150,9 +151,9 @@ def test_a_job_that_was_taken_over_is_not_ones_own(store: Store, proxy: Counted)
 
     def work(*_: Any) -> dict[str, Any]:
         key = f"jobs/{job.id}.json"
-        old = signed.get(store, key)
+        old = signed_object.get(store, key)
         taken = old.content | {"holder": "another", "lease": datetime.now(UTC).isoformat()}
-        signed.replace(store, key, taken, old.etag)
+        signed_object.replace(store, key, taken, old.etag)
         return {}
 
     with pytest.raises(PreconditionFailed):

@@ -7,13 +7,13 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry import parents
-from tableferry.blockwriter import BlockWriter, Target, Written
-from tableferry.database import Database as Source
-from tableferry.database import execute
+from tableferry.config.settings import parse_database_url
 from tableferry.errors import NotSupported
-from tableferry.lanes import Lanes
-from tableferry.settings import parse_database_url
+from tableferry.ingest.block_writer import BlockWriter, Target, Written
+from tableferry.ingest.ordered_writers import Lanes
+from tableferry.ingest.write import parents
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import execute
 from tests.integration.lambdas import counts
 from tests.integration.uploads import Uploads
 from tests.support import Database

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from tableferry import archive, secondary, shadow, wire
-from tableferry.crew import crew
-from tableferry.database import Database as Source
-from tableferry.database import rows
-from tableferry.settings import database_address
+from tableferry.columnar import formats, result_set
+from tableferry.config.settings import database_address
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import rows
+from tableferry.mysql.worker_pool import crew
+from tableferry.restore.build import indexes, shadow
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, post
@@ -67,7 +68,7 @@ def test_a_reader_that_fails_stops_the_others_in_the_middle_of_their_ranges(
     tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, failed = threading.Event(), threading.Event()
-    real = wire.batches
+    real = result_set.batches
 
     def batches(connection: Any, sql: str, *rest: Any) -> Iterator[Any]:
         if "`short`" not in sql:
@@ -84,7 +85,7 @@ def test_a_reader_that_fails_stops_the_others_in_the_middle_of_their_ranges(
         finally:
             threading.Timer(0.2, failed.set).start()
 
-    monkeypatch.setattr(wire, "batches", batches)
+    monkeypatch.setattr(result_set, "batches", batches)
     assert "(error 2013)" in post("/backups").problem(503)["detail"]
     assert written() <= 6
     assert connections(tables) == 0
@@ -95,7 +96,7 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
     tables: Database, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     calls = []
-    real = archive.write
+    real = formats.write
 
     def fails(*given: Any) -> bytes:
         calls.append(given)
@@ -103,7 +104,7 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
             raise error
         return real(*given)
 
-    monkeypatch.setattr(archive, "write", fails)
+    monkeypatch.setattr(formats, "write", fails)
     if error is KeyboardInterrupt:
         with pytest.raises(KeyboardInterrupt):
             post("/backups")
@@ -114,7 +115,7 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
 
 
 @pytest.mark.parametrize("workers", ["1", "4"])
-@pytest.mark.parametrize(("module", "name"), [(secondary, "put_on"), (wire, "digest")])
+@pytest.mark.parametrize(("module", "name"), [(indexes, "put_on"), (result_set, "digest")])
 @sample(1)
 def test_a_connection_that_is_killed_while_others_wait_for_it_is_what_is_told(
     tables: Database, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, workers: str
@@ -139,13 +140,13 @@ def test_rows_that_are_the_same_in_a_unique_key_here_are_told_of_and_nothing_is_
     tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup("short")
-    real = secondary.put_on
+    real = indexes.put_on
 
     def equals(connection: Any, table_sql: str, *rest: Any) -> bool:
         as_admin(tables, f"UPDATE {table_sql} SET number = 1")
         return real(connection, table_sql, *rest)
 
-    monkeypatch.setattr(secondary, "put_on", equals)
+    monkeypatch.setattr(indexes, "put_on", equals)
     with verbs.unchanged(tables):
         problem = post("/restores").problem(409)
     assert problem["type"].endswith(":digest-mismatch")
@@ -164,7 +165,7 @@ def test_rows_that_are_copied_for_an_index_are_read_again(
         "INSERT INTO t VALUES (1, '2020-01-01', '2020-01-02', 1), (2, '2020-01-01', '2020-01-02', 2)",
     )
     backup("t")
-    real = secondary.put_on
+    real = indexes.put_on
     stayed = []
 
     def loses_one(connection: Any, table_sql: str, *rest: Any) -> bool:
@@ -172,7 +173,7 @@ def test_rows_that_are_copied_for_an_index_are_read_again(
         as_admin(database, f"DELETE FROM {table_sql} WHERE id = 2")
         return stayed[-1]
 
-    monkeypatch.setattr(secondary, "put_on", loses_one)
+    monkeypatch.setattr(indexes, "put_on", loses_one)
     with verbs.unchanged(database):
         assert post("/restores").problem(409)["type"].endswith(":digest-mismatch")
     assert stayed == [False]
@@ -181,7 +182,7 @@ def test_rows_that_are_copied_for_an_index_are_read_again(
 def test_a_statement_that_is_killed_is_told_of(tables: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     backup("long")
     with contextlib.closing(tables.connect(autocommit=False)) as reader, reader.cursor() as cursor:
-        real = secondary.put_on
+        real = indexes.put_on
 
         def kills(connection: Any, table_sql: str, *rest: Any) -> bool:
             cursor.execute(f"SELECT 1 FROM {table_sql} LIMIT 1")  # the index waits for it
@@ -193,7 +194,7 @@ def test_a_statement_that_is_killed_is_told_of(tables: Database, monkeypatch: py
                 killer.join()
                 reader.rollback()
 
-        monkeypatch.setattr(secondary, "put_on", kills)
+        monkeypatch.setattr(indexes, "put_on", kills)
         with verbs.unchanged(tables):
             assert "ended a statement (error 1317)" in post("/restores").problem(503)["detail"]
 

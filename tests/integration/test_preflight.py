@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.database import grants
-from tableferry import manifest, rehearsal
-from tableferry.database import is_mariadb
+from local.runtime.database import grants
+from tableferry.manifest import manifest
+from tableferry.mysql.database import is_mariadb
+from tableferry.restore import dry_run
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_trust import signature
@@ -80,7 +81,7 @@ def test_a_dry_run_says_what_would_be_done_and_that_nothing_is_in_the_way(loaded
         planned = restore(dry_run=True)
     plan = planned["plan"]
     assert plan["problems"] == []
-    assert plan["checks"] == list(rehearsal.CHECKS)
+    assert plan["checks"] == list(dry_run.CHECKS)
     assert plan["unchecked"] == []
     sizes = {found["name"]: found["bytes"] for found in made["tables"]}
     assert [(found["name"], found["rows"], found["bytes"], found["replaces"]) for found in plan["tables"]] == [

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from functions.insert.app import handler
-from tableferry.values import dump
+from tableferry.ingest.rows.values import dump
 from tests.integration import oracle
 from tests.integration.lambdas import counts, request
 from tests.integration.uploads import Uploads

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.load.app import handler
-from tableferry import account as accounts
-from tableferry.account import Account
-from tableferry.store import Store
+from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads.load_status import Account
+from tableferry.storage.bucket import Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.test_ledger_epoch import ALL, KEYLESS, after_block, dies, retry

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.restore import app
-from tableferry import record
+from tableferry.restore import record
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.killed import Killer
@@ -130,7 +130,7 @@ def test_copies_that_a_killed_undo_had_made_to_try_keys_on_are_in_nobodys_way(
 def test_a_scheduled_call_does_not_fail_while_a_restore_is_going_on(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.recovery._locked", lambda *_: False)
+    monkeypatch.setattr("tableferry.restore.recovery._locked", lambda *_: False)
     assert invoke(app.handler, {"action": "recover"})["busy"]
     assert "going on" in post(f"/restores/{'20200101T000000Z-00000000'}/undo").problem(409)["detail"]
 
@@ -193,8 +193,8 @@ def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_
 def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.patience._TRIES", 1)
-    monkeypatch.setattr("tableferry.patience._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
     backup("jobs")
     before = picture(loaded)
     done = restore()

@@ -9,12 +9,12 @@ import pymysql
 import pytest
 
 from functions.insert.app import handler
-from tableferry import catalog
-from tableferry.database import Connection, execute
-from tableferry.database import Database as Source
-from tableferry.refusals import is_a_rows_fault
-from tableferry.settings import parse_database_url
-from tableferry.tables import Table
+from tableferry.config.settings import parse_database_url
+from tableferry.ingest.write.refusals import is_a_rows_fault
+from tableferry.mysql.database import Connection, execute
+from tableferry.mysql.database import Database as Source
+from tableferry.schema import catalog
+from tableferry.schema.table import Table
 from tests.effort import sample
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.integration.uploads import Uploads

@@ -8,19 +8,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local import bench_refused
-from tableferry import catalog, sieve, writer
-from tableferry.batch import Rows
-from tableferry.database import Connection, execute, rows, transaction
-from tableferry.database import Database as Source
+from benchmarks.verbs import refused_rows
+from tableferry.config.load_options import OnDuplicate
+from tableferry.config.settings import parse_database_url
 from tableferry.errors import NotSupported, Problem
-from tableferry.identifiers import column_list
-from tableferry.insertion import Counts, Insertion
-from tableferry.options import OnDuplicate
-from tableferry.rules import Cell, Default, Row
-from tableferry.settings import parse_database_url
-from tableferry.tables import Table
-from tableferry.writer import insert_rows
+from tableferry.ingest.rows.rules import Cell, Default, Row
+from tableferry.ingest.write import constraint_check, writer
+from tableferry.ingest.write.batch import Rows
+from tableferry.ingest.write.insertion import Counts, Insertion
+from tableferry.ingest.write.writer import insert_rows
+from tableferry.mysql.database import Connection, execute, rows, transaction
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.identifiers import column_list
+from tableferry.schema import catalog
+from tableferry.schema.table import Table
 from tests.support import Database, Server
 
 TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
@@ -248,7 +249,7 @@ def test_what_another_session_wrote_meanwhile_is_seen(
 
 
 def test_the_benchmark_of_refused_rows_refuses_as_many_as_it_says(server: Server) -> None:
-    found = {figure.name: figure.rejected for figure in bench_refused.measure(server.url, block=200, repeats=1)}
+    found = {figure.name: figure.rejected for figure in refused_rows.measure(server.url, block=200, repeats=1)}
     assert found == {
         "nothing wrong": 0,
         "3 % there already": 6,
@@ -269,7 +270,7 @@ def test_a_definition_that_cannot_be_read_is_no_hindrance(
 
     database.run("CREATE TABLE t (id INT PRIMARY KEY)")
     table = described(connection, database, "t")
-    monkeypatch.setattr(sieve, "definition", unreadable)
+    monkeypatch.setattr(constraint_check, "definition", unreadable)
     with transaction(connection):
         given_rows = _rows([(number // 2,) for number in range(200)])
         counts, _ = insert_rows(connection, table, table.columns, Rows(given_rows), OnDuplicate.REJECT)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from functions.load.app import handler
-from tableferry.blockwriter import BlockWriter
 from tableferry.errors import DatabaseUnavailable
+from tableferry.ingest.block_writer import BlockWriter
 from tests.effort import by_turns
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names

@@ -14,11 +14,15 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry import infile, loader, manifest, patience, shadow, swap
-from tableferry.database import Database as Source
-from tableferry.database import rows as query
+from tableferry.columnar import load_data
+from tableferry.config.settings import database_address
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
-from tableferry.settings import database_address
+from tableferry.manifest import manifest
+from tableferry.mysql import local_infile, lock_retry
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.database import rows as query
+from tableferry.restore import swap
+from tableferry.restore.build import shadow
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
@@ -583,16 +587,16 @@ def test_a_column_that_is_altered_on_the_way_is_named_and_nothing_is_changed(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup()
-    real = loader.load
+    real = load_data.load
 
-    def alters(connection: Any, table_sql: str, *rest: Any) -> infile.Outcome:
+    def alters(connection: Any, table_sql: str, *rest: Any) -> local_infile.Outcome:
         outcome = real(connection, table_sql, *rest)
         if "hired_employees" in table_sql:  # the functions' own user could not
             with closing(connect(loaded.admin_url)) as admin, admin.cursor() as cursor:
                 cursor.execute(f"UPDATE {table_sql} SET name = CONCAT(name, ' ') WHERE id = 7")
         return outcome
 
-    monkeypatch.setattr(loader, "load", alters)
+    monkeypatch.setattr(load_data, "load", alters)
     with verbs.unchanged(loaded):
         problem = post("/restores").problem(409)
     assert problem["type"].endswith(":digest-mismatch")
@@ -607,7 +611,7 @@ def test_a_connection_that_is_killed_leaves_all_as_it_was_or_all_restored(
     run(loaded, "CREATE TRIGGER mine BEFORE INSERT ON departments FOR EACH ROW SET @a = 1")
     backup()
     run(loaded, "UPDATE departments SET department = 'lost'")
-    module = loader if when == "load" else swap
+    module = load_data if when == "load" else swap
     real = getattr(module, when)
     killed = threading.Event()
 
@@ -651,8 +655,8 @@ def test_a_connection_that_is_killed_in_a_statement_is_a_database_that_cannot_be
 
 
 def test_a_table_that_stays_locked_is_not_replaced(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_TRIES", 1)
-    monkeypatch.setattr(patience, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(lock_retry, "_TRIES", 1)
+    monkeypatch.setattr(lock_retry, "_LOCK_WAIT_SECONDS", 1)
     run(loaded, "CREATE TRIGGER mine BEFORE INSERT ON jobs FOR EACH ROW SET @a = 1")
     backup("jobs")
     with verbs.unchanged(loaded), closing(loaded.connect(autocommit=False)) as busy, busy.cursor() as cursor:
@@ -669,7 +673,7 @@ def test_s3_that_breaks_off_changes_nothing(loaded: Database, monkeypatch: pytes
             raise StoreUnavailable("S3 cannot be reached.")
         return real(self, key, *given)
 
-    monkeypatch.setattr("tableferry.store.Store.get", breaks_off)
+    monkeypatch.setattr("tableferry.storage.bucket.Store.get", breaks_off)
     with verbs.unchanged(loaded):
         refused({}, 503)
 

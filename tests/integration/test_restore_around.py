@@ -8,8 +8,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from local.database import grants
-from tableferry import facts
+from local.runtime.database import grants
+from tableferry.ledger import facts
 from tests.integration import verbs
 from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore, run, table
 from tests.support import Database, connect, not_applicable

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from functions.restore import app
-from local import database as embedded
-from local.s3 import S3
-from local.state import State
-from tableferry import loader, patience, shadow, swap
+from local.runtime import database as embedded
+from local.runtime.s3 import S3
+from local.runtime.state import State
+from tableferry.columnar import load_data
+from tableferry.mysql import lock_retry
+from tableferry.restore import swap
+from tableferry.restore.build import shadow
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.faulty_s3 import Fault, faulty
@@ -58,7 +61,7 @@ def test_a_server_that_dies_in_the_middle_leaves_all_old_or_all_restored(
         backup("departments")
         run(database, "UPDATE departments SET department = 'spoilt'")
         before = picture(database)
-        module = loader if when == "load" else swap
+        module = load_data if when == "load" else swap
         real = getattr(module, when)
 
         def dies(*given: Any) -> Any:
@@ -205,8 +208,8 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_TRIES", 1)
-    monkeypatch.setattr(patience, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(lock_retry, "_TRIES", 1)
+    monkeypatch.setattr(lock_retry, "_LOCK_WAIT_SECONDS", 1)
     for statement in (
         "SELECT * FROM departments",
         "SELECT * FROM hired_employees LIMIT 1",

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from tableferry import exchange, record, session, shadow, snapshot
-from tableferry.session import AtMost, Mode
+from tableferry.backup import snapshot
+from tableferry.mysql import session
+from tableferry.mysql.session import AtMost, Mode
+from tableferry.restore import exchange, record
+from tableferry.restore.build import shadow
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.test_restore_around import admins
@@ -343,7 +346,7 @@ def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
     done = restore(tables=["jobs"])
-    monkeypatch.setattr("tableferry.patience._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
     monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     monkeypatch.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
     with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor:

@@ -9,8 +9,10 @@ import pymysql
 import pytest
 
 from functions.restore import app
-from tableferry import record, store, views
+from tableferry.api import views
 from tableferry.errors import StoreUnavailable
+from tableferry.restore import record
+from tableferry.storage import bucket as store
 from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.killed import LOOKS_ONLY
@@ -25,7 +27,7 @@ REFUSED, BROKEN, LOST = "refused", "broken", "lost answer"
 @pytest.fixture
 def damaged(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A backup of a parent and a child with triggers, and other rows and another trigger since."""
-    monkeypatch.setattr("tableferry.patience._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
     load_sample(database)
     run(
         database,
@@ -245,7 +247,7 @@ def test_an_accept_that_meets_an_error_is_taken_back_whole_or_goes_on(
 def test_an_undo_that_is_refused_can_still_be_undone_and_does_not_have_the_originals_dropped(
     damaged: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.patience._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
     old = table(damaged, "departments")
     done = restore(tables=["departments"])
     with damaged.connect(autocommit=False) as reader, reader.cursor() as cursor:

@@ -14,7 +14,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry import exchange
+from tableferry.restore import exchange
 from tests.effort import effort, sample
 from tests.integration.lambdas import Answer
 from tests.integration.verbs import Picture, TableState, backup, picture, post, run, schemas
@@ -152,7 +152,7 @@ class World:
 def test_restores_and_a_user_in_any_order(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch, turn: int
 ) -> None:
-    monkeypatch.setattr("tableferry.patience._TRIES", 2)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 2)
     other = schemas(database)
     run(
         database,

@@ -6,8 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from tableferry import exchange, swap, triggers
-from tableferry.database import Connection
+from tableferry.mysql.database import Connection
+from tableferry.restore import exchange, swap
+from tableferry.restore.build import triggers
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer
@@ -227,8 +228,8 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
     """
     if not database.mariadb:  # as where the user may not lock tables, which is not asked for
         monkeypatch.setattr(swap, "_lock", lambda *_: False)
-    monkeypatch.setattr("tableferry.patience._TRIES", 2)
-    monkeypatch.setattr("tableferry.patience._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 2)
+    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
 
     @contextlib.contextmanager
     def others(before: str | None, after: str, statement: str, *since: str) -> Iterator[None]:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from functions.backup.app import handler as backup_handler
-from tableferry import manifest, proof, retention
 from tableferry.errors import StoreUnavailable
-from tableferry.identity import new_id
-from tableferry.proof import Proof
-from tableferry.retention import TAG, Retention, retire
-from tableferry.store import Store
+from tableferry.ids import new_id
+from tableferry.manifest import attestation, manifest, retention
+from tableferry.manifest.attestation import Proof
+from tableferry.manifest.retention import TAG, Retention, retire
+from tableferry.storage.bucket import Store
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
 from tests.integration.counted_s3 import PASSES, Counted, Fate, Request, before, passes
@@ -135,11 +135,11 @@ def test_a_table_that_was_dropped_keeps_the_newest_backup_that_has_it(loaded: Da
 def test_a_mark_or_a_manifest_that_nobody_signed_replaces_nothing(again: Any, s3_client: Any, bucket: str) -> None:
     first, forged = old_backup(60), old_backup(2)
     store = verbs.store()
-    proof.save(store, Proof(backup=first, by="drill", at=datetime.now(UTC), rows=52))
+    attestation.save(store, Proof(backup=first, by="drill", at=datetime.now(UTC), rows=52))
     copied = store.get(f"verifications/{first}.json")[0].decode().replace(first, forged)
     store.put(f"verifications/{forged}.json", copied.encode())
     assert again().expiring == ()
-    proof.save(store, Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=52))
+    attestation.save(store, Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=52))
     signed = json.loads(store.get(manifest.key(forged))[0])
     signed["manifest"]["server"] = "another"
     store.put(manifest.key(forged), json.dumps(signed).encode())

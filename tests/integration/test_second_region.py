@@ -8,7 +8,8 @@ import pytest
 
 from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as insert_handler
-from tableferry import facts, ledger, retention
+from tableferry.ledger import facts, ledger
+from tableferry.manifest import retention
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request

@@ -6,9 +6,9 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
-from tableferry import ledger
-from tableferry.database import Database as Source
-from tableferry.settings import database_address
+from tableferry.config.settings import database_address
+from tableferry.ledger import ledger
+from tableferry.mysql.database import Database as Source
 from tests.integration.lambdas import request
 from tests.integration.uploads import Uploads
 from tests.integration.verbs import backup, get, load_sample, post, restore, unchanged

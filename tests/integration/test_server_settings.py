@@ -11,9 +11,10 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
-from tableferry import database as database_module
-from tableferry import login, session, wire
+from tableferry.columnar import result_set
 from tableferry.errors import TableferryError
+from tableferry.mysql import credentials, session
+from tableferry.mysql import database as database_module
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json, created, invoke, request
@@ -74,7 +75,7 @@ def journey(server: Server, bucket: str, s3_client: Any, monkeypatch: pytest.Mon
     def go(settings: Callable[[str], contextlib.AbstractContextManager[None]] | None = None) -> Journey:
         with server.database() as database:
             monkeypatch.setenv("DATABASE_URL", database.url)
-            login.forget()
+            credentials.forget()
             with _administered(database) as run:
                 for statement in TABLES:
                     run(statement)
@@ -298,8 +299,8 @@ def test_rows_and_tables_that_do_not_arrive_are_missed(cut: Database, monkeypatc
     with monkeypatch.context() as cutting:
         cutting.setattr(database_module, "WHOLE", "")
         assert "has 6 tables, and the names of 4 arrived" in verbs.post("/backups", {}).problem(503)["detail"]
-    real = wire._refuse_missing
-    monkeypatch.setattr(wire, "_refuse_missing", lambda connection, count: real(connection, count - 1))
+    real = result_set._refuse_missing
+    monkeypatch.setattr(result_set, "_refuse_missing", lambda connection, count: real(connection, count - 1))
     assert "sent 9 rows, and 8 arrived" in verbs.post("/backups", {"tables": ["a"]}).problem(503)["detail"]
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tableferry import exchange, recovery
-from tableferry.database import Database as Source
-from tableferry.record import Restore
-from tableferry.restore import accept, undo
-from tableferry.settings import Settings
+from tableferry.config.settings import Settings
+from tableferry.mysql.database import Database as Source
+from tableferry.restore import exchange, recovery
+from tableferry.restore.record import Restore
+from tableferry.restore.restore import accept, undo
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import backup, get, load_sample, post, restore, rows, run

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pymysql import err
 
-from tableferry import wire
-from tableferry.columns import Codec, Kind
-from tableferry.database import Connection, Database, rows
-from tableferry.digest import Digest
+from tableferry.columnar import result_set
+from tableferry.columnar.digest import Digest
+from tableferry.config.settings import database_address
 from tableferry.errors import DatabaseUnavailable, NotSupported
-from tableferry.settings import database_address
+from tableferry.mysql.database import Connection, Database, rows
+from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns
 from tests.integration.tls_server import TlsServer
 from tests.support import Database as OurDatabase
@@ -38,7 +38,7 @@ def numbers(database: OurDatabase) -> OurDatabase:
 
 
 def streamed(connection: Connection) -> Digest:
-    return sum((batch.digest for batch in wire.batches(connection, MANY, [NUMBER, TEXT], 1 << 20)), Digest())
+    return sum((batch.digest for batch in result_set.batches(connection, MANY, [NUMBER, TEXT], 1 << 20)), Digest())
 
 
 @by_turns
@@ -63,7 +63,7 @@ def test_a_result_that_is_killed_in_the_middle_says_so(numbers: OurDatabase, wha
         Database(database_address()).connect() as connection,
     ):
         raw: Any = connection
-        batches = wire.batches(connection, MANY, [NUMBER, TEXT], 1 << 20)
+        batches = result_set.batches(connection, MANY, [NUMBER, TEXT], 1 << 20)
         next(batches)
         numbers.run(f"KILL {what} {raw.thread_id()}")
         try:
@@ -79,9 +79,9 @@ def test_a_connection_whose_result_was_left_in_the_middle_is_closed(numbers: Our
     with pytest.raises(DatabaseUnavailable), Database(database_address()).connect() as connection:
         if how == "a value":
             with pytest.raises(NotSupported):
-                list(wire.batches(connection, MANY, [NUMBER, NUMBER], 1 << 20))
+                list(result_set.batches(connection, MANY, [NUMBER, NUMBER], 1 << 20))
         else:
-            for _ in wire.batches(connection, MANY, [NUMBER, TEXT], 1 << 20):
+            for _ in result_set.batches(connection, MANY, [NUMBER, TEXT], 1 << 20):
                 break
         assert not connection.open
         rows(connection, "SELECT 1")

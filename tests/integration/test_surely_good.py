@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from tableferry import frames
-from tableferry.csvfile import Line
+from tableferry.ingest.files import line_frame
+from tableferry.ingest.files.csv_records import Line
 from tests.effort import sample
 from tests.integration.lambdas import counts
 from tests.integration.uploads import Uploads
@@ -78,16 +78,16 @@ def test_a_line_sent_as_it_is_is_stored_as_one_that_was_checked(
     for table in ("quick", "slow"):
         database.run(f"CREATE TABLE {table} (id INT PRIMARY KEY, a {kind}, b {kind}, c {kind})")
     checked: list[int] = []
-    real = frames.Lines.doubtful
+    real = line_frame.Lines.doubtful
 
-    def doubtful(found: frames.Lines) -> list[Line]:
+    def doubtful(found: line_frame.Lines) -> list[Line]:
         checked.append(len(real(found)))
         return real(found)
 
-    monkeypatch.setattr(frames.Lines, "doubtful", doubtful)
+    monkeypatch.setattr(line_frame.Lines, "doubtful", doubtful)
     quick = uploads.load(body, table="quick", Metadata=dialect)
     assert checked[-1] < (200 if {'"a,,b"', '"NULLs"'} & set(values) else 1)
-    monkeypatch.setattr(frames, "sure_of", lambda *_: None)
+    monkeypatch.setattr(line_frame, "sure_of", lambda *_: None)
     slow = uploads.load(body, table="slow", Metadata=dialect)
     assert checked[-1] == 200
     assert counts(quick) == counts(slow) == (200, 200, 0, 0, 0)

@@ -10,14 +10,16 @@ import boto3
 import polars as pl
 import pytest
 
-from tableferry import archive, digest_keys, manifest, shadow, verify
-from tableferry.archive import Format
-from tableferry.columns import Codec
-from tableferry.digest import PLAIN, Digest, digest
+from tableferry.columnar import formats
+from tableferry.columnar.digest import PLAIN, Digest, digest
+from tableferry.columnar.formats import Format
+from tableferry.config.settings import Settings
 from tableferry.errors import BackupDamaged, TableFinding
-from tableferry.identity import new_id
-from tableferry.manifest import Manifest
-from tableferry.settings import Settings
+from tableferry.ids import new_id
+from tableferry.manifest import digest_keys, manifest, verify
+from tableferry.manifest.manifest import Manifest
+from tableferry.restore.build import shadow
+from tableferry.schema.codec import Codec
 from tableferry.signing import Keys
 from tests.effort import sample
 from tests.integration import verbs
@@ -105,9 +107,9 @@ def exchange_with_another_table(made: Json) -> str:
 def exchange_with_another_backup(made: Json) -> str:
     """With an object of the same table, rows and size: that of a backup of another day."""
     file = objects(made, "hired_employees")[0]
-    frame = archive.read(content(file), codecs(made), Format(made["format"]))
+    frame = formats.read(content(file), codecs(made), Format(made["format"]))
     changed = frame.with_columns(pl.col("name").str.replace("O'Neill", "O'Nelli"))
-    data = archive.write(changed, codecs(made), Format(made["format"]))
+    data = formats.write(changed, codecs(made), Format(made["format"]))
     put(file["key"], data)
     return str(file["key"])
 
@@ -425,7 +427,7 @@ def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, mo
         same = (found.rows, hashing.text(found)) == whole
         seen["harmless" if same else "digest"] += 1
         if same:  # a bit that means nothing, such as one of the writer's name: the rows are what they were
-            again = digest(archive.read(bytes(flipped), table.codecs, made.format), table.codecs, hashing)
+            again = digest(formats.read(bytes(flipped), table.codecs, made.format), table.codecs, hashing)
             assert (again.rows, hashing.text(again)) == whole
     assert seen["sha"] == 400
     assert seen["unreadable"] + seen["digest"] > 100

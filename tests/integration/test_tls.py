@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from local import database as embedded
-from local.datadir import is_mariadb
-from local.process import StartError
-from local.setup import find_server
-from local.state import State
-from tableferry.database import Database, rows
+from local.runtime import database as embedded
+from local.runtime.datadir import is_mariadb
+from local.runtime.find_server import find_server
+from local.runtime.process import StartError
+from local.runtime.state import State
+from tableferry.config.settings import DatabaseAddress
 from tableferry.errors import DatabaseUnavailable
-from tableferry.settings import DatabaseAddress
+from tableferry.mysql.database import Database, rows
 from tests.integration.certificates import Authority, Certificate
 from tests.integration.fake_server import FakeServer
 from tests.integration.tls_server import TlsServer

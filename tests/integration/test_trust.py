@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tableferry import ddl, manifest
+from tableferry.manifest import manifest
+from tableferry.schema import show_create
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
@@ -118,7 +119,7 @@ def test_what_does_more_than_define_is_refused_by_its_text_and_by_what_it_made(
     if gate != "text":
         if "CONNECTION" in added:
             not_applicable("the server keeps it and shows it, and to InnoDB it means nothing")
-        monkeypatch.setattr(ddl, "is_plain", lambda text: True)
+        monkeypatch.setattr(show_create, "is_plain", lambda text: True)
         # A server may not take it at all, which is a Conflict; what it takes has to be what is said.
         with verbs.unchanged(database):
             answer = post("/restores", {"backup": verbs.newest_id(), "trust": True})

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
-from tableferry import characters, infile
-from tableferry.values import dump
+from tableferry.ingest.rows import charsets
+from tableferry.ingest.rows.values import dump
+from tableferry.mysql import local_infile
 from tests.effort import sample
 from tests.integration.lambdas import Answer, counts, problems, request
 from tests.support import Database, not_applicable
@@ -230,14 +231,14 @@ def test_a_field_is_stored_as_it_was_sent_or_rejected_and_the_database_never_war
 ) -> None:
     column, expression, good, bad = FIELDS[kind]
     warned: list[int] = []
-    real = infile.load
+    real = local_infile.load
 
-    def listening(*given: Any) -> infile.Outcome:
+    def listening(*given: Any) -> local_infile.Outcome:
         outcome = real(*given)
         warned.append(outcome.warnings)
         return outcome
 
-    monkeypatch.setattr(infile, "load", listening)
+    monkeypatch.setattr(local_infile, "load", listening)
     database.run(f"CREATE TABLE t (n INT AUTO_INCREMENT UNIQUE, c {column}) CHARACTER SET utf8mb4")
     for value, stored in good.items():
         answer = post(csv_of(value), headers={"content-type": "text/csv"})
@@ -270,7 +271,7 @@ def test_json_that_mysql_would_alter_or_cannot_nest_is_a_reject(database: Databa
     assert database.rows("SELECT JSON_DEPTH(doc) FROM t ORDER BY 1") == [(2,), (100,)]
 
 
-@pytest.mark.parametrize("name", [*characters._BY_NAME, "ujis", "eucjpms"])
+@pytest.mark.parametrize("name", [*charsets._BY_NAME, "ujis", "eucjpms"])
 @sample(8)
 def test_every_character_is_held_or_refused_as_the_database_says(database: Database, name: str) -> None:
     """Whole blocks of characters into a column of each set: what the rules let through is stored, and comes back."""

@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.load.app import handler as loads
+from tableferry.config.load_options import chosen
 from tableferry.errors import InvalidRequest
-from tableferry.options import chosen
-from tableferry.store import open_store
+from tableferry.storage.bucket import open_store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads

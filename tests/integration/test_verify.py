@@ -2,8 +2,8 @@
 
 import pytest
 
-from tableferry import manifest
-from tableferry.settings import Settings
+from tableferry.config.settings import Settings
+from tableferry.manifest import manifest
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, load_sample, objects, post
 from tests.support import Database

@@ -5,10 +5,11 @@ import json
 import pymysql
 import pytest
 
-from tableferry import manifest, problems
-from tableferry.database import Database, foreseen, rows, translated
+from tableferry.api import problems
+from tableferry.config.settings import DatabaseAddress
 from tableferry.errors import DatabaseUnavailable, ReadOnlyServer, ServerNotSupported
-from tableferry.settings import DatabaseAddress
+from tableferry.manifest import manifest
+from tableferry.mysql.database import Database, foreseen, rows, translated
 from tests.integration import verbs
 from tests.integration.fake_server import FakeServer
 from tests.integration.test_trust import signature

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import database as embedded
-from local.state import State
-from tableferry.settings import DatabaseAddress
+from local.runtime import database as embedded
+from local.runtime.state import State
+from tableferry.config.settings import DatabaseAddress
 from tests.integration.certificates import Authority, Certificate
 
 DATABASE = "shop"

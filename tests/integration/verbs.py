@@ -16,17 +16,18 @@ from pymysql.cursors import Cursor
 
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
-from local.database import split_statements
-from local.demo_sample import SOURCES
-from tableferry import backup as backup_module
-from tableferry import facts, manifest
-from tableferry.archive import Format
-from tableferry.database import Database as Source
-from tableferry.identifiers import quote
-from tableferry.identity import new_id
-from tableferry.settings import Settings
+from local.demo.sample import SOURCES
+from local.runtime.database import split_statements
+from tableferry.backup import backup as backup_module
+from tableferry.columnar.formats import Format
+from tableferry.config.settings import Settings
+from tableferry.ids import new_id
+from tableferry.ledger import facts
+from tableferry.manifest import manifest
+from tableferry.mysql.database import Database as Source
+from tableferry.mysql.identifiers import quote
 from tableferry.signing import Keys
-from tableferry.store import Store, open_store
+from tableferry.storage.bucket import Store, open_store
 from tests.integration.lambdas import Answer, Json, request
 from tests.support import Database
 

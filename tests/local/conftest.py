@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from local.state import State
+from local.runtime.state import State
 from tests.support import Runtime, running
 
 TEMPLATE = Path(__file__).parent / "fixtures" / "template.yaml"

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from local.browser import refusal
 from local.gateway.runtime_api import Invocation, RuntimeApi
+from local.runtime.browser import refusal
 from tests.effort import sample
 from tests.support import Runtime, until
 

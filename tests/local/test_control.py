@@ -15,10 +15,10 @@ import boto3
 import httpx
 import pytest
 
-from local import control
-from local.process import StartError, free_port
-from local.setup import find_server
-from local.state import ROOT, State, is_locked
+from local.runtime import control
+from local.runtime.find_server import find_server
+from local.runtime.process import StartError, free_port
+from local.runtime.state import ROOT, State, is_locked
 from tests.effort import by_turns, sample, thorough
 from tests.local.conftest import TEMPLATE
 from tests.support import Runtime, Server, connect, processes, running, until
@@ -134,7 +134,7 @@ def test_a_part_that_ends_ends_all(state: State, elsewhere: dict[str, str]) -> N
     env = control.up(state, TEMPLATE, elsewhere)
     port = int(env["S3_URL"].rpartition(":")[2])
     found = subprocess.run(
-        ["pgrep", "-f", "local.s3_emulator"], capture_output=True, text=True, check=False
+        ["pgrep", "-f", "local.runtime.s3_emulator"], capture_output=True, text=True, check=False
     ).stdout.split()
     (emulator,) = set(map(int, found)) & set(processes(state))
     os.kill(emulator, signal.SIGKILL)

@@ -10,9 +10,9 @@ from pathlib import Path
 import boto3
 import pytest
 
-from local import s3 as emulator
-from local.deployment.stack import SAM_PYTHON
-from local.state import ROOT, State
+from deployment.stack import SAM_PYTHON
+from local.runtime import s3 as emulator
+from local.runtime.state import ROOT, State
 from tests.effort import sample
 
 COMMANDS = ("session", "preflight", "smoke", "protect")
@@ -33,7 +33,7 @@ def run(command: str, environment: str, home: Path, **variables: str) -> "subpro
     python = str(SAM_PYTHON) if command == "protect" else sys.executable
     own = {"PATH": os.environ["PATH"], "HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true", **variables}
     return subprocess.run(
-        [python, "-m", f"local.deployment.{command}", *environment.split()],
+        [python, "-m", f"deployment.{command}", *environment.split()],
         cwd=ROOT, env=own, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -64,9 +64,9 @@ def test_what_is_lacking_is_told_with_what_to_do(
 
 def test_make_deploy_asks_where_it_goes_before_it_builds(aws: emulator.S3, tmp_path: Path) -> None:
     dry = subprocess.run(["make", "-n", "deploy", "ENV=prod"], cwd=ROOT, capture_output=True, text=True, check=True)
-    steps = [line for line in dry.stdout.splitlines() if "local.setup" not in line]
+    steps = [line for line in dry.stdout.splitlines() if "tools.setup" not in line]
     built = next(number for number, line in enumerate(steps) if " build " in line)
-    assert steps[built - 1].endswith("-m local.deployment.session prod")
+    assert steps[built - 1].endswith("-m deployment.session prod")
     done = run("session", "prod", tmp_path, **KEYS, **BOTH, AWS_ENDPOINT_URL=aws.url)
     assert (done.returncode, done.stdout) == (0, f"Stack tableferry-prod, account 300000000001, {REGION}.\n"), (
         done.stderr

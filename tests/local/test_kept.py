@@ -17,8 +17,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local import s3 as emulator
-from local.state import ROOT, State
+from local.runtime import s3 as emulator
+from local.runtime.state import ROOT, State
 from tests.effort import by_turns, sample
 from tests.support import until
 
@@ -344,6 +344,8 @@ def test_the_emulator_ends_at_once_and_without_a_trace_of_an_upload_that_was_giv
 
 
 def test_the_emulator_is_of_the_version_that_is_installed() -> None:
-    wanted = (ROOT / "local" / "requirements" / "s3.txt").read_text()
-    (line,) = (line for line in (ROOT / "local" / "s3_kept.py").read_text().splitlines() if "WRITTEN_FOR =" in line)
+    wanted = (ROOT / "tools" / "requirements" / "s3.txt").read_text()
+    (line,) = (
+        line for line in (ROOT / "local" / "runtime" / "s3_kept.py").read_text().splitlines() if "WRITTEN_FOR =" in line
+    )
     assert f"ministack=={line.split(chr(34))[1]}" in wanted.splitlines()

@@ -12,8 +12,8 @@ import pytest
 
 from local.gateway.function import Function
 from local.gateway.worker import Worker
-from local.process import NO_ACCOUNT, free_port
-from local.state import ROOT
+from local.runtime.process import NO_ACCOUNT, free_port
+from local.runtime.state import ROOT
 from tests.effort import sample
 from tests.stack import SAM_PYTHON, Json, Stack
 

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from botocore.loaders import Loader
 
-from local import s3 as emulator
-from local.deployment import preflight
-from local.deployment.account import Account, Problem
-from local.state import ROOT, State
+from deployment import preflight
+from deployment.account import Account, Problem
+from local.runtime import s3 as emulator
+from local.runtime.state import ROOT, State
 from tests.effort import by_turns, sample
 from tests.local.rds_answers import Rds, instance, offer, parameters, version
 from tests.stack import Json
@@ -686,7 +686,7 @@ def test_what_the_caller_may_not_read_is_a_problem(world: World) -> None:
 
 
 def test_what_checks_ask_the_stack_for_is_in_the_template(synthesised: Json) -> None:
-    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "local" / "deployment").glob("*.py"))
+    text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "deployment").glob("*.py"))
     names = set(re.findall(r'ours\.get\("(\w+)"\)|"(\w+)" in account\.ours', text))
     asked = {name for found in names for name in found if name}
     assert {"S3Endpoint", "Database"} <= asked <= synthesised["Resources"].keys()
@@ -771,7 +771,7 @@ def command(
         "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
     }  # fmt: skip
     return subprocess.run(
-        [sys.executable, "-m", "local.deployment.preflight", environment, "--folder", str(folder)],
+        [sys.executable, "-m", "deployment.preflight", environment, "--folder", str(folder)],
         cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from local import demo_sample, sam_docker
-from local.demo_client import s3_client
-from local.demo_sample import Connection
-from local.process import StartError
-from local.sam_cli import Sam
-from local.sam_stack import Stack
-from local.state import ROOT, State
+from local.demo import sample
+from local.demo.client import s3_client
+from local.demo.sample import Connection
+from local.runtime.process import StartError
+from local.runtime.state import ROOT, State
+from local.sam import engine
+from local.sam.cli import Sam
+from local.sam.stack import Stack
 from tests.e2e.api import Api
 from tests.e2e.tables import recreate
 
@@ -28,7 +29,7 @@ def stack() -> Iterator[Stack]:
     project = f"tableferry-test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
     stack = Stack(State(folder), project, folder / "build")
     try:
-        sam_docker.require()
+        engine.require()
     except StartError as error:
         pytest.exit(str(error), returncode=1)
     stack.down(data=True)  # what a run that was killed left
@@ -37,7 +38,7 @@ def stack() -> Iterator[Stack]:
         yield stack
     finally:
         stack.down(data=True)
-        assert not sam_docker.left_of(project)
+        assert not engine.left_of(project)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +69,7 @@ def store(env: Mapping[str, str]) -> "S3Client":
 @pytest.fixture
 def mysql(env: Mapping[str, str], api: Api) -> Iterator[Connection]:
     """A connection of the user's, beside the API, with the sample's tables there and empty, and nothing kept."""
-    with closing(demo_sample.connect(env["DATABASE_URL"])) as connection:
+    with closing(sample.connect(env["DATABASE_URL"])) as connection:
         accept_all(api)
         recreate(connection)
         yield connection

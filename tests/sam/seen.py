@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from local.demo_sample import Connection
+from local.demo.sample import Connection
 
 
 @dataclass

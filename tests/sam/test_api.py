@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from local import demo_sample, sam_docker
-from local.demo_client import read_lines
-from local.demo_expect import digests
-from local.demo_sample import COLUMNS, SOURCES, Connection, Sample
-from local.sam_cli import FunctionFailed, Sam
-from local.sam_stack import Stack
+from local.demo import sample
+from local.demo.client import read_lines
+from local.demo.expect import digests
+from local.demo.sample import COLUMNS, SOURCES, Connection, Sample
+from local.sam import engine
+from local.sam.cli import FunctionFailed, Sam
+from local.sam.stack import Stack
 from tests.e2e.api import Api, Json, is_problem
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_rows_go_in_and_each_other_one_is_named(api: Api, mysql: Connection, par
     ]
     answer = api.send("insert-csv")
     assert (answer.status_code, [error["column"] for error in answer.json()["errors"]]) == (207, ["name"])
-    assert demo_sample.rows_and_damaged(mysql) == (2, 0)
+    assert sample.rows_and_damaged(mysql) == (2, 0)
     answer = api.send("insert-json", body=mixed[1:])
     assert (answer.status_code, answer.json()["rejected"]) == (422, 2)
     is_problem(api.send("insert-json", headers={"content-type": "application/xml"}), 415)
@@ -80,7 +81,7 @@ def test_a_file_is_loaded_by_the_event_that_sam_generates_and_once_only(
     assert api.send("loads", query={"key": account["key"]}).json()["loads"] == [account]
     again = sam.invoke("LoadFunction", sam.s3_put(env["BUCKET"], account["key"]))
     assert again == [account]
-    assert demo_sample.rows_and_damaged(mysql) == (GOOD, 0)
+    assert sample.rows_and_damaged(mysql) == (GOOD, 0)
 
 
 @pytest.mark.usefixtures("parents")
@@ -105,18 +106,18 @@ def test_what_was_damaged_comes_back_and_the_restore_can_be_undone_and_accepted(
     verification = api.end(api.send("verify", path={"id": backup["id"]}))
     assert (verification["ok"], digests(verification)) == (True, digests(backup))
 
-    demo_sample.damage(mysql)
-    damaged = demo_sample.rows_and_damaged(mysql)
+    sample.damage(mysql)
+    damaged = sample.rows_and_damaged(mysql)
     assert damaged != (GOOD, 0)
     digests_then = digests(api.end(api.send("backup")))
     assert digests_then != digests(backup)
     restore = api.end(api.send("restore", body={"backup": backup["id"]}))
     assert {table["name"]: table["verified"] for table in restore["tables"]} == dict.fromkeys(COLUMNS, True)
-    assert demo_sample.rows_and_damaged(mysql) == (GOOD, 0)
+    assert sample.rows_and_damaged(mysql) == (GOOD, 0)
     assert digests(restore) == digests(api.end(api.send("backup"))) == digests(backup)
 
     assert api.send("undo", path={"id": restore["id"]}).json()["state"] == "undone"
-    assert demo_sample.rows_and_damaged(mysql) == damaged
+    assert sample.rows_and_damaged(mysql) == damaged
     assert digests(api.end(api.send("backup"))) == digests_then
     second = api.end(api.send("restore", body={"backup": backup["id"]}))
     for one, state in ((second, "accepted"), (restore, "undone")):
@@ -168,6 +169,6 @@ def test_a_function_that_fails_is_told_apart_from_one_that_answers(sam: Sam) -> 
 
 
 def test_a_second_up_finds_it_running(stack: Stack, env: Mapping[str, str]) -> None:
-    before = sam_docker.left_of(stack.project)
+    before = engine.left_of(stack.project)
     assert stack.up() == env
-    assert sam_docker.left_of(stack.project) == before
+    assert engine.left_of(stack.project) == before

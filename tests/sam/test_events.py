@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from local import demo_sample, sam_events
-from local.demo_sample import COLUMNS, SOURCES, Connection, Sample
-from local.sam_cli import Sam
-from local.state import ROOT
-from tableferry import handover
+from local.demo import sample as demo_sample
+from local.demo.sample import COLUMNS, SOURCES, Connection, Sample
+from local.runtime.state import ROOT
+from local.sam import events
+from local.sam.cli import Sam
+from tableferry.ingest.loads import handover
 from tableferry.signing import Keys
-from tableferry.store import Store
+from tableferry.storage.bucket import Store
 from tests.e2e.api import Api
 from tests.e2e.tables import recreate
 from tests.effort import thorough
@@ -42,7 +43,7 @@ def seen(env: Mapping[str, str]) -> Iterator[Seen]:
 @pytest.fixture(scope="module")
 def event_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The functions' variables with JOBS=event: a request leaves its job's record for S3's event to start."""
-    variables = json.loads((ROOT / "local" / "sam-env.json").read_text(encoding="utf-8"))
+    variables = json.loads((ROOT / "local" / "sam" / "env.json").read_text(encoding="utf-8"))
     variables["Parameters"]["JOBS"] = "event"
     path = tmp_path_factory.mktemp("variables") / "env.json"
     path.write_text(json.dumps(variables), encoding="utf-8")
@@ -52,8 +53,8 @@ def event_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def parents_but_for_those_of_events(mysql: Connection) -> None:
     """All departments and jobs of the sample, without those that events insert."""
     brought = {
-        "departments": {row["id"] for row in json.loads(sam_events.load("insert-json")["body"])},
-        "jobs": {row[0] for row in json.loads(sam_events.load("insert-arrays")["body"])["rows"]},
+        "departments": {row["id"] for row in json.loads(events.load("insert-json")["body"])},
+        "jobs": {row[0] for row in json.loads(events.load("insert-arrays")["body"])["rows"]},
     }
     sample = Sample.read()
     with mysql.cursor() as cursor:
@@ -67,7 +68,7 @@ def parents_but_for_those_of_events(mysql: Connection) -> None:
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in SAMPLE else thorough) for name in STATEMENTS])
 def test_an_event_is_answered_as_stated(name: str, sam: Sam, seen: Seen, store: "S3Client", event_jobs: Path) -> None:
     statement = STATEMENTS[name]
-    event = sam_events.load(name)
+    event = events.load(name)
     if name == "load-s3":
         upload(event, seen, store)
     if name == "resume-s3":
@@ -75,7 +76,7 @@ def test_an_event_is_answered_as_stated(name: str, sam: Sam, seen: Seen, store: 
     if statement.queued:
         seen.ids["queued"] = queue(sam, seen, statement.queued, event_jobs)
     identity = seen.ids["queued"] if statement.queued else seen.ids[statement.named] if statement.named else None
-    answer = sam.invoke(statement.function, sam_events.filled(event, seen.bucket, identity))
+    answer = sam.invoke(statement.function, events.filled(event, seen.bucket, identity))
     if statement.status:
         assert answer["statusCode"] == statement.status, answer["body"]
         answer = body_of(answer)
@@ -92,7 +93,7 @@ def upload(event: dict[str, Any], seen: Seen, store: "S3Client") -> None:
 
 def hand_over(seen: Seen, store: "S3Client") -> None:
     """The object by which the load is to go on, as one that ran out of time leaves it."""
-    variables = json.loads((ROOT / "local" / "sam-env.json").read_text(encoding="utf-8"))["Parameters"]
+    variables = json.loads((ROOT / "local" / "sam" / "env.json").read_text(encoding="utf-8"))["Parameters"]
     keys = Keys.parse(variables["SIGNING_KEY"])
     handover.hand_over(Store(store, seen.bucket, keys), seen.ids["load"], retry=False)
 
@@ -100,10 +101,10 @@ def hand_over(seen: Seen, store: "S3Client") -> None:
 def queue(sam: Sam, seen: Seen, name: str, variables: Path) -> str:
     """Send an HTTP event that does not wait for its job, where jobs are done by S3's events; the id of the job."""
     statement = STATEMENTS[name]
-    event = sam_events.load(name)
+    event = events.load(name)
     event["headers"]["prefer"] = "wait=0"
     identity = seen.ids[statement.named] if statement.named else None
-    answer = sam.invoke(statement.function, sam_events.filled(event, seen.bucket, identity), variables)
+    answer = sam.invoke(statement.function, events.filled(event, seen.bucket, identity), variables)
     assert answer["statusCode"] == 202, answer["body"]
     job = body_of(answer)
     assert job["state"] == "queued"

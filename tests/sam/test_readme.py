@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from local.sam_stack import Stack
+from local.sam.stack import Stack
 from tests.e2e.test_readme import answer_as_shown, examples
 
 WAIT = "sleep 3\n"  # what the README waits for its load

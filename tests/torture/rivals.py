@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local import peers_rivals
+from benchmarks.peers import rivals
 from tests.support import Database, connect
 from tests.torture import carry
 from tests.torture.cases import Case
@@ -31,11 +31,11 @@ class Rival:
 
     @property
     def installed(self) -> bool:
-        return not peers_rivals.missing(self.programs)
+        return not rivals.missing(self.programs)
 
     @property
     def version(self) -> str:
-        return peers_rivals.version(self.name)
+        return rivals.version(self.name)
 
     def there_and_back(self, database: Database, case: Case, folder: Path) -> str:
         """Dump the table, load it into a database beside, and say what differs; empty if nothing does."""
@@ -53,7 +53,7 @@ class Rival:
             _admin(database, f"DROP DATABASE `{copy}`")
 
     def _run(self, program: str, url: str, words: Sequence[str], file: Path) -> str:
-        command = peers_rivals.command(program, url, *words)
+        command = rivals.command(program, url, *words)
         dumps = program == self.programs[0]
         with file.open("wb" if dumps else "ab+") as stream:
             stream.seek(0)
@@ -71,15 +71,15 @@ RIVALS = (
     Rival(
         "mysqldump",
         ("mysqldump", "mysql"),
-        (*peers_rivals.MYSQLDUMP, "{database}", "t"),
+        (*rivals.MYSQLDUMP, "{database}", "t"),
         ("{copy}",),
         piped=True,
     ),
     Rival(
         "mydumper",
         ("mydumper", "myloader"),
-        tuple(peers_rivals.mydumper("{database}", "t", "{folder}/dump", threads=2)),
-        tuple(peers_rivals.myloader("{copy}", "{folder}/dump", threads=2)),
+        tuple(rivals.mydumper("{database}", "t", "{folder}/dump", threads=2)),
+        tuple(rivals.myloader("{copy}", "{folder}/dump", threads=2)),
         piped=False,
     ),
 )

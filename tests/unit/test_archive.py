@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry import archive
-from tableferry.archive import Format
-from tableferry.columns import Codec, Kind
-from tableferry.digest import digest
+from tableferry.columnar import formats
+from tableferry.columnar.digest import digest
+from tableferry.columnar.formats import Format
+from tableferry.schema.codec import Codec, Kind
 from tests.effort import sample
 
 COLUMNS = (
@@ -62,7 +62,7 @@ def frame(rows: list[tuple[object, ...]], columns: tuple[Codec, ...] = COLUMNS) 
 @sample(1)
 def test_a_frame_comes_back_from_its_file(form: Format, rows: list[tuple[object, ...]]) -> None:
     written = frame(rows)
-    read = archive.read(archive.write(written, COLUMNS, form), COLUMNS, form)
+    read = formats.read(formats.write(written, COLUMNS, form), COLUMNS, form)
     assert digest(read, COLUMNS) == digest(written, COLUMNS)
     if form is not Format.CSV:
         assert read.equals(written)
@@ -74,14 +74,14 @@ def test_a_frame_comes_back_from_its_file(form: Format, rows: list[tuple[object,
 def test_one_column_of_text_keeps_its_nulls_and_empty_lines(form: Format, texts: list[str | None]) -> None:
     column = (Codec("t", Kind.TEXT),)
     written = frame([(text,) for text in texts], column)
-    assert archive.read(archive.write(written, column, form), column, form)["t"].to_list() == texts
+    assert formats.read(formats.write(written, column, form), column, form)["t"].to_list() == texts
 
 
 @pytest.mark.parametrize("form", Format)
 def test_dates_that_no_calendar_has_stay_text(form: Format) -> None:
     column = (Codec("at", Kind.DATETIME, scale=0),)
     written = pl.DataFrame({"at": ["0000-00-00 00:00:00", "2021-02-31 00:00:00", None]})
-    assert archive.read(archive.write(written, column, form), column, form).equals(written)
+    assert formats.read(formats.write(written, column, form), column, form).equals(written)
 
 
 def test_parquet_is_typed_for_others() -> None:
@@ -90,7 +90,7 @@ def test_parquet_is_typed_for_others() -> None:
     )
     import io
 
-    schema = pl.read_parquet(io.BytesIO(archive.write(written, COLUMNS, Format.PARQUET))).schema
+    schema = pl.read_parquet(io.BytesIO(formats.write(written, COLUMNS, Format.PARQUET))).schema
     assert schema["tiny"] == pl.Int8
     assert schema["amount"] == pl.Decimal(38, 10)
     assert schema["day"] == pl.Date
@@ -100,4 +100,4 @@ def test_parquet_is_typed_for_others() -> None:
 
 def test_a_file_that_is_none_is_an_error_of_the_librarys() -> None:
     with pytest.raises(pl.exceptions.PolarsError):
-        archive.read(b"no parquet", COLUMNS, Format.PARQUET)
+        formats.read(b"no parquet", COLUMNS, Format.PARQUET)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tableferry.arrivals import created_objects
+from tableferry.api.arrivals import created_objects
 from tableferry.errors import InvalidRequest
 from tests.integration.lambdas import Json, created, queued
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local import audit
-from local.lock import LOCKS
+from tools import audit
+from tools.lock import LOCKS
 
 # As pip-audit 2.10 writes it.
 CLEAN: dict[str, Any] = {"dependencies": [{"name": "polars", "version": "2.1.0", "vulns": []}], "fixes": []}

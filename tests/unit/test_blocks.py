@@ -2,11 +2,11 @@
 
 import pytest
 
-from tableferry.blocks import Block, blocks
-from tableferry.dialect import Dialect
-from tableferry.reading import Position, Reading
-from tableferry.rules import Rules
-from tableferry.tables import Column, Table
+from tableferry.ingest.files.blocks import Block, blocks
+from tableferry.ingest.files.dialect import Dialect
+from tableferry.ingest.files.file_format import Position, Reading
+from tableferry.ingest.rows.rules import Rules
+from tableferry.schema.table import Column, Table
 from tests.effort import by_turns, sample
 
 NAME = Column("name", "longtext", "longtext", True, charset="utf8mb4", octets=2**32 - 1)

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tableferry import crossing
-from tableferry.crossing import Target, translated
-from tableferry.definition import parse, sql, tokenize
-from tableferry.likeness import difference
-from tableferry.servers import Server
+from tableferry.mysql.version import Server
+from tableferry.schema import translate
+from tableferry.schema.compare import difference
+from tableferry.schema.create_table import parse, sql, tokenize
+from tableferry.schema.translate import Target, translated
 
 COLLATIONS = frozenset(
     {"utf8mb4_general_ci", "utf8mb4_bin", "utf8mb4_unicode_ci", "latin1_swedish_ci", "utf8mb3_general_ci"}
@@ -101,7 +101,7 @@ def test_all_that_cannot_cross_is_named() -> None:
 
 
 def test_another_version_of_a_collation_is_noted() -> None:
-    assert ["utf8mb4_uca1400_nopad_ai_ci" in note for note in crossing.notes(OF_MYSQL, "t", MARIADB)] == [True]
+    assert ["utf8mb4_uca1400_nopad_ai_ci" in note for note in translate.notes(OF_MYSQL, "t", MARIADB)] == [True]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry import csvfile
-from tableferry.csvfile import Record, lines_of
-from tableferry.csvfile import records as records_of
-from tableferry.dialect import Dialect
 from tableferry.errors import InvalidRequest
+from tableferry.ingest.files import csv_records
+from tableferry.ingest.files.csv_records import Record, lines_of
+from tableferry.ingest.files.csv_records import records as records_of
+from tableferry.ingest.files.dialect import Dialect
 from tests.effort import by_turns
 
 PLAIN = Dialect()
@@ -125,8 +125,8 @@ def test_a_long_text_of_many_lines_is_one_record() -> None:
 @pytest.mark.parametrize("limit", ["LONGEST_RECORD", "MOST_LINES"])
 def test_behind_the_longest_record_nothing_is_guessed(monkeypatch: pytest.MonkeyPatch, limit: str) -> None:
     body = b'1,a\n2,"b\n' + b"3,c\n" * 30
-    monkeypatch.setattr(csvfile, limit, 10)
+    monkeypatch.setattr(csv_records, limit, 10)
     with pytest.raises(InvalidRequest, match=r"begins in line 2 \(at byte 4\) has no end within"):
         records(body)
-    monkeypatch.setattr(csvfile, limit, 1000)
+    monkeypatch.setattr(csv_records, limit, 1000)
     assert len(records(body)) == 32

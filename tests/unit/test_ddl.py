@@ -2,8 +2,8 @@
 
 import pytest
 
-from tableferry import ddl
-from tableferry.tables import ForeignKey
+from tableferry.schema import show_create
+from tableferry.schema.table import ForeignKey
 
 DEFINITION = """CREATE TABLE `a``b` (
   `id` int NOT NULL AUTO_INCREMENT,
@@ -20,7 +20,7 @@ PARTITIONS 2 */"""
 
 
 def test_a_shadows_definition_has_another_name_no_foreign_keys_and_all_else() -> None:
-    made = ddl.without_foreign_keys(DEFINITION, "shadow", "t", keep_names=True)
+    made = show_create.without_foreign_keys(DEFINITION, "shadow", "t", keep_names=True)
     assert made.startswith("CREATE TABLE `shadow`.`t` (\n  `id` int NOT NULL AUTO_INCREMENT,\n")
     assert "REFERENCES" not in made
     assert "  KEY `parent` (`name`),\n  CONSTRAINT `positive` CHECK ((`id` > 0))\n) ENGINE=InnoDB" in made
@@ -28,19 +28,19 @@ def test_a_shadows_definition_has_another_name_no_foreign_keys_and_all_else() ->
 
 
 def test_a_copys_checks_lose_the_names_that_a_schema_can_have_only_once() -> None:
-    assert "  CHECK ((`id` > 0))\n" in ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=False)
+    assert "  CHECK ((`id` > 0))\n" in show_create.without_foreign_keys(DEFINITION, "s", "t", keep_names=False)
 
 
 def test_the_checks_of_a_copy_with_a_long_name_get_names_that_fit() -> None:
-    made = ddl.without_foreign_keys(DEFINITION, "s", "n" * 64, keep_names=False)
-    names = ddl.check_names(made)
+    made = show_create.without_foreign_keys(DEFINITION, "s", "n" * 64, keep_names=False)
+    names = show_create.check_names(made)
     assert names
     assert all(len(name) <= 64 for name in names)
-    assert len(set(names)) == len(names) == len(ddl.check_names(DEFINITION))
+    assert len(set(names)) == len(names) == len(show_create.check_names(DEFINITION))
 
 
 def test_only_an_inherited_collation_is_left_to_be_inherited() -> None:
-    made = ddl.without_foreign_keys(DEFINITION, "s", "t", keep_names=True).split("\n")
+    made = show_create.without_foreign_keys(DEFINITION, "s", "t", keep_names=True).split("\n")
     assert made[2].startswith("  `name` varchar(9) DEFAULT 'x, FOREIGN KEY' COMMENT 'a) COLLATE utf8mb4_unicode_ci'")
     assert made[3] == "  `own` varchar(9) CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci NOT NULL,"
     assert made[4] == "  `size` enum('a) COLLATE utf8mb4_unicode_ci','it''s') COLLATE utf8mb4_bin NOT NULL,"
@@ -48,13 +48,15 @@ def test_only_an_inherited_collation_is_left_to_be_inherited() -> None:
 
 def test_the_fingerprint_does_not_move_with_the_rows() -> None:
     moved = DEFINITION.replace("AUTO_INCREMENT=42", "AUTO_INCREMENT=43")
-    assert ddl.fingerprint(moved) == ddl.fingerprint(DEFINITION)
-    assert ddl.fingerprint(DEFINITION.replace("varchar(9)", "varchar(8)")) != ddl.fingerprint(DEFINITION)
+    assert show_create.fingerprint(moved) == show_create.fingerprint(DEFINITION)
+    assert show_create.fingerprint(DEFINITION.replace("varchar(9)", "varchar(8)")) != show_create.fingerprint(
+        DEFINITION
+    )
 
 
 def test_a_foreign_key_is_added_as_it_was() -> None:
     key = ForeignKey("up", "s", "t`", ("a", "b"), "q", "p", ("c", "d"), " ON DELETE CASCADE")
-    assert ddl.add_foreign_key(key) == (
+    assert show_create.add_foreign_key(key) == (
         "ALTER TABLE `s`.`t``` ADD CONSTRAINT `up` FOREIGN KEY (`a`, `b`) REFERENCES `q`.`p` (`c`, `d`) ON DELETE CASCADE"
     )
 
@@ -74,7 +76,7 @@ def test_a_foreign_key_is_added_as_it_was() -> None:
     ],
 )
 def test_a_definition_that_does_more_than_define_is_not_plain(more: str) -> None:
-    assert not ddl.is_plain("CREATE TABLE `leak` (\n  `a` int\n) ENGINE=InnoDB" + more)
+    assert not show_create.is_plain("CREATE TABLE `leak` (\n  `a` int\n) ENGINE=InnoDB" + more)
 
 
 @pytest.mark.parametrize(
@@ -90,33 +92,34 @@ def test_a_definition_that_does_more_than_define_is_not_plain(more: str) -> None
     ],
 )
 def test_what_show_create_table_says_is_plain(definition: str) -> None:
-    assert ddl.is_plain(definition)
+    assert show_create.is_plain(definition)
 
 
 def test_a_trigger_can_be_made_in_ones_own_name() -> None:
     assert (
-        ddl.without_definer("CREATE DEFINER=`a``x`@`%` TRIGGER `t` BEFORE INSERT") == "CREATE TRIGGER `t` BEFORE INSERT"
+        show_create.without_definer("CREATE DEFINER=`a``x`@`%` TRIGGER `t` BEFORE INSERT")
+        == "CREATE TRIGGER `t` BEFORE INSERT"
     )
 
 
 def test_a_definition_is_compared_without_its_name_its_counter_and_its_foreign_keys() -> None:
-    lines = ddl.comparable(DEFINITION, keep_names=True)
+    lines = show_create.comparable(DEFINITION, keep_names=True)
     other = (
         DEFINITION.replace("`a``b`", "`x`", 1)
         .replace("AUTO_INCREMENT=42 ", "")
         .replace("  CONSTRAINT `up`", "  CONSTRAINT `in`")
     )
-    assert ddl.comparable(other, keep_names=True) == lines
-    assert ddl.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=True) != lines
-    renamed = ddl.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=False)
-    assert renamed == ddl.comparable(DEFINITION, keep_names=False)
-    assert ddl.comparable(DEFINITION.replace("DELETE", "UPDATE"), keep_names=True) == lines
-    assert ddl.comparable(DEFINITION.replace("PARTITIONS 2", "PARTITIONS 3"), keep_names=True) != lines
+    assert show_create.comparable(other, keep_names=True) == lines
+    assert show_create.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=True) != lines
+    renamed = show_create.comparable(DEFINITION.replace("`positive`", "`p`"), keep_names=False)
+    assert renamed == show_create.comparable(DEFINITION, keep_names=False)
+    assert show_create.comparable(DEFINITION.replace("DELETE", "UPDATE"), keep_names=True) == lines
+    assert show_create.comparable(DEFINITION.replace("PARTITIONS 2", "PARTITIONS 3"), keep_names=True) != lines
 
 
 def test_a_foreign_key_is_found_in_its_definition() -> None:
     key = ForeignKey("up", "s", "a`b", ("name",), "s", "p", ("name",), " ON DELETE CASCADE")
-    assert ddl.foreign_key_lines(DEFINITION) == [ddl.foreign_key_line(key)]
+    assert show_create.foreign_key_lines(DEFINITION) == [show_create.foreign_key_line(key)]
 
 
 @pytest.mark.parametrize(
@@ -138,14 +141,14 @@ def test_a_foreign_key_is_found_in_its_definition() -> None:
     ],
 )
 def test_a_trigger_is_made_in_whatever_schema_there_is(text: str, here: str | None) -> None:
-    found = ddl.trigger_on(text)
+    found = show_create.trigger_on(text)
     assert found is not None
     assert found == text if here is None else here in found
     assert found.partition(" FOR EACH ROW")[2] == text.partition(" FOR EACH ROW")[2]
-    other = ddl.trigger_on(text, "o`ther")
+    other = show_create.trigger_on(text, "o`ther")
     assert other is not None
     assert " ON `o``ther` FOR EACH ROW" in other.replace("-- then\n ", "")
 
 
 def test_a_trigger_whose_beginning_cannot_be_read_is_none() -> None:
-    assert ddl.trigger_on("CREATE TRIGGER t FOR EACH ROW SET @a = 1") is None
+    assert show_create.trigger_on("CREATE TRIGGER t FOR EACH ROW SET @a = 1") is None

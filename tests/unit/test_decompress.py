@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry import decompress
-from tableferry.decompress import decompressed
 from tableferry.errors import InvalidRequest, TooLarge
+from tableferry.ingest.files import decompress
+from tableferry.ingest.files.decompress import decompressed
 
 if sys.version_info >= (3, 14):
     from compression import zstd

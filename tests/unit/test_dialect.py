@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tableferry.csvfile import lines_of, records
-from tableferry.dialect import Dialect
-from tableferry.options import Escape, Quote
+from tableferry.config.load_options import Escape, Quote
+from tableferry.ingest.files.csv_records import lines_of, records
+from tableferry.ingest.files.dialect import Dialect
 from tests.effort import sample
 
 NULL = r"\N"

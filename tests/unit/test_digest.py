@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry import archive
-from tableferry.columns import Codec, Kind
-from tableferry.digest import PLAIN, Digest, Hashing, digest
+from tableferry.columnar import formats
+from tableferry.columnar.digest import PLAIN, Digest, Hashing, digest
+from tableferry.schema.codec import Codec, Kind
 from tests.effort import sample
 
 COLUMNS = (
@@ -189,8 +189,8 @@ def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, d
     frame = held(codec, values)
     expected = plainly(values, text)
     assert PLAIN.text(digest(frame, [codec])) == expected
-    for form in archive.Format:
-        assert PLAIN.text(digest(archive.read(archive.write(frame, [codec], form), [codec], form), [codec])) == expected
+    for form in formats.Format:
+        assert PLAIN.text(digest(formats.read(formats.write(frame, [codec], form), [codec], form), [codec])) == expected
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local.state import ROOT
+from local.runtime.state import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from local import given
+from local.runtime import given
 
 ROOT = Path(__file__).parents[2]
 ENV = {"API_URL": "http://127.0.0.1:20001", "BUCKET": "a-bucket", "DATABASE_URL": "mysql://me:secret@127.0.0.1:20002/d"}

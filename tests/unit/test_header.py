@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry.blocks import blocks
+from tableferry.config.load_options import HeaderLine, Options
 from tableferry.errors import InvalidRequest
-from tableferry.options import HeaderLine, Options
-from tableferry.reading import Reading, begin
-from tableferry.tables import Column, Table
+from tableferry.ingest.files.blocks import blocks
+from tableferry.ingest.files.file_format import Reading, begin
+from tableferry.schema.table import Column, Table
 from tests.effort import by_turns
 
 

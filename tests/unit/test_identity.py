@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tableferry.identity import is_id, new_id
+from tableferry.ids import is_id, new_id
 
 
 def test_ids_sort_by_the_millisecond() -> None:

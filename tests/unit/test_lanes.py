@@ -5,10 +5,10 @@ from typing import Any, cast
 
 import pytest
 
-from tableferry import lanes
-from tableferry.database import Connection
 from tableferry.errors import TooManyConnections
-from tableferry.lanes import Lanes
+from tableferry.ingest import ordered_writers
+from tableferry.ingest.ordered_writers import Lanes
+from tableferry.mysql.database import Connection
 
 
 class Nowhere:
@@ -49,8 +49,8 @@ class Block:
 
 
 def test_a_block_waits_for_the_one_before_it_beyond_its_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lanes, "_PATIENCE_SECONDS", 0.02)
-    monkeypatch.setattr(lanes, "_ALIVE_SECONDS", 0.02)
+    monkeypatch.setattr(ordered_writers, "_PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr(ordered_writers, "_ALIVE_SECONDS", 0.02)
     seen: list[tuple[str, int]] = []
     with Lanes[int](lambda: cast("Any", Nowhere()), most=2, first=5) as found:
         for number, seconds in ((5, 0.3), (6, 0.0), (7, 0.1), (8, 0.0)):

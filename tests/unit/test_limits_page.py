@@ -2,17 +2,20 @@
 
 import pytest
 
-from local.state import ROOT
-from tableferry import admission, insert, rejectpage, servers
-from tableferry.servers import Server
+from local.runtime.state import ROOT
+from tableferry.api import reject_page
+from tableferry.ingest import insert
+from tableferry.jobs import admission
+from tableferry.mysql import version
+from tableferry.mysql.version import Server
 
 PAGE = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("flavour", servers._OLDEST)
+@pytest.mark.parametrize("flavour", version._OLDEST)
 def test_the_oldest_servers_are_those_that_are_taken(flavour: str) -> None:
-    oldest = Server(flavour, servers._OLDEST[flavour])
+    oldest = Server(flavour, version._OLDEST[flavour])
     assert not oldest.too_old
     plain = str(oldest).removesuffix(".0")
     for text in (README, (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")):
@@ -22,6 +25,6 @@ def test_the_oldest_servers_are_those_that_are_taken(flavour: str) -> None:
 
 def test_sizes_are_those_of_the_code() -> None:
     assert f"| rows of a request | {insert.MOST_ROWS:,} " in PAGE
-    assert f"1,000 lines, {rejectpage._PAGE_BYTES // 1024**2} MiB" in PAGE
+    assert f"1,000 lines, {reject_page._PAGE_BYTES // 1024**2} MiB" in PAGE
     assert admission.SLOTS == 6
     assert "six backups and verifications, six restores" in PAGE

@@ -8,8 +8,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from local.lock import BUILD, LAYER, LOCKS, ROOT, Lock
-from local.setup import ENVIRONMENTS, TOOLS, Environment
+from tools.lock import BUILD, LAYER, LOCKS, ROOT, Lock
+from tools.setup import ENVIRONMENTS, TOOLS, Environment
 
 DEVELOPMENT = next(lock for lock in LOCKS if lock.source == "pyproject.toml")
 each_lock = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.path.rpartition("/")[2])

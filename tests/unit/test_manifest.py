@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tableferry import manifest
-from tableferry.archive import Format
+from tableferry.columnar.formats import Format
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
-from tableferry.manifest import Manifest
+from tableferry.manifest import manifest
+from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
 
 KEYS = Keys((b"key",))

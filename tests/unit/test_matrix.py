@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from local import matrix, sam_docker
-from local.matrix_results import NOT_APPLICABLE, Outcome, known_as, outcome
+from local.sam import engine
+from tools import matrix
+from tools.matrix_results import NOT_APPLICABLE, Outcome, known_as, outcome
 
 MYSQL = "MySQL 9.7.4"
 
@@ -74,7 +75,7 @@ def test_without_docker_and_without_a_url_it_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("MYSQL_URL", raising=False)
-    monkeypatch.setattr(sam_docker, "answers", lambda: False)
+    monkeypatch.setattr(engine, "answers", lambda: False)
     assert matrix.main(["mysql"]) == 1
     assert "MYSQL_URL=mysql://" in capsys.readouterr().err
 

@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymysql.constants import FIELD_TYPE
 
-from tableferry import native
-from tableferry.arrow import exported
-from tableferry.binary import Wire
-from tableferry.columns import Codec, Kind
-from tableferry.native import Into, Status
+from tableferry.columnar.native import library as native
+from tableferry.columnar.native.arrow import exported
+from tableferry.columnar.native.library import Into, Status
+from tableferry.mysql.binary_protocol import Wire
+from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns, sample
 
 LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
@@ -53,7 +53,7 @@ def compiled(folder: Path, flag: str) -> Path:
             "-Werror",
             "-o",
             target,
-            LAYER / "tableferry" / "native.c",
+            LAYER / "tableferry" / "columnar" / "native" / "native.c",
         ],
         check=True,
     )

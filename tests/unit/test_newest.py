@@ -7,8 +7,8 @@ from itertools import islice
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tableferry.identity import new_id
-from tableferry.newest import newest
+from tableferry.ids import new_id
+from tableferry.storage.newest_first import newest
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry import csvfile, dialect
-from tableferry.csvfile import lines_of, records
-from tableferry.dialect import Dialect, State
-from tableferry.options import Escape, Quote
+from tableferry.config.load_options import Escape, Quote
+from tableferry.ingest.files import csv_records, dialect
+from tableferry.ingest.files.csv_records import lines_of, records
+from tableferry.ingest.files.dialect import Dialect, State
 from tests.effort import by_turns, sample
 
 ESCAPED = Dialect("\t", r"\N", Escape.BACKSLASH, Quote.DOUBLE)
@@ -35,7 +35,7 @@ def test_no_line_is_looked_at_more_than_once_in_each_state(
     monkeypatch: pytest.MonkeyPatch, start: bytes, unit: bytes, of: Dialect
 ) -> None:
     looked: Counter[str] = Counter()
-    begun, continued, further = Dialect.begun, Dialect.continued, csvfile._Waiting._further
+    begun, continued, further = Dialect.begun, Dialect.continued, csv_records._Waiting._further
 
     def counted_begun(self: Dialect, line: bytes) -> State:
         looked["begun"] += 1
@@ -45,13 +45,13 @@ def test_no_line_is_looked_at_more_than_once_in_each_state(
         looked["continued"] += 1
         return continued(self, line, state)
 
-    def counted_further(self: csvfile._Waiting, node: csvfile._Node) -> csvfile._Node | None:
+    def counted_further(self: csv_records._Waiting, node: csv_records._Node) -> csv_records._Node | None:
         looked["further"] += 1
         return further(self, node)
 
     monkeypatch.setattr(dialect.Dialect, "begun", counted_begun)
     monkeypatch.setattr(dialect.Dialect, "continued", counted_continued)
-    monkeypatch.setattr(csvfile._Waiting, "_further", counted_further)
+    monkeypatch.setattr(csv_records._Waiting, "_further", counted_further)
     count = 20_000
     body = start + unit * (count // unit.count(b"\n"))
     assert sum(record.raw.count(b"\n") + 1 for record in records(lines_of(body), of)) >= count - 1

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from local import openapi
+from tools import openapi
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,18 @@ import pytest
 from hypothesis import given as given_values
 from hypothesis import strategies as st
 
+from tableferry.config.load_options import (
+    Binary,
+    Escape,
+    HeaderLine,
+    Limit,
+    OnDuplicate,
+    Options,
+    Quote,
+    as_metadata,
+    chosen,
+)
 from tableferry.errors import InvalidRequest
-from tableferry.options import Binary, Escape, HeaderLine, Limit, OnDuplicate, Options, Quote, as_metadata, chosen
 
 SAID: dict[str, list[tuple[Any, Any]]] = {
     "on_duplicate": [("reject", OnDuplicate.REJECT), ("ignore", OnDuplicate.IGNORE), ("update", OnDuplicate.UPDATE)],

@@ -5,8 +5,8 @@ from typing import Any, cast
 import pymysql
 import pytest
 
-from tableferry import patience
 from tableferry.errors import InUse
+from tableferry.mysql import lock_retry
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, SYNTAX = 1213, 1205, 1064
 
@@ -29,9 +29,9 @@ class Server:
 
 def patiently(monkeypatch: pytest.MonkeyPatch, *errors: int) -> list[str]:
     server = Server(*errors)
-    monkeypatch.setattr(patience, "execute", server.execute)
+    monkeypatch.setattr(lock_retry, "execute", server.execute)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    patience.patiently(cast(Any, server), "ALTER TABLE t")
+    lock_retry.patiently(cast(Any, server), "ALTER TABLE t")
     return server.ran
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tableferry.placing import advice, is_beside, table_of
+from tableferry.storage.upload_keys import advice, is_beside, table_of
 
 
 @pytest.mark.parametrize(

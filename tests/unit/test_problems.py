@@ -4,7 +4,8 @@ import inspect
 
 import pytest
 
-from tableferry import errors, problems
+from tableferry import errors
+from tableferry.api import problems
 from tableferry.errors import InvalidRequest, Problem, TableferryError, TableNotFound
 
 # These end inside: they are turned into others, or are nobody's fault but ours.

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tableferry import tls
+from tableferry.config.settings import DatabaseAddress
 from tableferry.errors import Misconfigured
-from tableferry.settings import DatabaseAddress
+from tableferry.mysql import tls
 
 REGIONS = [
     "af-south-1",

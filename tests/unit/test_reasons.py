@@ -1,7 +1,7 @@
 """Why the rows of a file were rejected, in one sentence."""
 
 from tableferry.errors import Problem
-from tableferry.reasons import counted, sentence
+from tableferry.ingest.files.reject_reasons import counted, sentence
 
 
 def missing(line: int, column: str = "name") -> Problem:

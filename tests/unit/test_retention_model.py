@@ -9,14 +9,14 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tableferry import manifest, proof, retention
-from tableferry.archive import Format
+from tableferry.columnar.formats import Format
 from tableferry.errors import BackupDamaged, ObjectNotFound, PreconditionFailed, StoreUnavailable
-from tableferry.manifest import ChunkEntry, Manifest, TableEntry
-from tableferry.proof import Proof
-from tableferry.retention import TAG, retire
+from tableferry.manifest import attestation, manifest, retention
+from tableferry.manifest.attestation import Proof
+from tableferry.manifest.manifest import ChunkEntry, Manifest, TableEntry
+from tableferry.manifest.retention import TAG, retire
 from tableferry.signing import Keys
-from tableferry.store import Object, Store
+from tableferry.storage.bucket import Object, Store
 from tests.effort import effort
 
 DAYS = 35
@@ -160,7 +160,7 @@ class Retaining(RuleBasedStateMachine):
 
     def _prove(self, one: str, by: Any) -> None:
         if self._whole(one):
-            proof.save(self.bucket, Proof(backup=one, by=by, at=self.bucket.now, rows=0))
+            attestation.save(self.bucket, Proof(backup=one, by=by, at=self.bucket.now, rows=0))
             self.proven.add(one)
 
     @rule(data=strategies.data(), days=strategies.integers(0, 40), dies_after=strategies.integers(0, 40))
@@ -170,7 +170,7 @@ class Retaining(RuleBasedStateMachine):
         one = data.draw(strategies.sampled_from(sorted(self.proven)))
         self.bucket.now += timedelta(days=days)
         self.check_that_dies(dies_after)
-        with suppress(BackupDamaged), proof.disproven_by_damage(self.bucket, one):
+        with suppress(BackupDamaged), attestation.disproven_by_damage(self.bucket, one):
             raise BackupDamaged("its objects differ")
         self.proven.discard(one)
         self.check_that_dies(dies_after // 2)

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tableferry.characters import character_set
-from tableferry.checks import Bad
-from tableferry.options import Binary
-from tableferry.rules import Default, Rules
-from tableferry.tables import Column, Table
-from tableferry.values import check_for
+from tableferry.config.load_options import Binary
+from tableferry.ingest.rows.charsets import character_set
+from tableferry.ingest.rows.checks import Bad
+from tableferry.ingest.rows.rules import Default, Rules
+from tableferry.ingest.rows.values import check_for
+from tableferry.schema.table import Column, Table
 
 
 def column(data_type: str, column_type: str = "", **more: object) -> Column:

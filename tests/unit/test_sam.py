@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from local import sam, sam_cli, sam_docker, sam_events
-from local.process import StartError
-from local.sam_cli import FunctionFailed, answer_of
-from local.sam_stack import BUCKET, PORTS, Stack, _addresses
-from local.state import ROOT, State, is_locked
+from local.runtime.process import StartError
+from local.runtime.state import ROOT, State, is_locked
+from local.sam import __main__ as sam
+from local.sam import cli, engine, events
+from local.sam.cli import FunctionFailed, answer_of
+from local.sam.stack import BUCKET, PORTS, Stack, _addresses
 from tests.sam.statements import STATEMENTS
 
 REAL = "20300102T030405Z-0badcafe"
@@ -23,7 +24,7 @@ LOG = "START RequestId: 1\nTask timed out after 900.00 seconds\n"
 
 
 def test_every_event_has_a_statement_and_every_statement_an_event() -> None:
-    assert sorted(STATEMENTS) == sam_events.names(), "tests/sam/statements.py says what is right for each of events/"
+    assert sorted(STATEMENTS) == events.names(), "tests/sam/statements.py says what is right for each of events/"
 
 
 def test_an_event_is_sent_after_those_whose_ids_it_names() -> None:
@@ -43,29 +44,29 @@ def records(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield record
 
 
-@pytest.mark.parametrize("name", sam_events.names())
+@pytest.mark.parametrize("name", events.names())
 def test_the_real_id_and_bucket_stand_wherever_the_examples_did(name: str) -> None:
-    event = sam_events.load(name)
-    example = sam_events.example_id(event)
+    event = events.load(name)
+    example = events.example_id(event)
     assert (example is not None) == bool(STATEMENTS[name].named or STATEMENTS[name].queued)
-    filled = sam_events.filled(event, "the-bucket", REAL if example else None)
+    filled = events.filled(event, "the-bucket", REAL if example else None)
     text = json.dumps(filled)
     if example:
         assert example not in text
         assert text.count(REAL) == json.dumps(event).count(example) >= 1
-        assert text.replace(REAL, example) == json.dumps(sam_events.filled(event, "the-bucket", example))
+        assert text.replace(REAL, example) == json.dumps(events.filled(event, "the-bucket", example))
     for record in records(filled):
         assert record["s3"]["bucket"]["name"] == "the-bucket"
         assert record["s3"]["bucket"]["arn"] == "arn:aws:s3:::the-bucket"
     if "Records" not in event and not example:
         assert filled == event
-    assert event == sam_events.load(name), "the event given is left as it was"
+    assert event == events.load(name), "the event given is left as it was"
 
 
 @pytest.mark.parametrize(("name", "identity"), [("undo", None), ("backups", REAL), ("load-s3", REAL)])
 def test_an_id_too_many_or_too_few_is_an_error(name: str, identity: str | None) -> None:
     with pytest.raises(ValueError, match="the event names"):
-        sam_events.filled(sam_events.load(name), "the-bucket", identity)
+        events.filled(events.load(name), "the-bucket", identity)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_sam_gets_no_key_of_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "somebody's")
     monkeypatch.setenv("MAKEFLAGS", "--jobs")
-    given = sam_cli.environment()
+    given = cli.environment()
     assert {name for name in given if name.startswith("AWS_")} == {
         "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_DEFAULT_REGION",
     }  # fmt: skip
@@ -128,7 +129,7 @@ def test_compose_is_the_plugin_or_the_program(
     if standalone:
         program(tmp_path, "docker-compose", standalone)
     monkeypatch.setenv("PATH", f"{tmp_path}")
-    assert sam_docker.require() == found
+    assert engine.require() == found
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_where_docker_is_missing_it_is_said_what_to_install(
     monkeypatch.setenv("PATH", f"{tmp_path}")
     monkeypatch.setenv("TABLEFERRY_STATE", f"{tmp_path / 'state'}")
     with pytest.raises(StartError, match=says):
-        sam_docker.require()
+        engine.require()
     assert sam.main(["up"]) == 1
     assert says in capsys.readouterr().err
     assert sam.main(["down"]) == sam.main(["down", "--data"]) == 0, "nothing was started, so nothing needs Docker"
@@ -169,14 +170,14 @@ def test_compose_is_told_project_and_ports_and_nothing_of_the_person(
     monkeypatch.setenv("PATH", f"{tmp_path}")
     monkeypatch.setenv("COMPOSE_FILE", "another.yaml")
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/another.sock")
-    command, environment = sam_docker.compose("mine", {"S3_PORT": 4567}, "up")
+    command, environment = engine.compose("mine", {"S3_PORT": 4567}, "up")
     assert command == ["docker", "compose", "--file", str(ROOT / "compose.yaml"), "up"]
     ours = {"COMPOSE_PROJECT_NAME": "mine", "S3_PORT": "4567"}
     assert environment == {name: value for name, value in os.environ.items() if name != "COMPOSE_FILE"} | ours
 
 
 def test_what_compose_and_the_functions_are_told_of_each_other_agrees() -> None:
-    told = json.loads((ROOT / "local" / "sam-env.json").read_text(encoding="utf-8"))["Parameters"]
+    told = json.loads((ROOT / "local" / "sam" / "env.json").read_text(encoding="utf-8"))["Parameters"]
     compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     assert told["BUCKET"] == BUCKET
     assert f"/bucket.py, {BUCKET}]" in compose
@@ -190,7 +191,7 @@ def test_what_compose_and_the_functions_are_told_of_each_other_agrees() -> None:
 
 
 def test_the_emulator_in_its_container_is_of_the_release_that_runs_without_one() -> None:
-    pinned = (ROOT / "local" / "requirements" / "s3.txt").read_text(encoding="utf-8")
+    pinned = (ROOT / "tools" / "requirements" / "s3.txt").read_text(encoding="utf-8")
     (release,) = re.findall(r"^ministack==(\S+)$", pinned, re.MULTILINE)
     assert f"image: ministackorg/ministack:{release}\n" in (ROOT / "compose.yaml").read_text(encoding="utf-8")
 

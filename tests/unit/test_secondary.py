@@ -2,7 +2,7 @@
 
 import pytest
 
-from tableferry.secondary import deferrable
+from tableferry.restore.build.indexes import deferrable
 
 COLUMNS = ["id", "a", "b", "c`(,"]
 

@@ -7,14 +7,14 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
-from tableferry import sending as module
-from tableferry.archive import Format
-from tableferry.columns import Codec, Kind
-from tableferry.digest import Digest
-from tableferry.manifest import ObjectEntry
-from tableferry.sending import Rows, sending
-from tableferry.splitter import Batch
-from tableferry.store import Store
+from tableferry.backup import uploader as module
+from tableferry.backup.uploader import Rows, sending
+from tableferry.columnar.digest import Digest
+from tableferry.columnar.formats import Format
+from tableferry.columnar.packets import Batch
+from tableferry.manifest.manifest import ObjectEntry
+from tableferry.schema.codec import Codec, Kind
+from tableferry.storage.bucket import Store
 from tests.support import until
 
 COLUMNS = [Codec("b", Kind.BYTES)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tableferry.served import EVERY_TABLE, Served
+from tableferry.config.table_filter import EVERY_TABLE, Served
 
 
 @pytest.mark.parametrize(

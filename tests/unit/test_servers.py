@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import tableferry
-from tableferry.rds_hosts import is_rds_proxy
-from tableferry.servers import Server
+from tableferry.config.rds_hosts import is_rds_proxy
+from tableferry.mysql.version import Server
 
 TAKEN = {
     "8.0.16": "MySQL 8.0.16",
@@ -85,7 +85,7 @@ def test_no_statement_to_mysql_names_a_collation_that_the_oldest_does_not_know()
     """Before 8.0.30 those of utf8mb3 are called utf8_…, so that Aurora MySQL 3.04, which is 8.0.28, refuses them."""
     named = {
         name
-        for path in Path(tableferry.__file__).parent.glob("*.py")
+        for path in Path(tableferry.__file__).parent.rglob("*.py")
         for name in re.findall(r"COLLATE (\w+_ci|\w+_bin)", path.read_text(encoding="utf-8"))
     }
     assert named == {"ascii_bin", "utf8mb4_bin", "latin1_swedish_ci"}  # the last two on MariaDB only

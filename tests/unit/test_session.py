@@ -6,9 +6,9 @@ import pymysql
 import pytest
 from pymysql.constants import SERVER_STATUS
 
-from tableferry import session
 from tableferry.errors import SessionDiffers
-from tableferry.session import BUILDING, Mode
+from tableferry.mysql import session
+from tableferry.mysql.session import BUILDING, Mode
 
 
 class Server:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tableferry.config.settings import DatabaseAddress, Settings, database_address, parse_database_url, table_settings
 from tableferry.errors import Misconfigured
-from tableferry.settings import DatabaseAddress, Settings, database_address, parse_database_url, table_settings
 
 WHOLE = {"BUCKET": "b", "SIGNING_KEY": "k", "DATABASE_URL": "mysql://u:p@h:3307/d"}
 

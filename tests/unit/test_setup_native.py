@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from local import setup
-from local.native import Library, NotCompiled, compiler
 from tests.effort import by_turns, one_in, sample
+from tools import setup
+from tools.build_native import Library, NotCompiled, compiler
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from tableferry import shapes
+from tableferry.backup import json_paths
 
 
 def condition(*documents: object) -> str | None:
-    return shapes.condition(
+    return json_paths.condition(
         [json.dumps(document) for document in documents], "j", lambda value: f"WHEN 'STRING' THEN {value}"
     )
 

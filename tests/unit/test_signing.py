@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tableferry.config.settings import Settings
 from tableferry.errors import Misconfigured
-from tableferry.settings import Settings
 from tableferry.signing import Keys
 
 OLD, NEW = Keys.parse("old"), Keys.parse("new")

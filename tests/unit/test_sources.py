@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.database import grants, split_statements
-from local.state import ROOT
+from local.runtime.database import grants, split_statements
+from local.runtime.state import ROOT
 from sources import generate
 
 SOURCES = Path(generate.__file__).parent
@@ -81,6 +81,6 @@ def test_any_size_and_any_share_of_incomplete_rows(tmp_path: Path) -> None:
 
 
 def test_the_containers_user_has_the_privileges_of_the_documentation() -> None:
-    given = split_statements((ROOT / "local" / "compose" / "rights.sql").read_text(encoding="utf-8"))
+    given = split_statements((ROOT / "local" / "docker" / "rights.sql").read_text(encoding="utf-8"))
     assert given[0] == "REVOKE ALL PRIVILEGES ON `tableferry`.* FROM 'tableferry'@'%'"
     assert given[1:] == grants("tableferry", "'tableferry'@'%'")

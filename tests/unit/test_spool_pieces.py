@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from tableferry.spool import lines
-from tableferry.store import Store
+from tableferry.ingest.files.reject_spool import lines
+from tableferry.storage.bucket import Store
 
 TEXT = b'{"line": 1}\n' * 50
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tableferry.signing import Keys
-from tableferry.store import open_store
+from tableferry.storage.bucket import open_store
 
 
 def test_a_process_has_one_client_for_each_address(monkeypatch: pytest.MonkeyPatch) -> None:

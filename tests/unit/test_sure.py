@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tableferry.dialect import Dialect, State
-from tableferry.frames import Judge, Lines
-from tableferry.options import Escape, Quote
-from tableferry.reading import Reading
-from tableferry.rules import Rules
-from tableferry.tables import Column, Table
+from tableferry.config.load_options import Escape, Quote
+from tableferry.ingest.files.dialect import Dialect, State
+from tableferry.ingest.files.file_format import Reading
+from tableferry.ingest.files.line_frame import Judge, Lines
+from tableferry.ingest.rows.rules import Rules
+from tableferry.schema.table import Column, Table
 from tests.effort import by_turns, effort, sample
 
 Q = '"'

@@ -19,14 +19,17 @@ from hypothesis import strategies as st
 from pymysql import err
 from pymysql.constants import FIELD_TYPE
 
-from tableferry import archive, binary, native, wire
-from tableferry.archive import Format
-from tableferry.binary import Wire
-from tableferry.columns import Codec, Kind
-from tableferry.digest import Digest, Hashing, digest
+from tableferry.columnar import formats
+from tableferry.columnar import result_set as wire
+from tableferry.columnar.digest import Digest, Hashing, digest
+from tableferry.columnar.formats import Format
+from tableferry.columnar.native import library
+from tableferry.columnar.native.library import Into
+from tableferry.columnar.packets import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
 from tableferry.errors import NotSupported
-from tableferry.native import Into
-from tableferry.splitter import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
+from tableferry.mysql import binary_protocol
+from tableferry.mysql.binary_protocol import Wire
+from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns, sample
 
 LONGEST = 0xFFFFFF
@@ -39,12 +42,12 @@ Make = Callable[[Sequence[Codec], Sequence[Wire], int, int, int], Splitter[Any]]
 
 
 def compiled(*given: Any) -> Compiled:
-    return Compiled(native.Packets(*given))
+    return Compiled(library.Packets(*given))
 
 
 @pytest.fixture(params=[compiled, Plain])
 def make(request: pytest.FixtureRequest) -> Make:
-    if request.param is compiled and not native.library():
+    if request.param is compiled and not library.library():
         pytest.skip("no native library: no C compiler here")
     made: Make = request.param
     return made
@@ -89,16 +92,16 @@ def shortened(whole: bytes, sizes: Sequence[int]) -> bytes:
 def sent(column: Codec, text: bytes) -> bytes:
     """A value, given as its text, as the protocol has it."""
     wire = wire_of(column)
-    if form := binary.INTEGERS.get(wire.type):
+    if form := binary_protocol.INTEGERS.get(wire.type):
         return struct.pack(form.upper() if wire.unsigned else form, int(text))
-    if form := binary.FLOATS.get(wire.type):
+    if form := binary_protocol.FLOATS.get(wire.type):
         return struct.pack(form, float(text))
-    if wire.type not in {*binary.MOMENTS, FIELD_TYPE.TIME}:
+    if wire.type not in {*binary_protocol.MOMENTS, FIELD_TYPE.TIME}:
         return encoded(text)
     clock, _, places = text.decode().partition(".")
     numbers = [int(digits) for digits in re.findall(r"\d+", clock)]
     micro = int(places.ljust(6, "0"))
-    if wire.type in binary.MOMENTS:
+    if wire.type in binary_protocol.MOMENTS:
         return shortened(struct.pack("<HBBBBBI", *numbers, *[0] * (6 - len(numbers)), micro), (0, 4, 7, 11))
     hour, minute, second = numbers
     fields = (text.startswith(b"-"), hour // 24, hour % 24, minute, second, micro)
@@ -161,7 +164,7 @@ def whole(
 @example(row=[b"x" * 250, b"x" * 251, b"x" * 65535, b"x" * 65536, None, b""])
 def test_a_row_is_cut_into_its_values(row: list[Value]) -> None:
     columns = [BYTES] * len(row)
-    assert binary.values(row_of(columns, row), [wire_of(column) for column in columns]) == row
+    assert binary_protocol.values(row_of(columns, row), [wire_of(column) for column in columns]) == row
 
 
 def numbered(kind: Kind, bits: int) -> st.SearchStrategy[bytes]:
@@ -252,7 +255,7 @@ def results(draw: st.DrawFn) -> tuple[list[Codec], list[list[Value]]]:
 def test_both_splitters_make_the_same_of_every_result(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int, key: bytes
 ) -> None:
-    if not native.library():
+    if not library.library():
         pytest.skip("no native library: no C compiler here")
     columns, rows = result
     given = (columns, [wire_of(column) for column in columns], most_bytes, 7, 3)
@@ -279,14 +282,14 @@ def test_rows_as_lines_are_the_frames_and_have_their_digest(
 
     def made(into: Into) -> list[Batch[Any]]:
         wires = [wire_of(column) for column in columns]
-        return read(compiled(columns, wires, most_bytes, 7, 3, into, archive.names(columns)), data, at_once)
+        return read(compiled(columns, wires, most_bytes, 7, 3, into, formats.names(columns)), data, at_once)
 
     frames, files, nothing = (made(into) for into in (Into.FRAME, Into.LINES, Into.NOTHING))
     assert [batch.digest for batch in frames] == [batch.digest for batch in files]
     assert [batch.digest for batch in frames] == [batch.digest for batch in nothing]
     for frame, file in zip(frames, files, strict=True):
-        found = archive.read(archive.write(file.content, columns, Format.CSV), columns, Format.CSV)
-        as_text = archive.read(archive.write(frame.content, columns, Format.CSV), columns, Format.CSV)
+        found = formats.read(formats.write(file.content, columns, Format.CSV), columns, Format.CSV)
+        as_text = formats.read(formats.write(frame.content, columns, Format.CSV), columns, Format.CSV)
         assert found.equals(as_text)
         assert digest(found, columns) == frame.digest
 
@@ -298,7 +301,7 @@ def test_lines_begin_with_the_names_and_quote_what_is_text() -> None:
     rows: list[list[Value]] = [
         [b"-7", 'x",\n"ü'.encode(), b"\xff", b"2021-02-03"], [None] * 4, [b"0", b"", b"", b"0000-00-00"]
     ]  # fmt: skip
-    splitter = open_splitter(columns, [wire_of(column) for column in columns], 1, 3, Into.LINES, archive.names(columns))
+    splitter = open_splitter(columns, [wire_of(column) for column in columns], 1, 3, Into.LINES, formats.names(columns))
     head = b'"a""","t","b","d"\n'
     assert [bytes(batch.content) for batch in read(splitter, stream(columns, rows))] == [
         head + b'-7,"x"",\n""\xc3\xbc","ff",2021-02-03\n',
@@ -328,7 +331,7 @@ COLUMNS = sorted(VALUES, key=lambda codec: codec.name)
 @given(data=st.data(), columns=st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True))
 @by_turns
 def test_what_no_server_sends_is_refused_by_both_or_taken_alike(data: st.DataObject, columns: list[Codec]) -> None:
-    if not native.library():
+    if not library.library():
         pytest.skip("no native library: no C compiler here")
     payload = bytearray(row_of(columns, [data.draw(st.none() | VALUES[column]) for column in columns]))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -344,7 +347,7 @@ def test_what_no_server_sends_is_refused_by_both_or_taken_alike(data: st.DataObj
     columns=st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True),
 )
 def test_rubbish_is_an_error_and_never_a_crash(rubbish: bytes, columns: list[Codec]) -> None:
-    splitters = (compiled, Plain) if native.library() else (Plain,)
+    splitters = (compiled, Plain) if library.library() else (Plain,)
     found = [outcome(make, columns, packets(rubbish, END)) for make in splitters]
     assert found[0] == found[-1]
 
@@ -400,13 +403,13 @@ def test_a_row_that_is_none_is_an_error(make: Make, payload: bytes, what: str) -
 
 
 def test_of_an_error_without_end_no_more_is_read_than_an_int_counts() -> None:
-    if not native.library():
+    if not library.library():
         pytest.skip("no native library: no C compiler here")
     data = bytearray(packets(b"\xff\x25\x05#70100" + b"x" * LONGEST))
-    of = native.Packets([BYTES], [wire_of(BYTES)], 99, 99, 3)
+    of = library.Packets([BYTES], [wire_of(BYTES)], 99, 99, 3)
     try:
         of.feed(data, 0, len(data))
-        assert of.status is native.Status.REFUSED
+        assert of.status is library.Status.REFUSED
         assert len(of.message) == LONGEST
     finally:
         of.close()

@@ -1,0 +1,1 @@
+"""`make bench-peers`: backup and restore beside mydumper, mysqldump and the plain ways."""

@@ -1,0 +1,1 @@
+"""`make bench`: load, backup, restore and insert beside the plain ways, and what else is timed alone."""

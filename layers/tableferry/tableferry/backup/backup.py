@@ -1,0 +1,272 @@
+"""Back tables up: plan, one chunk at a time, finish. Each step takes and gives plain values and can be repeated."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pymysql
+
+from tableferry import __version__
+from tableferry.backup import inexact_json, key_ranges, load_history
+from tableferry.backup.snapshot import open_snapshot
+from tableferry.backup.uploader import Rows, Sending, sending
+from tableferry.columnar import result_set
+from tableferry.columnar.digest import Digest, Hashing
+from tableferry.columnar.formats import Format, names
+from tableferry.columnar.packets import has_lines
+from tableferry.errors import Conflict, InvalidRequest, NotSupported
+from tableferry.manifest import digest_keys, manifest
+from tableferry.manifest.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
+from tableferry.mysql.database import Connection, Database, error_code, server_version
+from tableferry.mysql.session import Mode
+from tableferry.mysql.worker_pool import at_work
+from tableferry.schema import catalog, show_create
+from tableferry.schema.codec import Codec, codecs, select
+from tableferry.schema.table import ForeignKey, Table, Trigger
+from tableferry.signing import Keys
+from tableferry.storage.bucket import Store, encode_name
+
+Progress = Callable[[int, int, int], None]
+"""Called with chunks done, chunks in all, and rows since the last call."""
+
+_RANGE_BYTES = 16 * 1024 * 1024
+_SENT_AT_ONCE = 2  # objects a connection: one is encoded while another waits for S3
+_GONE = {1054, 1146, 1360, 1412}  # no such column, table or trigger; its definition has changed
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table to be backed up: what the catalog says of it, and how it will be read."""
+
+    table: Table
+    columns: tuple[Codec, ...]
+    definition: str
+    foreign_keys: tuple[ForeignKey, ...]
+    triggers: tuple[Trigger, ...]
+    ranges: tuple[key_ranges.Range, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One chunk to be read. ``prefix`` is what its files' keys begin with."""
+
+    source: Source
+    range: key_ranges.Range
+    prefix: str
+
+
+def backup(
+    database: Database,
+    store: Store,
+    backup_id: str,
+    tables: Sequence[str] | None,
+    form: Format,
+    keys: Keys,
+    *,
+    workers: int = 2,
+    chunk_bytes: int = 4 * 1024 * 1024,
+    lock_days: int = 0,
+    progress: Progress = lambda done, of, rows: None,
+) -> Manifest:
+    """Write the tables (all, where none are named) as they are at one moment, and their manifest last.
+
+    For ``lock_days`` nobody can delete what was written.
+
+    Memory: for each worker 16 times ``chunk_bytes`` (24 times for doubles as CSV, and in a process that has made others
+    before) and 16 times the longest row.
+
+    Raises:
+        TableNotFound: the database has no such table.
+        NotSupported: a table's engine has no snapshots, or a column's type is not known to come back.
+        Conflict: a definition changed meanwhile.
+        DatabaseUnavailable, StoreUnavailable: as they say.
+    """
+    started = datetime.now(UTC)
+    # A try that was thought dead and comes back must not write over what another one's manifest names.
+    attempt = secrets.token_hex(3)
+    key_id, hashing = digest_keys.newest(keys)
+    with database.connect(Mode.FAITHFUL) as connection, _as_planned():
+        sources = plan(connection, database, tables)
+        with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
+            tasks = [
+                Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{attempt}-{number:05d}")
+                for source in sources
+                for number, part in enumerate(source.ranges)
+            ]
+            kept = load_history.keep(
+                snapshot.connections[0], store, backup_id, attempt, [source.table.name for source in sources], lock_days
+            )
+            with sending(store, form, lock_days, _SENT_AT_ONCE * len(snapshot.connections)) as sender:
+                entries = _run(snapshot.connections, sender, tasks, chunk_bytes, hashing, progress)
+        _unchanged(connection, sources)
+        server = server_version(connection)
+        besides = catalog.passed_over(connection, database) if tables is None else []
+        served = catalog.served_names(connection, database)
+    done = Manifest(
+        id=backup_id,
+        digest_key=key_id,
+        tableferry=__version__,
+        server=server,
+        database=database.name,
+        format=form,
+        consistency="snapshot",
+        position=snapshot.position,
+        started=started,
+        finished=datetime.now(UTC),
+        tables=tuple(_entry(source, tasks, entries, hashing) for source in sources),
+        complete=set(served) <= {source.table.name for source in sources},
+        notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
+        ledger=kept,
+    )
+    manifest.write(store, done, keys, lock_days)
+    return done
+
+
+def plan(connection: Connection, database: Database, names: Sequence[str] | None) -> list[Source]:
+    """What there is to do; reads the catalog only."""
+    if names is not None and not names:
+        raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
+    tables = catalog.describe_all(connection, database, names)
+    if not tables:
+        raise Conflict(f"The database {database.name!r} has no tables to back up.")
+    for table in tables:
+        if table.engine.lower() != "innodb":
+            raise NotSupported(
+                f"Table {table.name!r} is of engine {table.engine}, which has no snapshot. Name the tables to back up "
+                "without it, or change its engine to InnoDB."
+            )
+    return [
+        Source(
+            table=table,
+            columns=codecs(table),
+            definition=catalog.definition(connection, table.schema, table.name),
+            foreign_keys=tuple(catalog.foreign_keys_of(connection, table.schema, table.name)),
+            triggers=tuple(catalog.triggers(connection, table.schema, table.name)),
+            ranges=tuple(key_ranges.plan(connection, table, _RANGE_BYTES)),
+        )
+        for table in tables
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One range that was read, and its files, which may not be written yet."""
+
+    task: Task
+    digest: Digest
+    hashing: Hashing
+    inexact: dict[str, int]
+    objects: tuple[Future[ObjectEntry], ...]
+
+    def entry(self) -> ChunkEntry:
+        """What the manifest says of it, once all its files are written; raises what one of them failed with."""
+        return ChunkEntry(
+            lower=self.task.range.lower,
+            upper=self.task.range.upper,
+            rows=self.digest.rows,
+            digest=self.hashing.text(self.digest),
+            objects=tuple(written.result() for written in self.objects),
+            inexact=self.inexact,
+        )
+
+
+def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int, hashing: Hashing) -> Chunk:
+    """Read one range of keys and have its files written; the same task writes the same keys again.
+
+    The next range is read while these are still on their way.
+    """
+    table, columns = task.source.table, task.source.columns
+    where = task.range.where(table.primary_key)
+    sql = select(table.sql, columns, where, key_ranges.in_key_order(table))
+    seen = Digest()
+    objects = []
+    for number, batch in enumerate(_read(connection, sql, columns, chunk_bytes, hashing, sender.form)):
+        seen += batch.digest
+        objects.append(sender.send(f"{task.prefix}-{number:05d}", batch, columns))
+    return Chunk(task, seen, hashing, inexact_json.inexact(connection, table, where), tuple(objects))
+
+
+def _read(
+    connection: Connection, sql: str, columns: Sequence[Codec], chunk_bytes: int, hashing: Hashing, form: Format
+) -> Iterator[Rows]:
+    if form is Format.CSV and has_lines(columns):
+        return result_set.lines(connection, sql, columns, chunk_bytes, hashing, names(columns))
+    return result_set.batches(connection, sql, columns, chunk_bytes, hashing)
+
+
+def _run(
+    connections: Sequence[Connection],
+    sender: Sending,
+    tasks: Sequence[Task],
+    chunk_bytes: int,
+    hashing: Hashing,
+    progress: Progress,
+) -> list[tuple[ChunkEntry, Digest]]:
+    """Every task, on as many threads as there are connections; the first error stops the rest."""
+
+    def run(task: Task) -> Chunk:
+        try:
+            with hands.connection() as connection:
+                return back_up_chunk(connection, sender, task, chunk_bytes, hashing)
+        except BaseException as error:
+            sender.stop(error)  # the others have ranges of any size to read
+            raise
+
+    progress(0, len(tasks), 0)
+    with at_work(connections, len(connections)) as hands:
+        futures = [hands.submit(run, task) for task in tasks]
+        entries = []
+        try:
+            for done, future in enumerate(futures, 1):
+                chunk = future.result()
+                entries.append((chunk.entry(), chunk.digest))
+                progress(done, len(tasks), chunk.digest.rows)
+        except BaseException as error:
+            sender.stop(error)
+            raise
+    return entries
+
+
+@contextmanager
+def _as_planned() -> Iterator[None]:
+    """A table or column that was there a moment ago and is gone is no fault of the request."""
+    try:
+        yield
+    except pymysql.err.MySQLError as error:
+        if error_code(error) not in _GONE:
+            raise
+        raise Conflict("A table was changed, renamed or dropped during the backup; take it again.") from error
+
+
+def _unchanged(connection: Connection, sources: Sequence[Source]) -> None:
+    for source in sources:
+        now = catalog.definition(connection, source.table.schema, source.table.name)
+        if show_create.fingerprint(now) != show_create.fingerprint(source.definition):
+            raise Conflict(f"The definition of table {source.table.name!r} changed during the backup; take it again.")
+
+
+def _entry(
+    source: Source, tasks: Sequence[Task], done: Sequence[tuple[ChunkEntry, Digest]], hashing: Hashing
+) -> TableEntry:
+    parts = [part for task, part in zip(tasks, done, strict=True) if task.source is source]
+    own = [entry for entry, _ in parts]
+    total = sum((digest for _, digest in parts), Digest())
+    types = {column.name: column.column_type for column in source.table.columns}
+    return TableEntry(
+        name=source.table.name,
+        definition=source.definition,
+        fingerprint=show_create.fingerprint(source.definition),
+        columns=tuple(ColumnEntry(type=types[codec.name], codec=codec) for codec in source.columns),
+        primary_key=source.table.primary_key,
+        foreign_keys=source.foreign_keys,
+        triggers=source.triggers,
+        rows=total.rows,
+        bytes=sum(file.bytes for entry in own for file in entry.objects),
+        digest=hashing.text(total),
+        chunks=tuple(own),
+    )

@@ -1,0 +1,3 @@
+"""What the environment and the caller say.
+
+`settings` is the only reader of the environment."""

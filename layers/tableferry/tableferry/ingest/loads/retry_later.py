@@ -1,0 +1,109 @@
+"""Loads that wait: what stopped them passes by itself, and they are tried again with growing pauses, for hours.
+
+``loads/waiting/{time}-{load id}`` says when a load is to be tried again, and sorts by it. A schedule looks every minute
+for those whose time has come; ``loads/waited.json`` says up to when it has looked. No mark is taken away: whoever finds
+one asks the account whether the load still waits.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+from pydantic import BaseModel, ConfigDict
+
+from tableferry.errors import Conflict, NotSigned, ObjectNotFound, RecordNotFound, TableferryError
+from tableferry.ingest.loads import handover
+from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads.load_status import Account
+from tableferry.storage import signed_object
+from tableferry.storage.bucket import Store
+
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15, 30))
+"""Before the second try, the third, and so on; the last one stays."""
+
+_PREFIX = "loads/waiting/"
+_LOOKED = "loads/waited.json"
+_CLOCKS_DIFFER = timedelta(minutes=2)
+_TIME = "%Y%m%dT%H%M%SZ"
+_MOST_AT_A_TIME = 5000
+_AT_ONCE = 16
+
+
+class Looked(BaseModel):
+    """Up to when the waiting loads have been looked for, and behind which mark to go on if there were too many since."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: datetime
+    after: str = ""
+    begun: datetime | None = None
+    """When the first of the calls began that go on with each other: nothing older than it was missed by them."""
+
+
+def put_off(store: Store, account: Account, error: TableferryError, hours: float, now: datetime) -> Account | None:
+    """Have a load wait for its next try; None, and nothing is written, if it has failed for so many hours.
+
+    The pauses grow with the tries since it last got further. Raises StoreUnavailable.
+    """
+    since = account.failing_since or now
+    if now - since >= timedelta(hours=hours):
+        return None
+    next_try = now + PAUSES[min(account.tries, len(PAUSES) - 1)]
+    store.put(f"{_PREFIX}{next_try:{_TIME}}-{account.id}", b"", "text/plain")
+    waiting = account.failed(error.name, str(error)).model_copy(
+        update={
+            "state": "waiting",
+            "finished": None,
+            "tries": account.tries + 1,
+            "failing_since": since,
+            "next_try": next_try,
+        }
+    )
+    return accounts.save(store, waiting)
+
+
+def go_on(store: Store, now: datetime) -> list[str]:
+    """Hand over the loads whose time has come; their ids. Memory: 5,000 marks, and the next call goes on behind them."""
+    before = _looked(store)
+    begin = before.after or f"{before.until - _CLOCKS_DIFFER:{_TIME}}"
+    begun = before.begun or now
+    looked = Looked(until=begun)
+    due: dict[str, None] = {}
+    name = begin
+    for number, item in enumerate(store.list(_PREFIX, after=f"{_PREFIX}{begin}")):
+        if number == _MOST_AT_A_TIME:
+            looked = Looked(until=before.until, after=name, begun=begun)
+            break
+        name = item.key.removeprefix(_PREFIX)
+        time, _, load_id = name.partition("Z-")
+        try:
+            when = datetime.strptime(f"{time}Z", _TIME).replace(tzinfo=UTC)
+        except ValueError:
+            continue  # nobody of ours wrote it
+        if when > now:
+            break
+        due[load_id] = None
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="due") as pool:
+        done = [load_id for load_id in pool.map(lambda load_id: _handed_over(store, load_id, now), due) if load_id]
+    signed_object.put(store, _LOOKED, looked.model_dump(mode="json"))
+    return done
+
+
+def _handed_over(store: Store, load_id: str, now: datetime) -> str | None:
+    """Hand a load over if it waits, and not for longer than until now; its id if so."""
+    try:
+        account = accounts.find(store, load_id)
+    except (RecordNotFound, Conflict):
+        return None  # one that cannot be read must not keep the others waiting
+    if account.state != "waiting" or account.next_try is None or account.next_try > now:
+        return None
+    handover.hand_over(store, load_id, retry=False)
+    return load_id
+
+
+def _looked(store: Store) -> Looked:
+    try:
+        return signed_object.get(store, _LOOKED).parsed(Looked)
+    except (ObjectNotFound, NotSigned):
+        return Looked(until=datetime(2000, 1, 1, tzinfo=UTC))

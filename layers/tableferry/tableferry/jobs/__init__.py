@@ -1,0 +1,3 @@
+"""Work that outlives the request which asked for it.
+
+It must not know what the work is."""

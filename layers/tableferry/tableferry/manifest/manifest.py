@@ -1,0 +1,208 @@
+"""What a backup is: its manifest, the JSON of it, and its signature.
+
+The manifest is written last and never overwritten: a backup without one is none. It holds SQL that a restore runs, so
+it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, UTF-8). Which key signed it is said beside.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tableferry.columnar.formats import Format
+from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
+from tableferry.ids import is_id
+from tableferry.manifest.consistency import disagreements, folder
+from tableferry.mysql.identifiers import OWN_PREFIX
+from tableferry.schema.codec import Codec
+from tableferry.schema.table import ForeignKey, Trigger
+from tableferry.signing import Keys
+from tableferry.storage.bucket import Store
+from tableferry.storage.newest_first import newest
+
+VERSION = 2
+LEDGER = f"{OWN_PREFIX}ledger"
+"""What lies in the folder of this name are the ledger's entries: no table that is backed up is called so."""
+
+_MOST_SAID = 5
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ObjectEntry(Entry):
+    """One file: its key in the bucket, rows, size in bytes and SHA-256."""
+
+    key: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class ChunkEntry(Entry):
+    """One range of keys, ``lower`` ≤ key < ``upper``, its digest and its files in key order (none for no rows)."""
+
+    lower: int | None
+    upper: int | None
+    rows: int
+    digest: str
+    objects: tuple[ObjectEntry, ...]
+    inexact: dict[str, int] = Field(default_factory=dict)
+    """Rows, by column, that hold what the module ``documents`` is about."""
+
+
+class ColumnEntry(Entry):
+    """A stored column: its type in SQL, and how its values are held."""
+
+    type: str
+    codec: Codec
+
+
+class TableEntry(Entry):
+    """One table: what it is, and what it holds."""
+
+    name: str
+    definition: str
+    fingerprint: str
+    columns: tuple[ColumnEntry, ...]
+    primary_key: tuple[str, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    triggers: tuple[Trigger, ...]
+    rows: int
+    bytes: int
+    digest: str
+    chunks: tuple[ChunkEntry, ...]
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        return tuple(column.codec for column in self.columns)
+
+    @property
+    def inexact(self) -> dict[str, int]:
+        return _added([chunk.inexact for chunk in self.chunks])
+
+    @property
+    def objects(self) -> tuple[ObjectEntry, ...]:
+        return tuple(file for chunk in self.chunks for file in chunk.objects)
+
+
+class LedgerEntry(Entry):
+    """The ledger's entries of the tables of which they are known, in objects as the module ``carried`` writes them."""
+
+    tables: tuple[str, ...]
+    objects: tuple[ObjectEntry, ...]
+
+
+class Manifest(Entry):
+    """One backup. ``digest_key`` names the key of its digests; those of version 1 are without a key."""
+
+    version: Literal[1, 2] = 2
+    digest_key: str | None = None
+    id: str
+    tableferry: str
+    server: str
+    database: str
+    format: Format
+    consistency: Literal["snapshot", "per-chunk"]
+    position: dict[str, str]
+    started: datetime
+    finished: datetime
+    tables: tuple[TableEntry, ...]
+    notes: tuple[str, ...] = ()
+    """What is not in the backup though all tables were asked for."""
+    ledger: LedgerEntry | None = None
+    """None in backups of versions that kept no entries."""
+
+    complete: bool | None = None
+    """Whether it holds all tables that the database had, of those that are served; earlier versions did not say."""
+
+    @property
+    def rows(self) -> int:
+        return sum(table.rows for table in self.tables)
+
+    @property
+    def bytes(self) -> int:
+        return sum(table.bytes for table in self.tables)
+
+    @property
+    def ledger_objects(self) -> tuple[ObjectEntry, ...]:
+        return self.ledger.objects if self.ledger is not None else ()
+
+    def table(self, name: str) -> TableEntry | None:
+        return next((table for table in self.tables if table.name == name), None)
+
+
+def write(store: Store, manifest: Manifest, keys: Keys, lock_days: int = 0) -> None:
+    """Sign the manifest and put it, locked for so many days, where no manifest is yet; raises PreconditionFailed."""
+    content = manifest.model_dump(mode="json")
+    signed = {"manifest": content, **keys.sign(content)}
+    body = json.dumps(signed, ensure_ascii=False, indent=1).encode()
+    store.put_locked(key(manifest.id), body, lock_days, IfNoneMatch="*")
+
+
+def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
+    """The manifest of a backup; without keys the signature is not looked at.
+
+    Raises:
+        BackupNotFound: there is no such backup.
+        BackupDamaged: the manifest cannot be read, or was not signed with one of the keys.
+        Conflict: it was written by a later version.
+    """
+    try:
+        if not is_id(backup_id):
+            raise ObjectNotFound(backup_id)
+        text, _ = store.get(key(backup_id))
+    except ObjectNotFound as error:
+        raise BackupNotFound(f"There is no backup {backup_id!r}.") from error
+    try:
+        signed = json.loads(text)
+        content, said = signed["manifest"], {"signature": signed.get("signature"), "key_id": signed.get("key_id")}
+        version = content["version"]
+        good = keys is None or keys.verify(content, said)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} cannot be read.") from error
+    if keys is not None and not good:
+        raise BackupDamaged(
+            f"The manifest of backup {backup_id!r} {keys.why_not(said)} "
+            "A restore of it runs SQL that somebody else may have written."
+        )
+    if version not in (1, VERSION):
+        raise Conflict(
+            f"Backup {backup_id!r} has format version {version}; this Tableferry reads versions 1 to {VERSION}."
+        )
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
+    if manifest.id != backup_id:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
+    wrong = disagreements(manifest.id, manifest.tables, manifest.digest_key is None)
+    home = folder(manifest.id, LEDGER)
+    wrong += [
+        f"The object {file.key!r} is not one of its own."
+        for file in manifest.ledger_objects
+        if not file.key.startswith(home)
+    ]
+    if wrong:
+        raise BackupDamaged(f"The manifest of backup {backup_id!r} contradicts itself. {' '.join(wrong[:_MOST_SAID])}")
+    return manifest
+
+
+def ids(store: Store) -> Iterator[str]:
+    """The ids of all backups, newest first; unfinished ones are among them, those of the future are not."""
+    found = newest(lambda after: store.folders("backups/", after), datetime.now(UTC))
+    return (backup_id for backup_id in found if is_id(backup_id))
+
+
+def key(backup_id: str) -> str:
+    return f"backups/{backup_id}/manifest.json"
+
+
+def _added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """The counts of all parts of a table."""
+    return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}

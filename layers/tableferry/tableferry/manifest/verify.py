@@ -1,0 +1,164 @@
+"""Read a backup again and hold every object against the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from tableferry.columnar import formats
+from tableferry.columnar.digest import PLAIN, Digest, Hashing, digest
+from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
+from tableferry.manifest import digest_keys, ledger_objects
+from tableferry.manifest.inventory import altered, present
+from tableferry.manifest.manifest import LEDGER, Manifest, ObjectEntry, TableEntry
+from tableferry.schema.codec import Kind
+from tableferry.storage.bucket import Store
+
+_MOST_SAID = 20
+_TEXT_TOO = (Kind.DATE, Kind.DATETIME)  # in chunks with one that no calendar has
+# What a reader makes of bytes that only look like a file: a panic is its own assertion that did not hold.
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, KeyError, ValueError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a whole backup was found to hold, table by table; ``leftovers`` are files of tries of it that died."""
+
+    tables: tuple[TableFinding, ...]
+    leftovers: int
+
+
+def verify(
+    store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda done, of, rows: None
+) -> Verified:
+    """Size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
+
+    Raises:
+        BackupDamaged: something is not as the manifest says; it carries what was found of every table.
+    """
+    there = present(store, manifest, manifest.tables)
+    hashing = digest_keys.of(store, manifest)
+    found = []
+    total = sum(len(table.objects) for table in manifest.tables)
+    done = 0
+    for table in manifest.tables:
+        seen, size = Digest(), 0
+        problems = there.problems.get(table.name, [])
+        for file in table.objects:
+            if file.key not in there.absent:
+                try:
+                    seen += digest(fetch(store, manifest, table, file), table.codecs, hashing)
+                    size += file.bytes
+                except BackupDamaged as error:
+                    problems.append(str(error))
+            done += 1
+            progress(done, total, file.rows)
+        if not problems and (seen.rows, hashing.text(seen)) != (table.rows, table.digest):
+            problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
+        found.append(_finding(table, problems, seen, size, hashing))
+    try:
+        for _ in ledger_objects.lines(store, manifest):
+            pass
+    except BackupDamaged as error:
+        there.problems[""].append(str(error))
+    _refuse(manifest, found, there.problems)
+    return Verified(tuple(found), there.leftovers)
+
+
+def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> None:
+    """Every object of the tables is there and is, by S3's word, the one that was written.
+
+    A restore asks before it touches the database; reading the objects it asks again. Memory: the listing.
+
+    Raises:
+        BackupDamaged: one is missing, altered or exchanged, or there is one that the manifest does not name.
+    """
+    there = present(store, manifest, tables)
+    files = [file for table in tables for file in table.objects if file.key not in there.absent]
+    files += [file for file in manifest.ledger_objects if file.key not in there.absent]
+    wrong = {file.key for file in altered(store, files)}
+    there.problems[""] += [_altered(file, LEDGER) for file in manifest.ledger_objects if file.key in wrong]
+    found = []
+    for table in tables:
+        problems = there.problems.get(table.name, [])
+        problems += [_altered(file, table.name) for file in table.objects if file.key in wrong]
+        found.append(_finding(table, problems, Digest(), 0, PLAIN))
+    _refuse(manifest, found, there.problems)
+
+
+def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> Manifest:
+    """These tables of a backup with digests that are taken anew of its objects, without a key.
+
+    For one whose digests were made with a key that is not here: its rows can then be held against its objects, which it
+    names by SHA-256. Memory: one object as a frame.
+
+    Raises:
+        BackupDamaged: an object is missing or altered.
+    """
+
+    def taken(table: TableEntry) -> TableEntry:
+        chunks, whole = [], Digest()
+        for chunk in table.chunks:
+            each = (digest(fetch(store, manifest, table, file), table.codecs) for file in chunk.objects)
+            seen = sum(each, Digest())
+            whole += seen
+            chunks.append(chunk.model_copy(update={"digest": PLAIN.text(seen)}))
+        return table.model_copy(update={"digest": PLAIN.text(whole), "chunks": tuple(chunks)})
+
+    return manifest.model_copy(update={"digest_key": None, "tables": tuple(map(taken, tables))})
+
+
+def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry) -> pl.DataFrame:
+    """One object as a frame, if it is what was written; raises BackupDamaged."""
+    try:
+        data, _ = store.get(file.key, file.bytes)
+    except ObjectNotFound as error:
+        raise BackupDamaged(f"The backup lacks the object {file.key!r} (table {table.name!r}).") from error
+    if len(data) != file.bytes or hashlib.sha256(data).hexdigest() != file.sha256:
+        raise BackupDamaged(_altered(file, table.name))
+    try:
+        frame = formats.read(data, table.codecs, manifest.format)
+    except _UNREADABLE as error:
+        raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) cannot be read.") from error
+    schema = frame.schema  # made anew whenever it is asked for
+    for column in table.codecs:
+        held_as = schema[column.name]
+        if held_as != column.dtype() and not (column.kind in _TEXT_TOO and held_as == pl.String):
+            raise BackupDamaged(f"The object {file.key!r} (table {table.name!r}) holds {column.name!r} as {held_as}.")
+    if frame.height != file.rows:
+        raise BackupDamaged(f"The object {file.key!r} has {frame.height} rows, not {file.rows}.")
+    return frame
+
+
+def _altered(file: ObjectEntry, table: str) -> str:
+    return f"The object {file.key!r} (table {table!r}) was altered: its SHA-256 differs."
+
+
+def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int, hashing: Hashing) -> TableFinding:
+    said = tuple(problems[:_MOST_SAID])
+    more = len(problems) - len(said)
+    return TableFinding(
+        name=table.name,
+        rows=seen.rows,
+        objects=len(table.objects),
+        bytes=size,
+        digest=hashing.text(seen),
+        ok=not problems,
+        problems=(*said, f"And {more} more.") if more else said,
+    )
+
+
+def _refuse(manifest: Manifest, found: Sequence[TableFinding], problems: Mapping[str, Sequence[str]]) -> None:
+    """Raise BackupDamaged, with what was found of every table, if anything is wrong."""
+    loose = problems.get("", ())
+    damaged = [table for table in found if not table.ok]
+    if not damaged and not loose:
+        return
+    said = [*(table.problems[0] for table in damaged), *loose]
+    count = sum(len(table.problems) for table in damaged) + len(loose)
+    names = f" in {len(damaged)} of {len(found)} tables ({', '.join(repr(table.name) for table in damaged[:5])})"
+    detail = f"Backup {manifest.id} is damaged{names if damaged else ''}. {' '.join(said[:5])}"
+    raise BackupDamaged(detail + (f" There is more: {count} in all." if count > len(said[:5]) else ""), found)

@@ -1,0 +1,70 @@
+"""Which column of a table that was read back is not as it was backed up. The slow path, after a digest differed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import polars as pl
+
+from tableferry.backup import inexact_json
+from tableferry.columnar import result_set
+from tableferry.columnar.digest import Digest, Hashing, digest
+from tableferry.manifest.manifest import Manifest, TableEntry
+from tableferry.manifest.verify import fetch
+from tableferry.mysql.database import Connection
+from tableferry.schema.codec import Codec, select
+from tableferry.storage.bucket import Store
+
+_BATCH_BYTES = 4 * 1024 * 1024
+
+
+def first_difference(
+    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str
+) -> str | None:
+    """The first column whose values, each with its row's key, differ; None where only whole rows do.
+
+    Memory: one object as a frame.
+    """
+    columns = entry.codecs
+    written = _of_each(columns, entry.primary_key, (fetch(store, source, entry, file) for file in entry.objects))
+    found = _of_each(
+        columns,
+        entry.primary_key,
+        _read(connection, table_sql, columns),
+    )
+    return next((column.name for column in columns if written[column.name] != found[column.name]), None)
+
+
+def same_but_for_json(
+    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str, hashing: Hashing
+) -> bool:
+    """Whether a table is what was backed up, if JSON that no text gives back may have become what its text says.
+
+    Memory: one object as a frame.
+    """
+    columns = entry.codecs
+    written = (fetch(store, source, entry, file) for file in entry.objects)
+    found = _read(connection, table_sql, columns)
+    loosely = [
+        pl.col(name).map_elements(inexact_json.as_read_back, return_dtype=pl.String) for name in sorted(entry.inexact)
+    ]
+    totals = [
+        sum((digest(frame.with_columns(loosely), columns, hashing) for frame in frames), Digest())
+        for frames in (written, found)
+    ]
+    return totals[0] == totals[1]
+
+
+def _read(connection: Connection, table_sql: str, columns: Sequence[Codec]) -> Iterator[pl.DataFrame]:
+    return (
+        batch.content for batch in result_set.batches(connection, select(table_sql, columns), columns, _BATCH_BYTES)
+    )
+
+
+def _of_each(columns: Sequence[Codec], key: Sequence[str], frames: Iterable[pl.DataFrame]) -> dict[str, Digest]:
+    keys = [column for column in columns if column.name in key]
+    totals = {column.name: Digest() for column in columns}
+    for frame in frames:
+        for column in columns:
+            totals[column.name] += digest(frame, [*keys, column])
+    return totals

@@ -1,0 +1,297 @@
+"""Tables of a backup built in a schema of their own, and held against the manifest. Nothing live is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pymysql
+
+from tableferry.errors import Conflict, Finding
+from tableferry.ids import is_id
+from tableferry.manifest import digest_keys
+from tableferry.manifest.manifest import Manifest, TableEntry
+from tableferry.mysql.database import Connection, Database, error_code, execute, rows
+from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
+from tableferry.mysql.lock_retry import patiently
+from tableferry.mysql.worker_pool import Crew, crew
+from tableferry.restore.build import definition_check, foreign_key_check, orphans, readback, triggers
+from tableferry.restore.build import indexes as secondary
+from tableferry.restore.build.fill import Progress, fill
+from tableferry.schema import catalog, show_create, translate
+from tableferry.schema.table import ForeignKey, Trigger
+from tableferry.storage.bucket import Store
+
+_FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
+_OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")
+_MAY_NOT_SET = 1227
+_BACKED_UP_SO = (
+    "The two tables were backed up so, and the server does not make such a foreign key anew. Restore the one that has it "
+    "by itself, beside a table that it fits, or back both up again once they fit."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One table to restore, and the name it gets."""
+
+    entry: TableEntry
+    into: str
+    inexact_json: bool = False
+    """Whether JSON that no text gives back may become what its text says."""
+
+    replace: bool = False
+    """Whether it may take the place of a table that has that other name."""
+
+    @property
+    def renamed(self) -> bool:
+        return self.into != self.entry.name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The schemas of one restore: where tables are built, and where the replaced ones are kept."""
+
+    live: str
+    shadow: str
+    old: str
+
+    @classmethod
+    def of(cls, live: str, restore_id: str) -> Place:
+        """Raises ValueError for what is no id: the schemas are dropped, and must not be somebody else's."""
+        if not is_id(restore_id):
+            raise ValueError(f"{restore_id!r} is no id of a restore")
+        name = restore_id.lower().replace("-", "_")
+        return cls(live, f"{OWN_PREFIX}{name}", f"{OWN_PREFIX}old_{name}")
+
+    def sql(self, item: Item) -> str:
+        """The table that is built for an item, as SQL names it."""
+        return qualified(self.shadow, item.into)
+
+
+def build(
+    database: Database,
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    keys: Sequence[ForeignKey],
+    *,
+    workers: int,
+    chunk_bytes: int,
+    progress: Progress,
+    following: Sequence[ForeignKey] = (),
+    allow_orphans: bool = False,
+) -> list[str]:
+    """Create, fill and check the tables and give them ``keys``; on an error the schema is left for the caller to drop.
+
+    ``following`` are the foreign keys of tables that stay, which are to point at these. Returns a note for each foreign key
+    without whose parents rows are, if that is allowed. A dry run takes the same steps, and stops before the last.
+
+    Memory: for each worker twelve times the chunk of the backup, and sixteen times the longest row.
+    """
+    prepare(connection, source, items, place, keys, following)
+    load(database, connection, store, source, items, place, workers=workers, chunk_bytes=chunk_bytes, progress=progress)
+    return _connect(connection, items, keys, allow_orphans)
+
+
+def prepare(
+    connection: Connection,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    keys: Sequence[ForeignKey],
+    following: Sequence[ForeignKey] = (),
+) -> None:
+    """Make the tables, empty; raises Conflict for one that cannot be had, for foreign keys that would not fit and triggers that
+    could not be made.
+    """
+    _create(connection, source, items, place)
+    inside = [key for key in keys if key.parent_schema == place.shadow]
+    outside = [key for key in keys if key.parent_schema != place.shadow]
+    misfits = foreign_key_check.look(connection, place.shadow, inside, _BACKED_UP_SO)
+    if misfits := [
+        *misfits,
+        *foreign_key_check.look(connection, place.shadow, [*outside, *arriving(following, place)]),
+    ]:
+        raise Conflict.of(*misfits)
+    if unmade := triggers.look(connection, place.shadow, _triggers_before_and_after(connection, source, items, place)):
+        raise Conflict.of(*unmade)
+
+
+def _triggers_before_and_after(
+    connection: Connection, source: Manifest, items: Sequence[Item], place: Place
+) -> list[triggers.Wanted]:
+    """Those that the tables are to have, and those of the live ones, which an undo is to bring back."""
+    live = set(catalog.table_names(connection, place.live))
+    coming = [
+        triggers.Wanted(place.shadow, item.into, triggers_of(connection, source, item), triggers.OF_THE_BACKUP)
+        for item in items
+    ]
+    return coming + [
+        triggers.Wanted(
+            place.live, item.into, tuple(catalog.triggers(connection, place.live, item.into)), triggers.OF_THE_LIVE
+        )
+        for item in items
+        if item.into in live
+    ]
+
+
+def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
+    """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
+    if item.renamed:
+        return ()
+    if not translate.crosses(source.server, connection):
+        return item.entry.triggers
+    mode = translate.sql_mode
+    # The other server may not know the collation.
+    return tuple(replace(one, sql_mode=mode(one.sql_mode), collation_connection="") for one in item.entry.triggers)
+
+
+def load(
+    database: Database,
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    *,
+    workers: int,
+    chunk_bytes: int,
+    progress: Progress,
+) -> None:
+    """Fill tables that were made empty, and hold them against the manifest; memory as ``build`` says."""
+    indexes = _off(connection, items, place)
+    with crew(database, workers) as hands:
+        fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], progress)
+        _finish(hands, connection, store, source, items, place, indexes, chunk_bytes)
+
+
+def arriving(following: Sequence[ForeignKey], place: Place) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at the tables that were built."""
+    return [replace(key, parent_schema=place.shadow) for key in following]
+
+
+def keyless_settings(connection: Connection) -> list[str]:
+    """Settings of the server that let no table without a primary key be as it was; switched off where the user may."""
+    found = rows(
+        connection,
+        "SHOW SESSION VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'sql_generate_invisible_primary_key',"
+        " 'innodb_force_primary_key') AND Value = 'ON'",
+    )
+    return [str(name) for name, _ in found if name not in _OF_SESSIONS or not _switched_off(connection, name)]
+
+
+def _switched_off(connection: Connection, setting: str) -> bool:
+    try:
+        execute(connection, f"SET SESSION {setting} = 0")
+    except pymysql.err.MySQLError as error:
+        if error_code(error) != _MAY_NOT_SET:
+            raise
+        return False
+    return True
+
+
+def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[ForeignKey]:
+    """The foreign keys of the tables restored: to each other among the shadows, to others in the live schema."""
+    names = {item.entry.name: item.into for item in items}
+    keys = []
+    for item in items:
+        for key in item.entry.foreign_keys:
+            moved = replace(key, schema=place.shadow, table=item.into)
+            if key.parent_schema == source.database:
+                inside = key.parent_table in names
+                moved = replace(
+                    moved,
+                    parent_schema=place.shadow if inside else place.live,
+                    parent_table=names.get(key.parent_table, key.parent_table),
+                )
+            keys.append(moved)
+    return keys
+
+
+def _create(connection: Connection, source: Manifest, items: Sequence[Item], place: Place) -> None:
+    """Make the tables, empty, and hold each against its definition; raises Conflict for one that cannot be had."""
+    execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
+    execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
+    keyless_settings(connection)
+    target = translate.target_of(source.server, connection)
+    execute(connection, "SET SESSION foreign_key_checks = 0")
+    for item in items:
+        text = item.entry.definition
+        if target:
+            text, obstacles = translate.translated(text, item.entry.name, target)
+            if obstacles:
+                raise Conflict.of(*(Finding("crossing", item.entry.name, obstacle) for obstacle in obstacles))
+        try:
+            execute(connection, show_create.without_foreign_keys(text, place.shadow, item.into, not item.renamed))
+        except pymysql.err.MySQLError as error:
+            column = definition_check.culprit(connection, text, place.shadow)
+            message = (
+                f"This server does not take the definition of table {item.entry.name!r}"
+                + (f": column {column!r}" if column else "")
+                + f" (error {error_code(error)}). Nothing was changed."
+            )
+            raise Conflict.of(Finding("definition", item.entry.name, message)) from error
+    for item in items:
+        definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
+    execute(connection, "SET SESSION foreign_key_checks = 1")
+
+
+def _off(connection: Connection, items: Sequence[Item], place: Place) -> dict[str, list[str]]:
+    """Take the indexes off that are better made afterwards; their lines, by the table's name."""
+    found = {}
+    for item in items:
+        if item.entry.rows < _FEW_ROWS:
+            continue
+        made = catalog.definition(connection, place.shadow, item.into)
+        if lines := secondary.deferrable(made, {codec.name for codec in item.entry.codecs}):
+            secondary.take_off(connection, place.sql(item), lines)
+            found[item.into] = lines
+    return found
+
+
+def _finish(
+    hands: Crew,
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    items: Sequence[Item],
+    place: Place,
+    indexes: Mapping[str, Sequence[str]],
+    chunk_bytes: int,
+) -> None:
+    """Make the indexes and, meanwhile, read the rows back."""
+    hashing = digest_keys.of(store, source)
+
+    def index(item: Item) -> bool:
+        with hands.connection() as one:
+            return secondary.put_on(one, place.sql(item), indexes[item.into])
+
+    made = {item.into: hands.submit(index, item) for item in items if item.into in indexes}
+    readings = [readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) for item in items]
+    for item, seen in zip(items, readings, strict=True):
+        moved = item.into in made and not made[item.into].result()
+        again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) if moved else seen
+        readback.refuse(again, connection, store, source, item.entry, place.sql(item), hashing, item.inexact_json)
+        if item.into in made:
+            definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
+
+
+def _connect(
+    connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey], allow_orphans: bool
+) -> list[str]:
+    """Give the shadows their foreign keys; of rows without a parent it is refused, or noted.
+
+    They are looked for once the keys hold: before, others may delete a parent that was seen.
+    """
+    renamed = {item.into for item in items if item.renamed}
+    with foreign_key_check.as_they_were(connection):
+        for key in keys:
+            try:
+                name = show_create.beside(key.table, key.name) if key.table in renamed else key.name
+                patiently(connection, show_create.add_foreign_key(replace(key, name=name)))  # it locks the parent
+            except pymysql.err.MySQLError as error:
+                raise Conflict.of(foreign_key_check.misfit(connection, key, error)) from error
+    return orphans.refuse(connection, keys, allow_orphans)

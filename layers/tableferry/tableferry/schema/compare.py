@@ -1,0 +1,97 @@
+"""Whether two definitions are of the same table: of one server line by line, of two in what both have words for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from tableferry.schema.collations import is_json, kind_of, of_column, of_table, pivot
+from tableferry.schema.create_table import OWN_NAME, CheckLine, ColumnLine, Definition, Tokens, literal, parse, unquoted
+
+_WIDTH = re.compile(r"^(tinyint|smallint|mediumint|int|bigint|year)\(\d+\)")
+_SAME_WORDS = {"now": "current_timestamp", "curdate": "current_date", "curtime": "current_time"}
+
+
+def difference(said: str, made: str, same_name: bool) -> str:
+    """The first thing in which two definitions of different servers differ; empty where there is none."""
+    try:
+        one, other = _neutral(parse(said), same_name), _neutral(parse(made), same_name)
+    except ValueError:
+        return "it is not one that SHOW CREATE TABLE writes"
+    return next((label for label in [*one, *other] if one.get(label) != other.get(label)), "")
+
+
+def first(said: Sequence[str], made: Sequence[str]) -> str:
+    """The first line in which two definitions of the same server differ, called by what it defines."""
+    for number, (one, other) in enumerate(zip_longest(said, made)):
+        if one != other:
+            line = (one or other or "").strip()
+            name = re.match(r"(?:[A-Z ]*)`((?:[^`]|``)*)`", line)
+            kind = "column" if line.startswith("`") else "key or check"
+            return f"{kind} {name[1].replace('``', '`')!r} (line {number + 1})" if name else f"line {number + 1}"
+    return ""
+
+
+def _neutral(found: Definition, same_name: bool) -> dict[str, object]:
+    """A definition by its parts, each by a name for people, in words of neither server."""
+    parts: dict[str, object] = {}
+    for number, column in enumerate(found.columns):
+        json = is_json(column)
+        parts[f"column {column.name!r}"] = (
+            number, _type(column), "" if json else pivot(of_column(column, found)),
+            column.null.removeprefix("NULL"), _neutral_default(column), _words(column.on_update or ()),
+            None if column.generated is None else _words(column.generated), column.stored, column.auto_increment,
+            column.invisible, literal(column.comment) if column.comment else b"", tuple(column.rest),
+        )  # fmt: skip
+    checks = [*found.checks, *(CheckLine("", c.check, ()) for c in found.columns if c.check and not is_json(c))]
+    nameless = []
+    for check in checks:
+        if check.name and same_name and not OWN_NAME.fullmatch(check.name):
+            parts[f"check {check.name!r}"] = (_words(check.expression), check.rest)
+        else:
+            nameless.append((_words(check.expression), check.rest))
+    parts["its checks without names"] = sorted(nameless)
+    for number, key in enumerate(found.keys):
+        name = next((unquoted(word) for word in key[:3] if word.startswith("`")), "PRIMARY")
+        shown = tuple("IGNORED" if word == "INVISIBLE" else word for word in key)
+        parts[f"key {name!r}"] = (number, shown)
+    options = {name: value for name, value in found.options.items() if name not in ("AUTO_INCREMENT", "CHARSET")}
+    parts["its options"] = {**options, "COLLATE": pivot(of_table(found))}
+    parts["what follows its columns"] = found.rest
+    parts["its partitions"] = tuple(unquoted(word) for word in _words(found.partitions))
+    return parts
+
+
+def _words(tokens: Tokens) -> Tokens:
+    """An expression's words in order, whoever set its parentheses, spelt as one."""
+    out = []
+    for word in tokens:
+        if word in "()":
+            continue
+        if word.startswith("`"):
+            out.append(word.lower())
+        elif word.endswith("'"):
+            out.append(word if word.startswith(("'", "b'", "x'")) else word[word.index("'") :])
+        else:
+            out.append(_SAME_WORDS.get(word.lower(), word.lower()))
+    return tuple(out)
+
+
+def _neutral_default(column: ColumnLine) -> object:
+    value = tuple(word for word in column.default or () if word not in "()")
+    if value in ((), ("NULL",)):
+        return None
+    given = literal(value[-1])
+    if given is not None and value[:-1] in ((), ("-",)):
+        return "".join(value[:-1]).encode() + given
+    return _words(value)
+
+
+def _type(column: ColumnLine) -> str:
+    """A type without the width in which a client might show its numbers."""
+    if is_json(column):
+        return "json"
+    text = column.type.lower() if kind_of(column) not in ("enum", "set") else column.type
+    text = text.replace("geomcollection", "geometrycollection")
+    return text if "zerofill" in text or text == "tinyint(1)" else _WIDTH.sub(r"\1", text)

@@ -1,0 +1,1 @@
+"""What developers run: setting up, locks, generated documents, the matrix of servers."""
