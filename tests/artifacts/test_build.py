@@ -428,5 +428,5 @@ def test_a_layer_is_built_without_lambdas_python_and_the_builder_is_told(
     assert done.returncode == 0, done.stderr
     assert "Not compiled" in done.stdout  # what SAM CLI shows
     built = tmp_path / "artifacts" / "python"
-    assert (built / "tableferry" / "api.py").exists()
+    assert (built / "tableferry" / "api" / "handler.py").exists()
     assert not list(built.rglob("*.pyc"))
