@@ -1,7 +1,7 @@
 """The documentation's pages as commands: what a reader would type, in order, with the answers that they are shown.
 
 A fenced block of the kind ``sh`` is typed into a shell, one of the kind ``python`` is given to the virtual environment's Python,
-and one of the kind ``json`` is the answer of the block before it. What cannot be run against the local runtime says so in a
+and one of the kind ``json`` is the answer of the block right above it. What cannot be run against the local runtime says so in a
 comment on the line before the fence, which no reader of the page sees: ``<!-- needs Docker -->``.
 """
 
@@ -40,11 +40,14 @@ class Block:
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page that somebody would type, each with its answer."""
     found: list[Block] = []
-    for needs, kind, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
+    text, end = page.read_text(encoding="utf-8"), 0
+    for fence in _BLOCK.finditer(text):
+        needs, kind, content = fence.groups(default="")
         if kind in ("sh", "python"):
-            found.append(Block(kind, text, needs))
-        elif kind == "json" and found and not needs:
-            found[-1].answer = json.loads(text)
+            found.append(Block(kind, content, needs))
+        elif kind == "json" and found and not text[end : fence.start()].strip():
+            found[-1].answer = json.loads(content)
+        end = fence.end()
     return found
 
 
