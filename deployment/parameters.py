@@ -76,7 +76,7 @@ def table_settings(order: Order, account: Account) -> Iterator[Problem]:
     try:
         TableSettings.parse(order.values["TableSettings"])
     except TableferryError as error:
-        yield Problem("TableSettings", str(error), "docs/deploy.md says what may be said of each table.")
+        yield Problem("TableSettings", str(error), "docs/loading.md says what may be said of each table.")
     for name, function in order.stack.of("AWS::Lambda::Function").items():
         variables = function.get("Environment", {}).get("Variables", {})
         size = sum(len(f"{key}{value}".encode()) for key, value in variables.items())
