@@ -16,7 +16,7 @@ from tests.support import Runtime
 _MARK = "--8<--"
 _LOOK = re.compile(r'^sleep 3\n(curl -s "\$API_URL/loads\?key=[^"]+")', re.MULTILINE)
 # What pages have that cannot be run here: a block more of these is to be meant.
-NOT_RUN = {"quickstart.md": 7}
+NOT_RUN = {"quickstart.md": 7, "recipes.md": 2}
 
 
 @pytest.mark.usefixtures("mysql")  # the sample's tables, empty
@@ -30,6 +30,12 @@ def test_a_page_says_of_each_command_that_is_not_run_what_it_needs() -> None:
     assert {need for needs in unrun.values() for need in needs} <= set(NEEDS)
     assert {page: len(needs) for page, needs in unrun.items() if needs} == {k: v for k, v in NOT_RUN.items() if v}
     assert sum(len(run_here(page)) for page in all_pages()) > 8
+
+
+def test_a_recipe_has_ten_lines_at_most() -> None:
+    recipes = blocks(ROOT / "docs" / "recipes.md")
+    assert len(recipes) > 10
+    assert max(len(block.text.splitlines()) for block in recipes) <= 10
 
 
 def shape(answer: Any) -> Any:
