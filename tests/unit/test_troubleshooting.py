@@ -61,7 +61,7 @@ def test_every_code_of_a_row_and_of_a_restore_is_there() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MADE:
                 place = node.args[_MADE[node.func.id] :]
                 if place and isinstance(place[0], ast.Constant):
-                    codes.add(place[0].value)
+                    codes.add(str(place[0].value))
     assert {"malformed", "unknown_column", "nul", "digest", "stuck"} <= codes
     assert {code for code in codes if code not in entries(3)} == set()
 
