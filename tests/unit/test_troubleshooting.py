@@ -5,8 +5,11 @@ import re
 from pathlib import Path
 
 import tableferry
-from local.state import ROOT
-from tableferry import errors, preflight, problems, recovery, refusals, rehearsal
+from local.runtime.state import ROOT
+from tableferry import errors
+from tableferry.api import problems
+from tableferry.ingest.write import refusals
+from tableferry.restore import dry_run, preflight, recovery
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SOURCES = sorted(Path(tableferry.__path__[0]).rglob("*.py"))
@@ -55,7 +58,7 @@ def test_every_word_that_is_made_without_a_class_is_there() -> None:
 
 def test_every_code_of_a_row_and_of_a_restore_is_there() -> None:
     """Codes are the first words that faults, problems of rows and findings are made with."""
-    codes = {*refusals._MESSAGES, *preflight.CHECKS, *recovery.CHECKS, *rehearsal.STAGES}
+    codes = {*refusals._MESSAGES, *preflight.CHECKS, *recovery.CHECKS, *dry_run.STAGES}
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _MADE:
