@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -21,7 +22,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
 from tableferry import deadline
-from tableferry.api import arrivals, body, logs, problems
+from tableferry.api import arrivals, body, logs, problems, request_errors
 from tableferry.api.models import JobView
 from tableferry.deadline import Deadline
 from tableferry.errors import InvalidRequest, NotSigned, TableferryError, TooManyJobs, UnsupportedMediaType
@@ -30,6 +31,7 @@ logger = logs.logger
 metrics = Metrics()
 
 PROBLEM = "application/problem+json"
+_NO_LIST = "The body must be an object, not a list."
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
 _DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
 _REPLAYED_SECONDS = 900  # a request that is older was kept in a file, and is sent to a function by hand
@@ -53,9 +55,9 @@ def resolver() -> APIGatewayHttpResolver:
     """Routes of an HTTP API, with requests validated and every error answered as problem details."""
     app = APIGatewayHttpResolver(enable_validation=True)
 
-    app.use([_only_known_parameters])
+    app.use([_only_known_parameters, _only_an_object])
     app.exception_handler(TableferryError)(_known)
-    app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(RequestValidationError)(partial(_invalid, app))
     app.exception_handler(RequestUnsupportedContentType)(_unsupported)
     app.exception_handler(Answered)(_answered)
     app.exception_handler(Exception)(_unforeseen)
@@ -70,8 +72,24 @@ def _only_known_parameters(app: APIGatewayHttpResolver, proceed: Callable[[APIGa
     given = app.current_event.get("queryStringParameters") or {}
     if route and (unknown := sorted(set(given) - set(known))):
         there_are = f"there are: {', '.join(known)}" if known else "this route has none"
-        raise InvalidRequest(f"The query has {', '.join(map(repr, unknown))}, which is no parameter here; {there_are}.")
+        near = dict.fromkeys(filter(None, (request_errors.meant(name, known) for name in unknown)))
+        instead = f" Did you mean {' and '.join(map(repr, near))}?" if near else ""
+        raise InvalidRequest(
+            f"The query has {', '.join(map(repr, unknown))}, which is no parameter here; {there_are}.{instead}"
+        )
     return proceed(app)
+
+
+def _only_an_object(app: APIGatewayHttpResolver, proceed: Callable[[APIGatewayHttpResolver], Any]) -> Any:
+    """Refuse a list where an object is asked for: Powertools takes its first member, and leaves the others aside."""
+    if _is_listed(app):
+        raise InvalidRequest(_NO_LIST)
+    return proceed(app)
+
+
+def _is_listed(app: APIGatewayHttpResolver) -> bool:
+    route = app.context.get("_route")
+    return bool(route and route.dependant.body_params) and isinstance(app.current_event.json_body, list)
 
 
 def _known(error: TableferryError) -> Response[str]:
@@ -84,10 +102,18 @@ def _answered(error: Answered) -> Response[str]:
     return problem(error.details)
 
 
-def _invalid(error: RequestValidationError) -> Response[str]:
+def _invalid(app: APIGatewayHttpResolver, error: RequestValidationError) -> Response[str]:
     if any(found["loc"][0] == "response" for found in error.errors()):
         return _unforeseen(error)  # the request was good, our answer is not
-    return problem(problems.made(HTTPStatus.BAD_REQUEST, "invalid-request", _detail(error.errors())))
+    if _is_listed(app):
+        return _known(InvalidRequest(_NO_LIST))  # not what is wrong with its first member
+    takes = app.context["_route"].dependant
+    given = (*takes.path_params, *takes.query_params, *takes.header_params)
+    body_type = next((field.field_info.annotation for field in takes.body_params), None)
+    detail = request_errors.worded(
+        error.errors(), body_type, {field.alias: field.field_info.annotation for field in given}
+    )
+    return problem(problems.made(HTTPStatus.BAD_REQUEST, "invalid-request", detail))
 
 
 def _unsupported(_: RequestUnsupportedContentType) -> Response[str]:
@@ -165,7 +191,8 @@ def parsed(model: type[Model], given: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(given)
     except ValidationError as error:
-        raise InvalidRequest(_detail(error.errors())) from error
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        raise InvalidRequest(request_errors.worded(found, model)) from error
 
 
 def actions(**known: Callable[[dict[str, Any]], Any]) -> Callable[[dict[str, Any]], Any]:
@@ -286,13 +313,3 @@ def passed_over(backup_id: str, error: TableferryError) -> None:
     """Log and count a backup that ``latest`` passes over: one that nobody signed may be an attack."""
     logger.warning("a backup is passed over", extra={"backup": backup_id, "error": error.name, "detail": str(error)})
     count(backups_passed_over=1)
-
-
-def _detail(found: Sequence[Any]) -> str:
-    parts = []
-    for error in found:
-        if error["type"] == "json_invalid":
-            return "The body is not JSON."
-        where = ".".join(str(part) for part in error["loc"] if part != "body")
-        parts.append(f"{where}: {error['msg']}" if where else str(error["msg"]))
-    return "; ".join(parts) + "."

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.config.load_options import NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
+from tableferry.config.load_options import CHOICES, NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
 from tableferry.mysql.identifiers import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a value has to be, in words: stands beside a pattern, which would tell nobody."""
+
+    words: str
 
 
 class Request(BaseModel):
@@ -111,10 +119,11 @@ class ProblemDetails(BaseModel):
     tables: list[VerifiedTable] | None = None
 
 
-Rejects = (
+Rejects = Annotated[
     Annotated[int, Field(ge=0, strict=True)]
-    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^([0-9]{1,15}\+)?[0-9]{1,3}(\.[0-9]{1,9})?%$")]
-)
+    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^([0-9]{1,15}\+)?[0-9]{1,3}(\.[0-9]{1,9})?%$")],
+    Means(CHOICES["max_rejects"]),
+]
 
 
 class LoadOptions(Request):
@@ -126,7 +135,7 @@ class LoadOptions(Request):
     """
 
     on_duplicate: OnDuplicate | None = None
-    null: Annotated[str, Field(pattern=f"^{NULLS}$")] | None = None
+    null: Annotated[str, Field(pattern=f"^{NULLS}$"), Means(CHOICES["null"])] | None = None
     binary: Binary | None = None
     max_rejects: Rejects | None = None
     max_ratio: Annotated[int, Field(ge=1, le=999_999)] | None = None
@@ -144,8 +153,14 @@ class UploadRequest(LoadOptions):
     """Where a file is to go, whose name ends in .csv or, for rejects that were corrected, .ndjson, perhaps with .gz or .zst, and how it is to be loaded."""
 
     table: TableName
-    filename: str = Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.(csv|ndjson)(\.gz|\.zst)?$")
-    content_type: str = Field("text/csv", max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$")
+    filename: Annotated[
+        str,
+        Field(max_length=200, pattern=r"^[^/\x00-\x1f\x7f-\x9f]+\.(csv|ndjson)(\.gz|\.zst)?$"),
+        Means("a name that ends in .csv or .ndjson, perhaps with .gz or .zst behind it, and has no slash"),
+    ]
+    content_type: Annotated[
+        str, Field(max_length=100, pattern=r"^[\w.+-]+/[\w.+-]+$"), Means("a media type, such as text/csv")
+    ] = "text/csv"
 
 
 class UploadTarget(BaseModel):

@@ -209,3 +209,5 @@ _READERS: dict[str, tuple[Callable[[object], object], str]] = {
 }
 NAMES = tuple(_READERS)
 """The options, as a setting and a request name them; metadata has ``-`` for ``_``."""
+CHOICES = {name: choices for name, (_, choices) in _READERS.items()}
+"""What each option may be, in words."""
