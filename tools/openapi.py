@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tableferry import __version__
+from tableferry import DESCRIPTION, TITLE, __version__
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = ("insert", "load", "backup", "restore")
@@ -145,9 +145,9 @@ def _of(name: str) -> dict[str, Any]:
     spec.loader.exec_module(module)
     made: dict[str, Any] = json.loads(
         module.app.get_openapi_json_schema(
-            title="Tableferry",
+            title=TITLE,
             version=__version__,
-            description="Loads data into MySQL, backs tables up to S3 and restores them.",
+            description=DESCRIPTION,
         )
     )
     return made

@@ -36,7 +36,13 @@ from tableferry.storage.bucket import Store, open_store
 app = api.resolver()
 
 
-@app.post("/backups", summary="Back tables up", tags=["backups"], responses=api.responses(BackupView, 201, job=True))
+@app.post(
+    "/backups",
+    summary="Back tables up",
+    operation_id="createBackup",
+    tags=["backups"],
+    responses=api.responses(BackupView, 201, job=True),
+)
 def create_backup(
     request: BackupRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[BackupView | JobView]:
@@ -46,7 +52,7 @@ def create_backup(
     )
 
 
-@app.get("/backups", summary="The backups there are", tags=["backups"])
+@app.get("/backups", summary="List the backups", operation_id="listBackups", tags=["backups"])
 def list_backups(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> BackupList:
     """Newest first; those that are under way, or came to nothing in the last day, are its ``jobs``."""
     settings = Settings.from_env()
@@ -54,7 +60,7 @@ def list_backups(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> BackupLis
     return views.backups(store, settings.signing_keys, limit, datetime.now(UTC))
 
 
-@app.get("/backups/<id>", summary="One backup, or how far it is", tags=["backups"])
+@app.get("/backups/<id>", summary="Show one backup, or how far it is", operation_id="getBackup", tags=["backups"])
 def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # the name of the path's parameter
     """The backup with its manifest, of ``latest`` too; the state of its job while there is none."""
     settings = Settings.from_env()
@@ -77,7 +83,8 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
 
 @app.post(
     "/backups/<id>/verify",
-    summary="Read a backup again",
+    summary="Verify a backup",
+    operation_id="verifyBackup",
     tags=["backups"],
     responses=api.responses(VerificationView, 201, job=True),
 )
@@ -86,7 +93,9 @@ def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A00
     return job_routes.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
 
 
-@app.get("/verifications/<id>", summary="What a verification found", tags=["backups"])
+@app.get(
+    "/verifications/<id>", summary="Show what a verification found", operation_id="getVerification", tags=["backups"]
+)
 def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
     """The verification, or the state of its job."""
     settings = Settings.from_env()

@@ -10,9 +10,10 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
+from tableferry import DESCRIPTION, TITLE, __version__
 from tableferry.api import body, table_view
 from tableferry.api import handler as api
-from tableferry.api.models import RowsResult, TableList, TableView
+from tableferry.api.models import ApiView, RowsResult, TableList, TableView
 from tableferry.config.load_options import Binary, HeaderLine, OnDuplicate, chosen
 from tableferry.config.settings import database_address, ledger_days, table_settings
 from tableferry.errors import UnsupportedMediaType
@@ -30,7 +31,13 @@ def _database() -> Database:
     return Database(database_address())
 
 
-@app.get("/tables", summary="The data dictionary", tags=["tables"])
+@app.get("/", summary="Show name, version and where the documentation is", operation_id="getService", tags=["about"])
+def show_api() -> ApiView:
+    """Name, version, and where the documentation is."""
+    return ApiView(name=TITLE, description=DESCRIPTION, version=__version__, docs="/docs", openapi="/openapi.json")
+
+
+@app.get("/tables", summary="List the tables with their columns", operation_id="listTables", tags=["tables"])
 def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | TableView:
     """All tables, or the one named by ``?table=``."""
     if table is not None:
@@ -41,7 +48,7 @@ def list_tables(table: Annotated[str | None, Query()] = None) -> TableList | Tab
         return TableList(tables=[table_view.table(connection, described) for described in found])
 
 
-@app.get("/tables/<table>", summary="One table", tags=["tables"])
+@app.get("/tables/<table>", summary="Show one table with its columns", operation_id="getTable", tags=["tables"])
 def describe_table(table: str) -> TableView:
     """Columns, types, keys, and an estimate of the rows."""
     return _described(api.path_name(app, "table", table))
@@ -56,6 +63,7 @@ def _described(name: str) -> TableView:
 @app.post(
     "/tables/<table>/rows",
     summary="Insert 1 to 1000 rows",
+    operation_id="insertRows",
     tags=["tables"],
     responses=api.responses(RowsResult, 201, 207, 422),
     openapi_extensions={"x-body": "rows"},

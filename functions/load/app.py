@@ -41,7 +41,13 @@ _NDJSON: dict[int, Any] = {
 }
 
 
-@app.post("/uploads", summary="Where to send a file", tags=["loads"], responses=api.responses(UploadTarget, 201))
+@app.post(
+    "/uploads",
+    summary="Ask where to upload a file",
+    operation_id="createUpload",
+    tags=["loads"],
+    responses=api.responses(UploadTarget, 201),
+)
 def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     """A presigned POST, good for ten minutes, for one key of up to 5 GB; its arrival starts the load, as the options say."""
     settings = Settings.from_env()
@@ -56,7 +62,7 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     return api.answer(HTTPStatus.CREATED, UploadTarget(**target, key=key, expires_in=_UPLOAD_SECONDS, command=command))
 
 
-@app.get("/loads", summary="What became of the uploads", tags=["loads"])
+@app.get("/loads", summary="List the loads", operation_id="listLoads", tags=["loads"])
 def list_loads(
     key: Annotated[str | None, Query()] = None,
     table: Annotated[str | None, Query()] = None,
@@ -70,14 +76,20 @@ def list_loads(
     return load_list.listed(store, key, table, state, limit, after)
 
 
-@app.get("/loads/<id>", summary="What became of one upload", tags=["loads"])
+@app.get("/loads/<id>", summary="Show what became of one upload", operation_id="getLoad", tags=["loads"])
 def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's parameter
     """State, counts, and where the rejects are."""
     settings = Settings.from_env()
     return load_status.find(open_store(settings.bucket, settings.signing_keys), id, unsigned=True)
 
 
-@app.get("/loads/<id>/rejects", summary="The rows that were rejected", tags=["loads"], responses=_NDJSON)
+@app.get(
+    "/loads/<id>/rejects",
+    summary="Fetch the rows that were rejected",
+    operation_id="listRejects",
+    tags=["loads"],
+    responses=_NDJSON,
+)
 def show_rejects(
     id: str,  # noqa: A002  # the name of the path's parameter
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
@@ -92,7 +104,13 @@ def show_rejects(
     return Response(HTTPStatus.OK, "application/x-ndjson", page.lines.decode(), headers=headers)
 
 
-@app.post("/loads/<id>/retry", summary="Try a load again", tags=["loads"], responses=api.responses(Account, 200, 202))
+@app.post(
+    "/loads/<id>/retry",
+    summary="Try a load again",
+    operation_id="retryLoad",
+    tags=["loads"],
+    responses=api.responses(Account, 200, 202),
+)
 def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
     """Go on with a load that failed or stalled, begin anew with one that was rejected; nothing is loaded twice.
 
@@ -113,7 +131,13 @@ def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the p
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
 
 
-@app.post("/loads/retry", summary="Try loads again", tags=["loads"], responses=api.responses(Retried, 202))
+@app.post(
+    "/loads/retry",
+    summary="Try several loads again",
+    operation_id="retryLoads",
+    tags=["loads"],
+    responses=api.responses(Retried, 202),
+)
 def retry_loads(request: RetryRequest | None = None) -> Response[Retried]:
     """All that failed, stalled or wait, or those of a table and a state; nothing is loaded twice."""
     wanted = request or RetryRequest()
@@ -146,7 +170,13 @@ def _handed_over_again(store: Store, found: Account) -> Account:
     return found
 
 
-@app.post("/loads/<id>/cancel", summary="Stop a load", tags=["loads"], responses=api.responses(Account, 200, 202))
+@app.post(
+    "/loads/<id>/cancel",
+    summary="Stop a load",
+    operation_id="cancelLoad",
+    tags=["loads"],
+    responses=api.responses(Account, 200, 202),
+)
 def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
     """Have a load that runs, waits or stalled stop at its next block; what is in the table stays.
 

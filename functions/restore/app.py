@@ -39,7 +39,11 @@ app = api.resolver()
 
 
 @app.post(
-    "/restores", summary="Bring tables back", tags=["restores"], responses=api.responses(RestoreView, 201, job=True)
+    "/restores",
+    summary="Restore tables",
+    operation_id="createRestore",
+    tags=["restores"],
+    responses=api.responses(RestoreView, 201, job=True),
 )
 def create_restore(
     request: RestoreRequest | None = None, idempotency_key: api.IdempotencyKey = None
@@ -51,7 +55,7 @@ def create_restore(
     )
 
 
-@app.get("/restores", summary="The restores there were", tags=["restores"])
+@app.get("/restores", summary="List the restores", operation_id="listRestores", tags=["restores"])
 def list_restores(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> RestoreList:
     """The newest, newest first."""
     settings = Settings.from_env()
@@ -59,7 +63,7 @@ def list_restores(limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> RestoreL
     return RestoreList(restores=[views.restore(restored) for restored in found])
 
 
-@app.get("/restores/<id>", summary="One restore, or how far it is", tags=["restores"])
+@app.get("/restores/<id>", summary="Show one restore, or how far it is", operation_id="getRestore", tags=["restores"])
 def show_restore(id: str) -> Response[RestoreView | JobView]:  # noqa: A002  # the name of the path's parameter
     """What was restored and verified; the state of its job while it is not done, and nobody has finished it for the job."""
     settings = Settings.from_env()
@@ -82,14 +86,19 @@ def _by_record(store: Store, job: Job) -> RestoreView | None:
     return views.restore(found) if ended and not says_why else None
 
 
-@app.post("/restores/<id>/undo", summary="Put the old tables back", tags=["restores"])
+@app.post("/restores/<id>/undo", summary="Undo a restore", operation_id="undoRestore", tags=["restores"])
 def undo_restore(id: str) -> RestoreView:  # noqa: A002
     """What was written to the restored tables since is kept until accept."""
     settings = Settings.from_env()
     return views.restore(undo(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 
 
-@app.post("/restores/<id>/accept", summary="Drop the tables that were kept", tags=["restores"])
+@app.post(
+    "/restores/<id>/accept",
+    summary="Accept a restore, and drop the old tables",
+    operation_id="acceptRestore",
+    tags=["restores"],
+)
 def accept_restore(id: str) -> RestoreView:  # noqa: A002
     """After this there is no undo. A restore that was undone stays so, and what it had brought is dropped."""
     settings = Settings.from_env()

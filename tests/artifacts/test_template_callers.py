@@ -11,6 +11,7 @@ from tests.artifacts.test_template import DEPLOYMENTS
 from tests.stack import Json, Stack
 
 READ = {
+    "GET /",
     "GET /tables",
     "GET /tables/{table}",
     "GET /openapi.json",

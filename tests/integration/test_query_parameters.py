@@ -14,7 +14,7 @@ from tests.integration.lambdas import request
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "functions" / "insert" / "openapi.json").read_text(encoding="utf-8"))
 HANDLERS = {
-    "tables": tables, "uploads": loads, "loads": loads, "backups": backups, "verifications": backups, "restores": restores
+    "": tables, "tables": tables, "uploads": loads, "loads": loads, "backups": backups, "verifications": backups, "restores": restores
 }  # fmt: skip
 OPERATIONS = sorted(
     (method.upper(), path, operation)

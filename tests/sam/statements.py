@@ -37,6 +37,11 @@ class Statement:
     queued: str | None = None
 
 
+def about(body: Any, seen: Seen) -> None:
+    assert (body["name"], body["docs"], body["openapi"]) == ("Tableferry", "/docs", "/openapi.json")
+    assert body["version"]
+
+
 def openapi(body: Any, seen: Seen) -> None:
     assert body["openapi"].startswith("3.")
     assert {"/tables", "/backups", "/restores", "/loads"} <= body["paths"].keys()
@@ -205,6 +210,7 @@ INSERT, LOAD, BACKUP, RESTORE = "InsertFunction", "LoadFunction", "BackupFunctio
 
 STATEMENTS = {
     "openapi": Statement(INSERT, openapi, 200),
+    "about": Statement(INSERT, about, 200),
     "docs": Statement(INSERT, docs, 200),
     "list-tables": Statement(INSERT, list_tables, 200),
     "describe-table": Statement(INSERT, describe_table, 200),

@@ -21,6 +21,15 @@ def test_every_route_of_the_template_is_in_it() -> None:
     assert routes - {("GET", "/openapi.json"), ("GET", "/docs")} == described
 
 
+def test_every_operation_has_a_name_for_a_client_to_call_it_by() -> None:
+    verbs = ["get", "list", "create", "insert", "retry", "cancel", "verify", "undo", "accept"]
+    names = [operation["operationId"] for found in openapi.document()["paths"].values() for operation in found.values()]
+    assert len(names) > 20
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if not re.fullmatch(rf"({'|'.join(verbs)})([A-Z][a-z]+)+", name)]
+    assert "createBackup" in names
+
+
 def test_every_reference_leads_somewhere() -> None:
     document = openapi.document()
     for kind in ("schemas", "responses"):

@@ -25,6 +25,16 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class ApiView(BaseModel):
+    """What answers here, in which version, and where it is described: ``docs`` for people, ``openapi`` for programs."""
+
+    name: str
+    description: str
+    version: str
+    docs: str
+    openapi: str
+
+
 class ColumnView(BaseModel):
     """A column: ``required`` if a row that leaves it out is refused."""
 
