@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from tools import openapi_examples as examples
+from tools import openapi_texts as texts
 from tableferry import DESCRIPTION, TITLE, __version__
+from tableferry.api.problems import made
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = ("insert", "load", "backup", "restore")
@@ -51,7 +58,15 @@ _REFUSALS = {
     500: "A fault of ours; the log has the details, the answer has none.",
     503: "The database or S3 cannot be used now, or (by API Gateway) the function took too long.",
 }
-_BY_GATEWAY = {403, 404, 413, 429, 500, 503}  # what it answers before or in place of a function
+_SAID = {  # what API Gateway answers before or in place of a function, and its words
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+_INHERITS = {"BackupDetail": "BackupView"}
 _NEEDED_STATE = {  # operations that may find the database, the backup or the file in another state than they need
     ("post", "/tables/{table}/rows"),
     ("get", "/loads/{id}/rejects"),
@@ -66,13 +81,13 @@ _NEEDED_STATE = {  # operations that may find the database, the backup or the fi
     ("post", "/restores/{id}/accept"),
 }
 _LISTS = {"/loads", "/backups", "/restores"}
-_PREFER = {
-    "name": "Prefer",
-    "in": "header",
-    "description": "`wait=N`: answer within so many seconds (20 unless it says, 25 at most), with 202 if the job goes on.",
-    "schema": {"type": "string"},
-    "example": "wait=5",
+_PREFER = {"name": "Prefer", "in": "header", "schema": {"type": "string"}}
+_REPLAYED = {
+    "description": "`true` where the same request was answered before, and nothing was done again.",
+    "schema": {"type": "string", "enum": ["true"]},
 }
+_LINK = {"description": 'Where the rejects go on, if there are more: `rel="next"`.', "schema": {"type": "string"}}
+_RETRY_AFTER = {"description": "Seconds after which it is worth another try.", "schema": {"type": "string"}}
 _LOCATION = {"description": "Where to look how it goes.", "schema": {"type": "string"}}
 
 
@@ -87,17 +102,117 @@ def document() -> dict[str, Any]:
         whole["paths"] |= found["paths"]
         whole["components"]["schemas"] |= found["components"]["schemas"]
     whole["components"]["schemas"] |= _problem_schemas()
-    whole["components"]["responses"] = {
-        f"Refused{status}": {
-            "description": description,
-            "content": {**_PROBLEM, **(_MESSAGE if status in _BY_GATEWAY else {})},
-        }
-        for status, description in _REFUSALS.items()
+    whole["components"]["responses"] = {f"Refused{status}": _refused(status) for status in _REFUSALS}
+    whole["components"]["securitySchemes"] = {
+        "Signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": texts.SIGNATURE,
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        },
+        "Token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": texts.BEARER},
     }
+    scopes = _scopes()
     for path, operations in whole["paths"].items():
         for method, operation in operations.items():
             _complete(method, path, operation)
+            _explain(path, operation)
+            operation["security"] = [{"Signature": []}, {"Token": [scopes[method, path]]}]
+    _explain_schemas(whole)
+    whole["info"]["description"] = texts.ABOUT
+    whole["tags"] = [{"name": name, "description": said} for name, said in texts.TAGS.items()]
     return whole
+
+
+def _scopes() -> dict[tuple[str, str], str]:
+    """The scope of each route, as the template's API has them."""
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    return {
+        (method, path): scope
+        for path, methods in re.findall(r"^ {10}(/\S*):\n((?: {12}(?:get|post): .*\n)+)", text, re.MULTILINE)
+        for method, scope in re.findall(r"^ {12}(get|post): .*JwtScopePrefix\}(\w+)\"", methods, re.MULTILINE)
+    }
+
+
+def _refused(status: int) -> dict[str, Any]:
+    said = examples.PROBLEMS[status]
+    example = made(HTTPStatus(status), said["code"], said["detail"])
+    content = {"application/problem+json": {**_PROBLEM["application/problem+json"], "example": example}}
+    if status in _SAID:
+        content["application/json"] = {**_MESSAGE["application/json"], "example": {"message": _SAID[status]}}
+    found = {"description": _REFUSALS[status], "content": content}
+    return found | ({"headers": {"Retry-After": _RETRY_AFTER}} if status in (429, 503) else {})
+
+
+def _explain(path: str, operation: dict[str, Any]) -> None:
+    """What an operation does, in prose, and examples of what it takes and gives."""
+    name, place = operation["operationId"], f"/{path.split('/')[1]}"
+    operation["description"] = texts.OPERATIONS[name]
+    in_path = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "path"}
+    for one in operation.get("parameters", ()):
+        if one["in"] == "header":
+            one["name"] = one["name"].title()
+        shown = f"?{one['name']}" if one["in"] == "query" and one["name"] in in_path else one["name"]
+        one["description"] = _found(texts.PARAMETERS, f"{name} {shown}", shown)
+        one["example"] = _found(examples.PARAMETERS, f"{name} {one['name']}", f"{place} {one['name']}", one["name"])
+        _without_titles(one)
+    for example, (media_type, value, said) in examples.requests(name).items():
+        content = operation["requestBody"]["content"][media_type]
+        content.setdefault("examples", {})[example] = {"summary": said, "value": value}
+    for status, answer in operation["responses"].items():
+        if "$ref" in answer:
+            continue
+        default = texts.ACCEPTED if status == "202" else texts.FOUND
+        answer["description"] = texts.ANSWERS.get((name, status), default)
+        content = next(iter(answer["content"].values()))
+        found = examples.answers(name, status)
+        if len(found) == 1:
+            content["example"] = found["answer"][0]
+        else:
+            content["examples"] = {key: {"summary": said, "value": value} for key, (value, said) in found.items()}
+        _without_titles(content.get("schema", {}))
+
+
+def _found(known: dict[str, Any], *names: str) -> Any:
+    for name in names:
+        if name in known:
+            return known[name]
+    raise KeyError(f"nothing is said of {names[0]}")
+
+
+def _explain_schemas(whole: dict[str, Any]) -> None:
+    """What each field means; schemas that nothing leads to go: the framework's own, for answers that are others here."""
+    schemas = whole["components"]["schemas"]
+    while unused := schemas.keys() - {one.rpartition("/")[2] for one in _references(whole)}:
+        for name in unused:
+            del schemas[name]
+    for name, schema in schemas.items():
+        _without_titles(schema)
+        if "description" in schema:
+            schema["description"] = " ".join(schema["description"].replace("``", "`").split())
+        for field, shape in schema.get("properties", {}).items():
+            if "description" not in shape:
+                of = [f"{one}.{field}" for one in (name, _INHERITS.get(name, ""))]
+                shape["description"] = _found(texts.FIELDS, *of, field)
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (one for key, one in value.items() if key == "$ref")
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _references(one)
+
+
+def _without_titles(schema: Any) -> None:
+    """Take away the titles that the framework makes of names: ``Rows Estimate``, of ``rows_estimate``."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("title"), str):
+            del schema["title"]
+        for name, inner in schema.items():
+            for one in inner.values() if name == "properties" else inner if isinstance(inner, list) else [inner]:
+                if name not in ("example", "examples", "default", "enum", "required"):
+                    _without_titles(one)
 
 
 def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
@@ -105,16 +220,21 @@ def _complete(method: str, path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     rows = operation.pop("x-body", None) == "rows"
     if rows:
-        operation["requestBody"] = _ROWS
+        operation["requestBody"] = deepcopy(_ROWS)
     else:
         responses.pop("422", None)  # what the framework would answer to what is 400 here
     if "202" in responses:
         if "201" in responses:  # a job, which the request may wait for
-            operation["parameters"] = [*operation.get("parameters", ()), _PREFER]
+            operation["parameters"] = [*operation.get("parameters", ()), dict(_PREFER)]
         responses["202"]["headers"] = {"Location": _LOCATION}
+    if any(one["name"].lower() == "idempotency-key" for one in operation.get("parameters", ())):
+        for status in responses.keys() & {"201", "202", "207", "422"}:
+            responses[status]["headers"] = responses[status].get("headers", {}) | {"Idempotent-Replayed": _REPLAYED}
+    if path.endswith("/rejects"):
+        responses["200"]["headers"] = {"Link": _LINK}
     for status in sorted(_refusals(method, path, operation)):
         if known := responses.get(str(status)):  # 422, with the rows' own account
-            known["content"] |= _PROBLEM
+            known["content"] |= deepcopy(_refused(status)["content"])
         else:
             responses[str(status)] = {"$ref": f"#/components/responses/Refused{status}"}
 
