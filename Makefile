@@ -5,10 +5,12 @@ CASES ?= 2000
 PY := .venv/bin/python
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
+SCHEMA := .venvs/tools/bin/check-jsonschema --quiet --builtin-schema
+WORKFLOWS := $(wildcard .github/workflows/*.yml) docs/examples/github-actions-deploy.yml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke clean
+.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -35,6 +37,13 @@ test: setup ## the tests, what takes long by a sample; TURN=number for some more
 test-thorough: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it
 	@THOROUGH=1 $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
+coverage: setup ## which lines of the package no test ran, of TESTS= or of tests/unit; the report: .local/coverage/html
+	@rm -rf .local/coverage && mkdir -p .local/coverage
+	-.venv/bin/coverage run -m pytest -q $(or $(TESTS),tests/unit)
+	@.venv/bin/coverage combine --quiet
+	@.venv/bin/coverage html --quiet
+	@.venv/bin/coverage report
+
 test-matrix: setup ## the tests that need a database, on MariaDB and on MySQL (Docker, or MYSQL_URL); SERVERS=mysql for one
 	@$(PY) -m tools.matrix $(SERVERS) -- $(TESTS)
 
@@ -44,11 +53,15 @@ torture: setup ## every type and shape of table, each server, each format, besid
 fuzz: setup ## CASES=2000 requests to each route, good and bad; SEED= repeats a run
 	@CASES=$(CASES) SEED=$(SEED) $(PY) -m tests.fuzz
 
-lint: setup ## ruff, mypy --strict, and that imports go one way
+lint: setup ## ruff, mypy --strict, spelling, and that imports go one way
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	.venv/bin/typos
 	$(PY) -m mypy --strict
 	.venv/bin/lint-imports
+
+hooks: setup ## have git run at each commit and push what CI would find fault with
+	.venv/bin/prek install
 
 openapi: setup ## functions/insert/openapi.json, from the handlers' types
 	@$(PY) -m tools.openapi
@@ -85,11 +98,17 @@ audit: ## known vulnerabilities of all that is in the lock files; needs the netw
 build: setup ## sam build; ARCHITECTURE=arm64 for that processor
 	PYTHON=$(abspath $(PY)) $(SAM) build $(if $(ARCHITECTURE),--parameter-overrides Architecture=$(ARCHITECTURE)) $(BUILD)
 
-validate: setup ## the template by sam validate, cfn-lint and checkov
+validate: setup ## the template by sam validate, cfn-lint and checkov; what GitHub reads, by its schemas
 	@$(PYTHON) -m tools.setup tools
 	$(SAM) validate --lint
 	.venvs/sam/bin/cfn-lint template.yaml docs/examples/github-oidc.yaml
 	.venvs/tools/bin/checkov --config-file .checkov.yaml
+	$(SCHEMA) vendor.github-workflows $(WORKFLOWS)
+	$(SCHEMA) custom.github-workflows-require-timeout $(WORKFLOWS)
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.compose-spec compose.yaml
 
 template: setup ## the template as CloudFormation gets it, as JSON
 	@.venvs/sam/bin/python -m tools.synthesize

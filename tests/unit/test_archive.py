@@ -98,6 +98,6 @@ def test_parquet_is_typed_for_others() -> None:
     assert schema["bytes"] == pl.Binary
 
 
-def test_a_file_that_is_none_is_an_error_of_the_librarys() -> None:
+def test_what_is_no_file_of_the_format_is_an_error_of_the_library() -> None:
     with pytest.raises(pl.exceptions.PolarsError):
         formats.read(b"no parquet", COLUMNS, Format.PARQUET)

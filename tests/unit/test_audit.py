@@ -39,7 +39,7 @@ def test_all_looked_up_and_nothing_known_passes(
 ) -> None:
     assert run([], monkeypatch) == 0
     shown = capsys.readouterr().out
-    assert "No known vulnerability in 6 packages" in shown and "NOT AUDITED" not in shown
+    assert f"No known vulnerability in {len(LOCKS)} packages" in shown and "NOT AUDITED" not in shown
 
 
 @pytest.mark.parametrize("answer", [SKIPPED, OFFLINE, {"dependencies": []}])
@@ -58,7 +58,7 @@ def test_one_package_that_could_not_be_asked_is_enough(
     answer: dict[str, Any] | str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run([answer], monkeypatch) == audit.UNKNOWN
-    assert "NOT AUDITED: 1 look-ups failed, 5 were answered." in capsys.readouterr().out
+    assert f"NOT AUDITED: 1 look-ups failed, {len(LOCKS) - 1} were answered." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("rest", [CLEAN, SKIPPED, OFFLINE])

@@ -27,7 +27,7 @@ def test_a_shadows_definition_has_another_name_no_foreign_keys_and_all_else() ->
     assert made.endswith("/*!50100 PARTITION BY HASH (`id`)\nPARTITIONS 2 */")
 
 
-def test_a_copys_checks_lose_the_names_that_a_schema_can_have_only_once() -> None:
+def test_the_checks_of_a_copy_lose_the_names_that_a_schema_can_have_only_once() -> None:
     assert "  CHECK ((`id` > 0))\n" in show_create.without_foreign_keys(DEFINITION, "s", "t", keep_names=False)
 
 
