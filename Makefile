@@ -10,7 +10,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml) docs/examples/github-actions-de
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage clean
+.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -109,6 +109,12 @@ validate: setup ## the template by sam validate, cfn-lint and checkov; what GitH
 	$(SCHEMA) vendor.github-issue-forms $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(SCHEMA) vendor.compose-spec compose.yaml
+
+docs: ## the documentation as a site, with the package's reference: .local/site/index.html; a dead link fails
+	@$(PYTHON) -m tools.setup docs
+	@$(PYTHON) tools/fetch_mermaid.py
+	@NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build # not --quiet: then strict counts no warning
+	@echo "docs: .local/site/index.html"
 
 template: setup ## the template as CloudFormation gets it, as JSON
 	@.venvs/sam/bin/python -m tools.synthesize

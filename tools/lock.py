@@ -58,6 +58,7 @@ LOCKS = (
     Lock("tools/requirements/sam.lock", "tools/requirements/sam.txt", ANYWHERE),
     Lock("tools/requirements/s3.lock", "tools/requirements/s3.txt", ANYWHERE),
     Lock("tools/requirements/tools.lock", "tools/requirements/tools.txt", ANYWHERE),
+    Lock("tools/requirements/docs.lock", "tools/requirements/docs.txt", ANYWHERE),
 )
 
 

@@ -2,7 +2,8 @@
 C compiler, and, if there is none, a database server.
 
 Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library. What is
-installed is what the locks say, to the hash. ``make lock`` and ``make audit`` ask for a fourth environment, `tools`.
+installed is what the locks say, to the hash. Two more environments are made when they are asked for: `tools` by
+``make lock``, ``make audit`` and ``make validate``, `docs` by ``make docs``.
 """
 
 import hashlib
@@ -78,6 +79,8 @@ NATIVE = Library(
     ROOT / ".venv" / ".native",  # where it goes with the rest when all is made again
 )
 TOOLS = Environment(ROOT / ".venvs" / "tools", REQUIREMENTS / "tools.lock")
+DOCS = Environment(ROOT / ".venvs" / "docs", REQUIREMENTS / "docs.lock")
+ON_REQUEST = {"tools": TOOLS, "docs": DOCS}
 
 
 def run(command: Sequence[str], **environment: str) -> None:
@@ -145,12 +148,12 @@ def ensure_library() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Set everything up, or with the argument `tools` those alone; return the exit status."""
+    """Set everything up, or only the environments that the arguments name (`tools`, `docs`); return the exit status."""
     if sys.version_info < OLDEST:
         print(f"Tableferry needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
         return 1
     try:
-        wanted = (TOOLS,) if "tools" in arguments else ENVIRONMENTS
+        wanted = tuple(ON_REQUEST[name] for name in arguments) or ENVIRONMENTS
         missing = [environment for environment in wanted if not environment.is_ready()]
         if missing:
             ensure_venv_module()

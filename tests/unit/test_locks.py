@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools.lock import BUILD, LAYER, LOCKS, ROOT, Lock
-from tools.setup import ENVIRONMENTS, TOOLS, Environment
+from tools.setup import ENVIRONMENTS, ON_REQUEST, Environment
 
 DEVELOPMENT = next(lock for lock in LOCKS if lock.source == "pyproject.toml")
 each_lock = pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.path.rpartition("/")[2])
@@ -106,7 +106,7 @@ def test_every_lock_is_installed_somewhere() -> None:
     makefile = ROOT / "layers" / "tableferry" / "Makefile"
     built = re.findall(r"-r (\S+)", makefile.read_text(encoding="utf-8"))
     assert {ROOT / lock.path for lock in LOCKS} == {
-        *(environment.lock for environment in (*ENVIRONMENTS, TOOLS)),
+        *(environment.lock for environment in (*ENVIRONMENTS, *ON_REQUEST.values())),
         *map(makefile.with_name, built),
     }
 
