@@ -14,10 +14,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tools import openapi_examples as examples
-from tools import openapi_texts as texts
 from tableferry import DESCRIPTION, TITLE, __version__
 from tableferry.api.problems import made
+from tools import openapi_examples as examples
+from tools import openapi_texts as texts
 
 ROOT = Path(__file__).parent.parent
 FUNCTIONS = ("insert", "load", "backup", "restore")

@@ -11,9 +11,9 @@ from functions.insert.app import app as tables
 from functions.load.app import app as loads
 from functions.restore.app import app as restores
 from tableferry.api.handler import parsed
-from tableferry.errors import InvalidRequest
 from tableferry.api.models import BackupRequest, DrillRequest, LoadRequest, RestoreRequest, UploadRequest
 from tableferry.api.request_errors import WORDS, worded
+from tableferry.errors import InvalidRequest
 
 UPLOAD = {"table": "jobs", "filename": "jobs.csv"}
 REJECTS = "a number of rows, such as 100, or a share of them, such as 5%, or both, as 100+5%"
