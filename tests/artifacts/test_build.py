@@ -1,7 +1,6 @@
 """What `sam build` makes is whole: each handler runs from it alone, with nothing but Python itself."""
 
 import ast
-import ctypes
 import json
 import os
 import platform
@@ -22,6 +21,7 @@ from tableferry.columnar.native import library as native
 from tests.artifacts import elf
 from tests.effort import by_turns, thorough
 from tools.lock import LAYER
+from tools.setup import NATIVE
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 FUNCTIONS = ("InsertFunction", "LoadFunction", "UploadsFunction", "BackupFunction", "RestoreFunction")
@@ -169,18 +169,16 @@ def test_native_code_is_for_lambda(build: Path, architecture: str) -> None:
 
 
 def native_library(build: Path) -> Path:
-    return build / "TableferryLayer" / "python" / "tableferry" / "columnar" / "native" / "libnative.so"
+    return build / "TableferryLayer" / "python" / native.FILE.relative_to(ROOT / "layers" / "tableferry")
 
 
 def test_the_native_library_is_in_the_layer_and_its_source_is_not(build: Path) -> None:
-    package = native_library(build).parent
-    assert [path.name for path in package.rglob("*") if path.suffix in (".so", ".c", ".h")] == ["libnative.so"]
+    package = build / "TableferryLayer" / "python" / "tableferry"
+    assert [path for path in package.rglob("*") if path.suffix in (".so", ".c", ".h")] == [native_library(build)]
 
 
 def test_the_native_library_exports_what_its_source_marks_and_nothing_else(build: Path) -> None:
-    source = (ROOT / "layers" / "tableferry" / "tableferry" / "columnar" / "native" / "native.c").read_text(
-        encoding="utf-8"
-    )
+    source = NATIVE.source.read_text(encoding="utf-8")
     marked = re.findall(r"^EXPORT\s[^()]*?(\w+)\s*\(", source, re.MULTILINE)
     assert "tableferry_native_version" in marked
     assert elf.exported(native_library(build)) == set(marked)
@@ -193,8 +191,31 @@ def test_the_native_library_runs_on_lambdas_glibc(build: Path) -> None:
     assert newest <= OLDEST_GLIBC, versions
 
 
-def test_the_native_library_of_the_layer_is_the_one_that_the_package_asks_for(runnable: Path) -> None:
-    assert ctypes.CDLL(str(native_library(runnable))).tableferry_native_version() == native.VERSION
+# Of the package in this path alone: where its module is, and whether it has its library. A package that does not find it
+# works all the same, only slowly.
+LOADED = f"""
+from importlib import import_module
+native = import_module("{native.__name__}")
+print(native.__file__, bool(native.library()))
+"""
+
+
+def loads_its_library(layer: Path, *, alone: bool) -> tuple[bool, bool]:
+    """Whether a layer's package is what a Python with it in the path imports, and whether it loads its native library."""
+    done = subprocess.run(
+        [sys.executable, *(["-S"] if alone else []), "-c", LOADED],
+        env={"PYTHONPATH": str(layer), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    file, loaded = done.stdout.rsplit(maxsplit=1)
+    return Path(file).is_relative_to(layer), loaded == "True"
+
+
+def test_the_package_of_the_layer_loads_its_native_library(runnable: Path) -> None:
+    assert loads_its_library(runnable / "TableferryLayer" / "python", alone=True) == (True, True)
 
 
 def test_the_layer_has_what_its_lock_says_and_nothing_else(build: Path) -> None:
@@ -326,6 +347,34 @@ def make_layer(layer: Path, makefile: str, **variables: str) -> "subprocess.Comp
     return run("make", "-C", layer, *wanted, **variables)
 
 
+# A Python that has nothing to install, and whose Zig is this machine's compiler.
+QUICK_PYTHON = f"""#!{sys.executable}
+import os, sys
+if sys.argv[1:3] == ["-m", "pip"]:
+    if "--target" in sys.argv:
+        os.makedirs(sys.argv[sys.argv.index("--target") + 1])
+    sys.exit()
+if sys.argv[1:4] == ["-m", "ziglang", "cc"]:
+    flags = sys.argv[4:]
+    at = flags.index("-target")
+    del flags[at : at + 2]
+    os.execvp("cc", ["cc", *flags])
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not shutil.which("cc"), reason="no C compiler for Linux here")
+def test_the_package_loads_the_library_that_the_makefile_compiles(layer: Path) -> None:
+    """The layer's Makefile with this machine's compiler, and packages from around it: so quick that every run does it."""
+    python = layer.parent / "python"
+    python.write_text(QUICK_PYTHON, encoding="utf-8")
+    python.chmod(0o755)
+    [architecture] = [word for word, machine in MACHINES.items() if machine == platform.machine()]
+    done = make_layer(layer, f"{architecture}/Makefile", PYTHON=str(python))
+    assert done.returncode == 0, done.stderr
+    assert loads_its_library(layer.parent / "artifacts" / "python", alone=False) == (True, True)
+
+
 def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path) -> None:
     (layer / "requirements.lock").write_text(f"typing-inspection==0.4.2 --hash=sha256:{'0' * 64}\n", encoding="utf-8")
     done = make_layer(layer, "x86_64/Makefile", PYTHON=sys.executable)
@@ -338,7 +387,7 @@ def test_a_file_with_another_hash_than_the_lock_has_is_not_built_in(layer: Path)
 def test_a_native_library_that_does_not_compile_fails_the_build_and_leaves_nothing(layer: Path) -> None:
     temporary = layer.parent / "temporary"
     temporary.mkdir()
-    with (layer / "tableferry" / "columnar" / "native" / "native.c").open("a", encoding="utf-8") as source:
+    with (layer / NATIVE.source.relative_to(NATIVE.flags.parent)).open("a", encoding="utf-8") as source:
         source.write("static int unused;\n")  # a warning
     done = make_layer(layer, "arm64/Makefile", PYTHON=sys.executable, TMPDIR=str(temporary))
     assert done.returncode != 0

@@ -26,8 +26,8 @@ from tableferry.columnar.native.library import Into, Status
 from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns, sample
+from tools.setup import NATIVE
 
-LAYER = Path(__file__).parents[2] / "layers" / "tableferry"
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
 MIXED = [SIZES[number * 5 % len(SIZES)] for number in range(200)]
 
@@ -42,21 +42,9 @@ def compiled(folder: Path, flag: str) -> Path:
     """The library's file, compiled with one more flag."""
     if not (compiler := shutil.which("cc")):
         pytest.skip("no C compiler here")
-    target, flags = folder / "library.so", f"@{LAYER / 'native.flags'}"
-    subprocess.run(
-        [
-            compiler,
-            flags,
-            flag,
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-o",
-            target,
-            LAYER / "tableferry" / "columnar" / "native" / "native.c",
-        ],
-        check=True,
-    )
+    target = folder / "library.so"
+    strict = ["-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, f"@{NATIVE.flags}", flag, *strict, "-o", target, NATIVE.source], check=True)
     return target
 
 
@@ -255,7 +243,7 @@ def test_lines_live_as_long_as_somebody_looks_at_a_part_of_them() -> None:
 
 @by_turns
 def test_no_column_has_more_text_than_its_views_can_point_into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(native, "_FILE", compiled(tmp_path, "-DMOST_VIEWED=(size_t)5000"))
+    monkeypatch.setattr(native, "FILE", compiled(tmp_path, "-DMOST_VIEWED=(size_t)5000"))
     native.library.cache_clear()
     try:
         value = b"\xfc" + (6000).to_bytes(2, "little") + b"x" * 6000
@@ -291,7 +279,7 @@ def test_packets_that_were_closed_are_not_used() -> None:
 def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     native.library.cache_clear()
     try:
-        monkeypatch.setattr(native, "_FILE", tmp_path / "none.so")
+        monkeypatch.setattr(native, "FILE", tmp_path / "none.so")
         assert native.library() is None
         native.library.cache_clear()
         monkeypatch.undo()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tableferry.columnar.native import library as native
 from tests.effort import by_turns, one_in, sample
 from tools import setup
 from tools.build_native import Library, NotCompiled, compiler
@@ -34,6 +35,13 @@ def answer(library: Library) -> int:
 def with_answer(library: Library, number: int) -> None:
     library.source.write_text(f"int tableferry_native_version(void) {{ return {number}; }}\n")
     library.flags.write_text("-fPIC -shared\n")
+
+
+@pytest.mark.usefixtures("with_compiler")
+def test_the_package_loads_the_library_that_setup_makes() -> None:
+    """With another path it would find none, and work all the same, only slowly."""
+    assert setup.NATIVE.target == native.FILE
+    assert native.library()
 
 
 @pytest.mark.usefixtures("with_compiler")

@@ -36,7 +36,7 @@ from tableferry.columnar.native.arrow import Array, Column, exported, release
 from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 
-_FILE = Path(__file__).with_name("libnative.so")
+FILE = Path(__file__).with_name("libnative.so")
 VERSION = 8  # native.c's
 
 
@@ -95,7 +95,7 @@ class _Description(Structure):
 def library() -> Any:
     """The library, or None where it was not compiled, or is another version's."""
     try:
-        found = ctypes.CDLL(str(_FILE))
+        found = ctypes.CDLL(str(FILE))
         found.tableferry_native_version.restype = c_uint32
         if found.tableferry_native_version() != VERSION:
             return None
