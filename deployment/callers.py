@@ -9,7 +9,7 @@ from deployment.account import Account, Order, Problem
 _SECONDS = 10
 
 
-def issuer(order: Order, account: Account) -> Iterator[Problem]:
+def issuer(order: Order, _: Account) -> Iterator[Problem]:
     """The issuer of tokens."""
     named = order.values["JwtIssuer"]
     if not named:

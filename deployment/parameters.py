@@ -14,7 +14,7 @@ _CRON_FIELDS = 6
 _VARIABLES_LIMIT = 4096  # bytes, of all variables of a function
 
 
-def samconfig(order: Order, account: Account) -> Iterator[Problem]:
+def samconfig(order: Order, _: Account) -> Iterator[Problem]:
     """samconfig.toml."""
     place = f"samconfig.toml, {order.environment}"
     if not order.options.get("resolve_s3") and not order.options.get("s3_bucket"):
@@ -47,7 +47,7 @@ def _capability(order: Order) -> str | None:
     return "CAPABILITY_IAM" if found else None
 
 
-def constraints(order: Order, account: Account) -> Iterator[Problem]:
+def constraints(order: Order, _: Account) -> Iterator[Problem]:
     """What a parameter may be."""
     for name, declared in order.template["Parameters"].items():
         if "Default" not in declared and name not in order.given and not order.values[name]:
@@ -65,13 +65,13 @@ def sound(order: Order) -> Order:
     return replace(order, values=order.values | {name: str(declared[name].get("Default", "")) for name in bad})
 
 
-def rules(order: Order, account: Account) -> Iterator[Problem]:
+def rules(order: Order, _: Account) -> Iterator[Problem]:
     """What parameters have to be together."""
     for said in sorted(order.stack.refusals()):
         yield Problem("the parameters together", said, "Change the parameters that it names.")
 
 
-def table_settings(order: Order, account: Account) -> Iterator[Problem]:
+def table_settings(order: Order, _: Account) -> Iterator[Problem]:
     """What is said of the tables, which the functions read."""
     try:
         TableSettings.parse(order.values["TableSettings"])
@@ -89,7 +89,7 @@ def table_settings(order: Order, account: Account) -> Iterator[Problem]:
             break
 
 
-def schedules(order: Order, account: Account) -> Iterator[Problem]:
+def schedules(order: Order, _: Account) -> Iterator[Problem]:
     """The schedules: what EventBridge Scheduler asks of them, and no pattern can say."""
     for name in ("BackupSchedule", "DrillSchedule", "RecoverSchedule"):
         fields = order.values[name].removeprefix("cron(").removesuffix(")").split()

@@ -1,5 +1,7 @@
-"""Makes what the project needs to run, once: three virtual environments, the package's native library where there is a
-C compiler, and, if there is none, a database server.
+"""Makes what the project needs to run, once.
+
+That is three virtual environments, the package's native library where there is a C compiler, and, if there is none, a
+database server.
 
 Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library. What is
 installed is what the locks say, to the hash. Two more environments are made when they are asked for: `tools` by

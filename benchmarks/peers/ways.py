@@ -28,7 +28,7 @@ class Way:
     name: str
     verb: Literal["backup", "restore"]
     run: Run
-    prepare: Callable[[Made, Path], None] = lambda table, folder: None
+    prepare: Callable[[Made, Path], None] = lambda *_: None
     programs: tuple[str, ...] = ()
     ours: bool = False
 

@@ -139,6 +139,7 @@ class _TakenBack(Exception):
 
 
 def main() -> None:
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="bench_refused", description=__doc__)
     parser.add_argument("url", nargs="?", help="a server, as mysql://user:password@host:port/; else an embedded one")
     parser.add_argument("--rows", type=int, default=BLOCK)

@@ -101,11 +101,13 @@ def insert_rows(
 
 @app.get("/openapi.json", summary="This document", tags=["about"], include_in_schema=False)
 def openapi() -> Response[Any]:
+    """Answer with the OpenAPI document."""
     return Response(200, "application/json", _document())
 
 
 @app.get("/docs", summary="Swagger UI", tags=["about"], include_in_schema=False)
 def docs() -> Response[str]:
+    """Answer with Swagger UI."""
     return Response(200, "text/html", api.swagger_page(_document()))
 
 

@@ -106,7 +106,7 @@ def accept_restore(id: str) -> RestoreView:  # noqa: A002
 
 
 def perform(
-    kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
+    _kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
 ) -> dict[str, Any]:
     """Do what a job asks for."""
     wanted = api.parsed(RestoreRequest, request)

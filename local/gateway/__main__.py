@@ -24,6 +24,7 @@ from local.gateway.triggers import Triggers
 
 
 def main(config_file: Path) -> int:
+    """Serve until it is told to stop; return the exit status."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("local").setLevel(logging.INFO)
     while not config_file.exists():  # the parts that it tells of start while we were loaded

@@ -114,7 +114,7 @@ class HttpApi(LocalApigwService):  # type: ignore[misc]
         }
         return event
 
-    def _invoke_lambda_function(self, lambda_function_name: str, event: dict[str, Any], tenant_id: Any = None) -> str:
+    def _invoke_lambda_function(self, lambda_function_name: str, event: dict[str, Any], tenant_id: Any = None) -> str:  # noqa: ARG002 - as it is called
         payload = json.dumps(event).encode()
         if len(payload) > PAYLOAD_LIMIT:
             raise _Answer(413, "Request Entity Too Large")

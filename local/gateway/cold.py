@@ -46,6 +46,7 @@ def cold_start(
 
 
 def main(config_file: Path) -> int:
+    """Time the starts that are asked for, one a line, until there are no more; return the exit status."""
     config = json.loads(config_file.read_text())
     project = read(Path(config["template"]), config["parameters"], config["variables"])
     environment = {**config["aws"], **config["functions"]}

@@ -122,7 +122,7 @@ class Queues:
         )
 
     def _record(self, source: Source, message: Message) -> dict[str, Any]:
-        """A message as Lambda tells a function of it: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+        """A message as Lambda tells a function of it (https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html)."""
         return {
             "messageId": message["MessageId"],
             "receiptHandle": message["ReceiptHandle"],

@@ -17,6 +17,7 @@ def as_user() -> list[str]:
 
 
 def is_mariadb(program: str) -> bool:
+    """Whether a server's program is MariaDB's."""
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
     return "MariaDB" in version
 

@@ -21,6 +21,7 @@ MARKS = {
 
 
 def restore_bucket(account: str, name: str, config: Json) -> None:
+    """Make a bucket as it was, without its objects."""
     config = json.loads(json.dumps(config), object_hook=_json_object_hook)
     s3._buckets._data[account, name] = {**config.pop("meta"), "objects": {}}
     for kind, value in config.items():
@@ -48,6 +49,7 @@ def restore_queue(name: str, config: Json, messages: list[Json]) -> None:
 
 
 def current_of(key: Key) -> Json | None:
+    """The object that a key stands for, if it stands for one."""
     found: Json | None = s3._buckets._data.get((key.account, key.bucket), {"objects": {}})["objects"].get(key.key)
     return found
 

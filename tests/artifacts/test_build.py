@@ -269,9 +269,11 @@ def test_the_layer_makes_every_client_by_its_own_sdk(runnable: Path, tmp_path: P
     )
     assert done.returncode == 0, done.stderr
     sdk, version, core, signed, url = json.loads(done.stdout)
-    assert Path(sdk).is_relative_to(layer) and Path(core).is_relative_to(layer)
+    assert Path(sdk).is_relative_to(layer)
+    assert Path(core).is_relative_to(layer)
     assert version == metadata.version("boto3"), "the tests run with another boto3 than is deployed"
-    assert signed and url == "https://bucket.s3.amazonaws.com/"
+    assert signed
+    assert url == "https://bucket.s3.amazonaws.com/"
 
 
 def test_the_layer_describes_the_services_that_are_asked_and_no_others(build: Path) -> None:
@@ -288,7 +290,8 @@ def test_no_test_or_local_code_is_in_the_build(build: Path) -> None:
     assert not [path for path in build.rglob("*") if path.name in ("tests", "test", ".git", ".venv")]
     for compiled in build.rglob("*.pyc"):  # by us, for Lambda's Python, and of what is there
         source, version, _ = compiled.name.split(".")
-        assert version == "cpython-313" and (compiled.parents[1] / f"{source}.py").exists(), compiled
+        assert version == "cpython-313", compiled
+        assert (compiled.parents[1] / f"{source}.py").exists(), compiled
 
 
 def test_no_built_file_names_the_machine_that_built_it(build: Path) -> None:
@@ -411,7 +414,8 @@ def test_a_python_without_pip_is_told_what_to_do(layer: Path) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     done = make_layer(layer, "x86_64/Makefile", PYTHON=str(bare / "bin" / "python"))
     assert done.returncode != 0
-    assert "python3-pip" in done.stderr and "make build" in done.stderr
+    assert "python3-pip" in done.stderr
+    assert "make build" in done.stderr
 
 
 def test_a_layer_for_no_architecture_is_not_built(layer: Path) -> None:

@@ -150,16 +150,19 @@ def test_a_deployment_that_failed_is_made_again_changed_and_deleted(
 
     # Parameters that break a rule are refused, in its words, before anything is made.
     refused = deployment.deploy("whole", DatabaseName="")
-    assert refused.returncode != 0 and "DatabaseName is needed" in refused.stdout + refused.stderr
+    assert refused.returncode != 0
+    assert "DatabaseName is needed" in refused.stdout + refused.stderr
     assert deployment.buckets() == set()
 
     # A create that fails at its end leaves nothing that would be in the way of another: no bucket, no secret.
     failed = deployment.deploy("late")
-    assert failed.returncode != 0 and "Late" in failed.stdout + failed.stderr, failed.stderr
+    assert failed.returncode != 0
+    assert "Late" in failed.stdout + failed.stderr, failed.stderr
     assert deployment.status() == "ROLLBACK_COMPLETE"
     assert (deployment.buckets(), deployment.secrets()) == (set(), set())
     [problem] = deployment.problems(monkeypatch)
-    assert "ROLLBACK_COMPLETE" in problem.wrong and f"delete-stack --stack-name {STACK}" in problem.remedy
+    assert "ROLLBACK_COMPLETE" in problem.wrong
+    assert f"delete-stack --stack-name {STACK}" in problem.remedy
     deployment.client("cloudformation").delete_stack(StackName=STACK)
 
     # Made again under the same name.
@@ -168,7 +171,8 @@ def test_a_deployment_that_failed_is_made_again_changed_and_deleted(
     assert deployment.status() == "CREATE_COMPLETE"
     assert deployment.problems(monkeypatch) == []
     names, bucket = deployment.names(), deployment.given["BucketName"]
-    assert deployment.buckets() == {bucket} and names["Bucket"] == bucket
+    assert deployment.buckets() == {bucket}
+    assert names["Bucket"] == bucket
     storage = deployment.client("s3")
     assert storage.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     assert all(storage.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())

@@ -60,7 +60,8 @@ def test_every_step_is_shown_with_its_seconds_and_the_table_has_what_was_loaded(
         lines = [line for line in shown.splitlines() if line.startswith("✔")]
         assert len(lines) == len(STEPS)
         for step, line in zip(STEPS, lines, strict=True):
-            assert step in line and line.endswith(" s")
+            assert step in line
+            assert line.endswith(" s")
         with mysql.cursor() as cursor:
             assert cursor.execute(f"SELECT * FROM {table}") == runs * (smoke.ROWS + smoke.LATER_ROWS)
             # Nothing of the restore is left.
@@ -69,14 +70,17 @@ def test_every_step_is_shown_with_its_seconds_and_the_table_has_what_was_loaded(
 
 def test_a_table_that_is_not_for_this_is_not_touched(place: smoke.Place, table: str, mysql: Connection) -> None:
     code, shown = played(place, "departments")
-    assert code == 1 and "sources/smoke.sql" in shown
+    assert code == 1
+    assert "sources/smoke.sql" in shown
     with mysql.cursor() as cursor:
         assert not cursor.execute("SELECT * FROM departments")
 
 
 def test_a_table_that_is_not_there_is_told(place: smoke.Place, mysql: Connection) -> None:
     code, shown = played(place, "smoke_test")
-    assert code == 1 and "404" in shown and "sources/smoke.sql" in shown
+    assert code == 1
+    assert "404" in shown
+    assert "sources/smoke.sql" in shown
 
 
 def test_a_step_that_fails_fails_it(place: smoke.Place, table: str) -> None:
@@ -90,9 +94,11 @@ def test_a_function_of_the_runtime_is_invoked_as_lambdas_are(env: Mapping[str, s
     lambdas: Any = boto3.client("lambda", endpoint_url=env["API_URL"], region_name="us-east-1",
                                 aws_access_key_id="x", aws_secret_access_key="x")  # fmt: skip
     answer = lambdas.invoke(FunctionName="BackupFunction", Payload=json.dumps({"action": "check"}))
-    assert "FunctionError" not in answer and isinstance(json.loads(answer["Payload"].read()), dict)
+    assert "FunctionError" not in answer
+    assert isinstance(json.loads(answer["Payload"].read()), dict)
     answer = lambdas.invoke(FunctionName="RestoreFunction", Payload=json.dumps({"action": "drill", "backup": "none"}))
-    assert answer["FunctionError"] == "Unhandled" and "errorMessage" in json.loads(answer["Payload"].read())
+    assert answer["FunctionError"] == "Unhandled"
+    assert "errorMessage" in json.loads(answer["Payload"].read())
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         lambdas.invoke(FunctionName="NoFunction", Payload="{}")
 
@@ -101,9 +107,11 @@ def test_a_signed_request_says_who_asks_and_hides_nothing_from_the_signature(pla
     request = httpx.Request("POST", "https://api.example/tables/a%20b?limit=1", json={"a": 1})
     [signed] = place.auth.auth_flow(request)
     words = signed.headers["Authorization"]
-    assert words.startswith("AWS4-HMAC-SHA256 Credential=") and "/execute-api/aws4_request" in words
+    assert words.startswith("AWS4-HMAC-SHA256 Credential=")
+    assert "/execute-api/aws4_request" in words
     assert "SignedHeaders=content-type;host;x-amz-date" in words
-    assert signed.url == request.url and json.loads(signed.content) == {"a": 1}
+    assert signed.url == request.url
+    assert json.loads(signed.content) == {"a": 1}
 
 
 def test_a_token_goes_before_a_signature(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

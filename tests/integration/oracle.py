@@ -323,8 +323,9 @@ def expected(columns: Sequence[Column], body: bytes) -> list[Expected]:
 
 
 def half_a_header(columns: Sequence[Column], body: bytes) -> bool:
-    """Whether the first record names columns, or all its fields are like their names, and is no header for all that:
-    nothing of such a file is loaded.
+    """Whether the first record names columns, or all its fields are like their names, and is no header for all that.
+
+    Nothing of such a file is loaded.
     """
     first = next(iter(cut(body)), None)
     if first is None or _header(columns, first):

@@ -1,6 +1,5 @@
 """Restore drills, and how old what they have proven is."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,10 +44,10 @@ def check() -> Json:
 
 
 @pytest.fixture
-def gauges(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+def gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     told: dict[str, Any] = {}
     monkeypatch.setattr(handler, "gauge", told.update)
-    yield told
+    return told
 
 
 def test_a_drill_builds_the_latest_backup_verifies_it_and_leaves_nothing_behind(loaded: Database) -> None:

@@ -281,8 +281,9 @@ def test_without_one_of_them_a_step_of_that_function_is_refused_and_with_it_all_
 def test_who_may_not_see_whether_a_restore_that_died_had_swapped_says_so_and_settles_nothing(
     users: Users, work: Work, lacking: Privilege
 ) -> None:
-    """Nobody has said that the tables were exchanged, though their names say so: taken for not exchanged, what the ledger
-    says of the table before would be taken for true of the one of now.
+    """Nobody has said that the tables were exchanged, though their names say so.
+
+    Taken for not exchanged, what the ledger says of the table before would be taken for true of the one of now.
     """
     users.grant_all(but=lacking)
     for function, step in (("insert", work.insert), ("backup", work.backup), ("restore", work.restore_parent)):

@@ -1,7 +1,6 @@
 """Files in the bucket into a table: what arrives, what is rejected, and that each file counts once."""
 
 import threading
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -10,9 +9,6 @@ from functions.load.app import handler, load_object
 from tests.integration.lambdas import counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_good_rows_are_loaded_and_the_others_are_in_the_rejects_with_line_text_and_reason(

@@ -1,7 +1,6 @@
 """Blocks that are loaded at once: the outcome is that of one after the other; limits, and time that runs out."""
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -21,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("small_blocks")
 
 
 @pytest.fixture
-def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the blocks that were tried before their turn."""
     found: list[int] = []
     real = BlockWriter.quickly
@@ -31,7 +30,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return real(writer, connection)
 
     monkeypatch.setattr(BlockWriter, "quickly", quickly)
-    yield found
+    return found
 
 
 def test_blocks_are_written_ahead_of_their_turn(database: Database, uploads: Uploads, ahead: list[int]) -> None:

@@ -242,7 +242,7 @@ def test_another_separator_is_found_in_the_first_line(database: Database, upload
 def test_another_separator_can_be_named_where_there_is_no_header(
     database: Database, uploads: Uploads, delimiter: str, name: str
 ) -> None:
-    """A tab as ``\\t``: no header of HTTP, which is what metadata becomes, can be a tab alone."""
+    r"""A tab as ``\t``: no header of HTTP, which is what metadata becomes, can be a tab alone."""
     file = io.StringIO()
     csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(map(texts, WITHOUT_EMPTY))
     loaded(database, uploads, file.getvalue().encode(), WITHOUT_EMPTY, Metadata={"delimiter": name})

@@ -1,5 +1,7 @@
-"""Restores, undos and accepts that are killed before any of their changes: tables wholly old or wholly new, and put
-right by the next call, whichever it is. `make test` takes one change in seven, THOROUGH=1 all of them.
+"""Restores, undos and accepts that are killed before any of their changes.
+
+Tables are wholly old or wholly new, and put right by the next call, whichever it is. `make test` takes one change in
+seven, THOROUGH=1 all of them.
 
 The restore has all that a swap can meet: triggers on the live and on the backed-up table, foreign keys of and to tables
 that stay, and a table that was not there before.

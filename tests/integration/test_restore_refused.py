@@ -50,8 +50,9 @@ def damaged(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @contextmanager
 def failing(step: int | str, how: str) -> Iterator[list[str]]:
-    """The n-th change of the database or request of a record, or the first that begins so, fails: is refused, breaks the connection, or, of a
-    request, is done and its answer lost. Yields what was met.
+    """The n-th change of the database or request of a record, or the first that begins so, fails.
+
+    It is refused, breaks the connection, or, of a request, is done and its answer lost. Yields what was met.
     """
     steps = itertools.count(1)
     met: list[str] = []

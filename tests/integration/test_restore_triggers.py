@@ -223,8 +223,9 @@ Late = Callable[..., contextlib.AbstractContextManager[None]]
 
 @pytest.fixture
 def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Late:
-    """Has others begin to read tables: one before, another once a statement that begins so is done, and they have said
-    what they say ``since``.
+    """Have others begin to read tables.
+
+    One does before, another once a statement that begins so is done, and they have said what they say ``since``.
     """
     if not database.mariadb:  # as where the user may not lock tables, which is not asked for
         monkeypatch.setattr(swap, "_lock", lambda *_: False)

@@ -3,7 +3,7 @@
 The calls are those that boto3 is asked for in whole journeys; the role is that of the template.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -51,13 +51,13 @@ class Calls:
 
 
 @pytest.fixture
-def calls(s3_client: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
+def calls(s3_client: Any, monkeypatch: pytest.MonkeyPatch) -> Calls:
     """The calls that the functions make; those of the test itself go by clients that were made before."""
     noted = Calls()
     session = boto3.session.Session()
     session.events.register("provide-client-params.s3.*", noted.note)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    yield noted
+    return noted
 
 
 @pytest.fixture(scope="module")

@@ -319,7 +319,8 @@ def test_a_secret_in_another_region_is_looked_at_there(world: World) -> None:
     assert world.problems() == []
     there.put_secret_value(SecretId="shop", SecretString="hunter2")
     [found] = world.problems()
-    assert found.place == "DatabaseSecretArn" and "not JSON" in found.wrong
+    assert found.place == "DatabaseSecretArn"
+    assert "not JSON" in found.wrong
 
 
 @pytest.mark.parametrize(
@@ -612,13 +613,15 @@ def test_another_group_than_the_endpoints_is_a_problem(world: World) -> None:
     made = world.ec2.create_security_group(GroupName="other", Description="another", VpcId=world.vpc)
     world.given["SecretsEndpointSecurityGroupId"] = made["GroupId"]
     [found] = world.problems()
-    assert found.place == "SecretsEndpointSecurityGroupId" and world.group in found.remedy
+    assert found.place == "SecretsEndpointSecurityGroupId"
+    assert world.group in found.remedy
 
 
 def test_an_endpoint_for_secrets_that_does_not_answer_to_the_services_name_is_a_problem(world: World) -> None:
     their_endpoint(world, private=False)
     [found] = world.problems()
-    assert found.place == "SecretsEndpointSecurityGroupId" and "CreateSecretsEndpoint=true" in found.remedy
+    assert found.place == "SecretsEndpointSecurityGroupId"
+    assert "CreateSecretsEndpoint=true" in found.remedy
 
 
 @pytest.mark.parametrize("attribute", ["DnsHostnames", "DnsSupport"])
@@ -626,7 +629,8 @@ def test_an_endpoint_with_private_names_needs_a_vpc_that_resolves_them(world: Wo
     their_endpoint(world)
     world.ec2.modify_vpc_attribute(VpcId=world.vpc, **{f"Enable{attribute}": {"Value": False}})
     [found] = world.problems()
-    assert found.place == "VpcId" and f"--enable-dns-{attribute[3:].lower()} Value=true" in found.remedy
+    assert found.place == "VpcId"
+    assert f"--enable-dns-{attribute[3:].lower()} Value=true" in found.remedy
 
 
 @pytest.mark.parametrize("schedule", ["cron(0 3 * * ? *)", "cron(0 18 ? * MON-FRI *)", "rate(7 days)"])
@@ -682,7 +686,8 @@ def test_what_the_caller_may_not_read_is_a_problem(world: World) -> None:
 
     world.account.client("ec2").meta.events.register("before-call.ec2.DescribeSubnets", refuse)
     [found] = world.problems()
-    assert found.place == "The subnets" and "DescribeSubnets" in found.wrong
+    assert found.place == "The subnets"
+    assert "DescribeSubnets" in found.wrong
 
 
 def test_what_checks_ask_the_stack_for_is_in_the_template(synthesised: Json) -> None:
@@ -734,7 +739,8 @@ def test_another_bucket_for_a_stack_that_has_one_is_a_problem(world: World) -> N
     deployed(world)
     has, world.given["BucketName"] = world.given["BucketName"], "acme-another"
     [found] = world.problems()
-    assert found.place == "BucketName" and has in found.wrong
+    assert found.place == "BucketName"
+    assert has in found.wrong
 
 
 @pytest.mark.parametrize(
@@ -752,7 +758,8 @@ def test_a_stack_that_cannot_be_updated_is_a_problem(
     assert world.account.standing is not None
     monkeypatch.setitem(world.account.standing, "StackStatus", status)
     [found] = world.problems()
-    assert status in found.wrong and told in found.remedy
+    assert status in found.wrong
+    assert told in found.remedy
 
 
 # ---- The command ----
@@ -799,11 +806,14 @@ def test_the_command_says_that_nothing_stands_in_the_way(world: World, aws: emul
 def test_a_value_that_sam_cannot_read_is_told_as_sam_would(world: World, aws: emulator.S3, tmp_path: Path) -> None:
     world.given["DatabaseResourceId"] = ""
     done = command(world, aws, tmp_path)
-    assert done.returncode == 1 and "DatabaseResourceId= is not a valid format" in done.stderr
-    assert "Name=''" in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert "DatabaseResourceId= is not a valid format" in done.stderr
+    assert "Name=''" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @by_turns
 def test_an_environment_that_is_not_there_is_told(world: World, aws: emulator.S3, tmp_path: Path) -> None:
     done = command(world, aws, tmp_path, "test")
-    assert done.returncode == 1 and "[test.deploy.parameters]" in done.stderr
+    assert done.returncode == 1
+    assert "[test.deploy.parameters]" in done.stderr

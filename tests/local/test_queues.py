@@ -1,5 +1,6 @@
-"""An object that is created reaches its function by the template's queue: so many at once, again after a failure, and at
-last among the dead letters.
+"""An object that is created reaches its function by the template's queue.
+
+So many do at once, again after a failure, and at last among the dead letters.
 """
 
 import json

@@ -29,7 +29,8 @@ def entries(lock: Lock) -> list[tuple[Requirement, list[str]]]:
 def version(requirement: Requirement) -> str:
     """The one version that a lock's line allows."""
     (pin,) = requirement.specifier
-    assert pin.operator == "==" and "*" not in pin.version, requirement
+    assert pin.operator == "==", requirement
+    assert "*" not in pin.version, requirement
     return pin.version
 
 
@@ -39,7 +40,8 @@ def test_every_package_is_pinned_to_one_version_and_to_hashes(lock: Lock) -> Non
     assert found
     for requirement, hashes in found:
         assert version(requirement)
-        assert hashes and all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), requirement
+        assert hashes, requirement
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), requirement
 
 
 @each_lock

@@ -31,7 +31,7 @@ def patiently(monkeypatch: pytest.MonkeyPatch, *errors: int) -> list[str]:
     server = Server(*errors)
     monkeypatch.setattr(lock_retry, "execute", server.execute)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    lock_retry.patiently(cast(Any, server), "ALTER TABLE t")
+    lock_retry.patiently(cast("Any", server), "ALTER TABLE t")
     return server.ran
 
 

@@ -44,7 +44,7 @@ def test_no_more_batches_are_taken_than_there_are_places(
     if large:
         monkeypatch.setattr(module, "_LARGE_BYTES", 10)
     slow, taken = Slow(), list[Future[ObjectEntry]]()
-    with sending(cast(Store, cast(Any, slow)), form, 0, 4) as sender, ThreadPoolExecutor(1) as reader:
+    with sending(cast("Store", cast("Any", slow)), form, 0, 4) as sender, ThreadPoolExecutor(1) as reader:
 
         def read() -> None:
             for number in range(10):

@@ -92,7 +92,9 @@ def test_without_a_compiler_setup_says_so_in_one_line_and_an_older_library_is_go
     monkeypatch.setattr(setup, "NATIVE", library)
     setup.ensure_library()
     (line,) = capsys.readouterr().err.splitlines()
-    assert "no-such-compiler" in line and "works without" in line and "apt-get install gcc" in line
+    assert "no-such-compiler" in line
+    assert "works without" in line
+    assert "apt-get install gcc" in line
     assert not library.target.exists()
 
 
@@ -107,7 +109,8 @@ def test_a_source_that_does_not_compile_is_said_in_one_line_and_an_older_library
     setup.ensure_library()
     (line,) = capsys.readouterr().err.splitlines()
     log = library.stamp.with_suffix(".log")
-    assert "works without" in line and str(log) in line
+    assert "works without" in line
+    assert str(log) in line
     assert "not for this processor" in log.read_text()
     assert not list(library.target.parent.glob("*.so"))
 

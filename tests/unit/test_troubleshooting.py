@@ -45,7 +45,8 @@ def test_every_error_is_there_with_its_status_and_what_to_do() -> None:
     assert set(there) == set(wanted)
     for name, (status, means, do) in there.items():
         assert int(status) == wanted[name], name
-        assert len(means) > 10 and len(do) > 3, name
+        assert len(means) > 10, name
+        assert len(do) > 3, name
 
 
 def test_every_word_that_is_made_without_a_class_is_there() -> None:

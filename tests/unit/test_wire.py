@@ -504,7 +504,7 @@ def over(monkeypatch: pytest.MonkeyPatch, file: io.BufferedReader) -> tuple[Any,
     closed: list[object] = []
 
     class Raw:
-        _rfile, _next_seq_id, _result = file, 3, cast(Any, None)
+        _rfile, _next_seq_id, _result = file, 3, cast("Any", None)
 
         def _execute_command(self, command: int, sql: str | bytes) -> None: ...
 

@@ -15,4 +15,5 @@ def new_id(now: datetime) -> str:
 
 
 def is_id(text: str) -> bool:
+    """Whether a text has the form of an id."""
     return _ID.fullmatch(text) is not None

@@ -135,8 +135,9 @@ def handler(
     objects: Callable[[str, str], Any] | None = None,
     direct: Callable[[dict[str, Any]], Any] | None = None,
 ) -> Handler:
-    """A Lambda handler for HTTP requests, for objects created in S3 (by key and version; S3 or a queue tells of them) and for
-    direct invocations.
+    """A Lambda handler for HTTP requests, for objects created in S3 and for direct invocations.
+
+    Of an object it is told key and version, by S3 or by a queue.
     """
 
     @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")

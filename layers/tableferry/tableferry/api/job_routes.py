@@ -29,7 +29,7 @@ def done_or_accepted(
     location: str,
     perform: Perform,
     idempotency_key: str | None = None,
-    since: Since = lambda store, job: None,
+    since: Since = lambda *_: None,
 ) -> Response[Any]:
     """Have a job done and wait for it as long as the request may: its result, its problem, or 202 and where it is.
 

@@ -22,6 +22,8 @@ class Means:
 
 
 class Request(BaseModel):
+    """The body of a request: a field that it does not know is refused."""
+
     model_config = ConfigDict(extra="forbid")
 
 

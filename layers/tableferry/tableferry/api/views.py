@@ -32,6 +32,7 @@ _READ_SECONDS = 10.0
 
 
 def backup(made: Manifest) -> BackupView:
+    """A backup as a list shows it."""
     return BackupView(
         id=made.id,
         database=made.database,
@@ -60,6 +61,7 @@ def backup(made: Manifest) -> BackupView:
 
 
 def backup_detail(made: Manifest) -> BackupDetail:
+    """A backup with what it has of each table."""
     return BackupDetail(**dict(backup(made)), manifest=made.model_dump(mode="json"))
 
 
@@ -78,6 +80,7 @@ def backups(store: Store, keys: Keys, limit: int, now: datetime) -> BackupList:
 
 
 def verification(job_id: str, backup_id: str, found: Verified) -> VerificationView:
+    """What a verification found."""
     tables = [
         VerifiedTable.model_validate({**asdict(table), "problems": list(table.problems)}) for table in found.tables
     ]
@@ -85,10 +88,12 @@ def verification(job_id: str, backup_id: str, found: Verified) -> VerificationVi
 
 
 def restore(done: Restore) -> RestoreView:
+    """A restore as its record has it."""
     return RestoreView.model_validate(done.public())
 
 
 def job(found: Job) -> JobView:
+    """A job, with how far it is."""
     return JobView(
         id=found.id,
         kind=found.kind.value,

@@ -71,7 +71,7 @@ def backup(
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
     lock_days: int = 0,
-    progress: Progress = lambda done, of, rows: None,
+    progress: Progress = lambda *_: None,
 ) -> Manifest:
     """Write the tables (all, where none are named) as they are at one moment, and their manifest last.
 

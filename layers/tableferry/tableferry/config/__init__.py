@@ -1,3 +1,4 @@
 """What the environment and the caller say.
 
-`settings` is the only reader of the environment."""
+`settings` is the only reader of the environment.
+"""

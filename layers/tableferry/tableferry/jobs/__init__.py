@@ -1,3 +1,4 @@
 """Work that outlives the request which asked for it.
 
-It must not know what the work is."""
+It must not know what the work is.
+"""

@@ -260,12 +260,13 @@ def settle(connection: Connection, moves: Sequence[Move]) -> None:
 
     Can be repeated.
     """
-    _settle(connection, moves, lambda epochs, move: epochs)
+    _settle(connection, moves, lambda epochs, _: epochs)
 
 
 def take_back(connection: Connection, moves: Sequence[Move]) -> None:
-    """As ``settle``, of moves that take back an exchange at once: tables that it had brought from where they were built
-    never came, and are no copies that anybody wants.
+    """As ``settle``, of moves that take back an exchange at once.
+
+    Tables that it had brought from where they were built never came, and are no copies that anybody wants.
     """
     _settle(
         connection,

@@ -56,6 +56,7 @@ class Ages(BaseModel):
 
 
 def save(store: Store, proof: Proof) -> None:
+    """Write the mark of a proven backup."""
     signed_object.put(store, _key(proof.backup), proof.model_dump(mode="json"))
 
 

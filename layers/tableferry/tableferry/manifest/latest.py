@@ -32,7 +32,7 @@ def latest(
     keys: Keys,
     database: str,
     tables: Collection[str] | None = None,
-    passed_over: PassedOver = lambda backup_id, error: None,
+    passed_over: PassedOver = lambda *_: None,
 ) -> Manifest:
     """The newest signed backup of the database that holds all these tables, or, where none are named, of all tables.
 
@@ -75,7 +75,7 @@ def signed(
     store: Store,
     keys: Keys,
     ids: Iterable[str],
-    passed_over: PassedOver = lambda backup_id, error: None,
+    passed_over: PassedOver = lambda *_: None,
 ) -> Iterator[Manifest]:
     """Those of the backups that are there and signed, in the order of their ids.
 

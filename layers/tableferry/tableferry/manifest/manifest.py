@@ -32,6 +32,8 @@ _MOST_SAID = 5
 
 
 class Entry(BaseModel):
+    """A part of a manifest: it does not change, and has no fields but its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -200,6 +202,7 @@ def ids(store: Store) -> Iterator[str]:
 
 
 def key(backup_id: str) -> str:
+    """The key of a backup's manifest."""
     return f"backups/{backup_id}/manifest.json"
 
 

@@ -21,7 +21,7 @@ def open_backup(
     trust: bool,
     database: str,
     tables: Collection[str] | None = None,
-    passed_over: PassedOver = lambda backup_id, error: None,
+    passed_over: PassedOver = lambda *_: None,
 ) -> Manifest:
     """The manifest that a restore works from: of an id, signed unless it is to be trusted, or of ``latest``.
 

@@ -31,9 +31,7 @@ class Verified:
     leftovers: int
 
 
-def verify(
-    store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda done, of, rows: None
-) -> Verified:
+def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda *_: None) -> Verified:
     """Size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
 
     Raises:

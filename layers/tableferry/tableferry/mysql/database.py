@@ -136,8 +136,9 @@ class Database:
 
 
 def foreseen(error: Exception) -> bool:
-    """Whether an error is about the server itself, the user or others who use it, as ``translated`` says it, and not
-    about what a statement wants.
+    """Whether an error is about the server itself, the user or others who use it, and not about what a statement wants.
+
+    ``translated`` says it in words.
     """
     known = _UNAVAILABLE | _FULL | _NO_ROOM | _LOCKED | _ENDED | _DENIED
     others = {_FAILED_AT_LOGIN, _OPTION, _TOO_MANY_STATEMENTS}
@@ -277,6 +278,7 @@ def server_version(connection: Connection) -> str:
 
 
 def is_mariadb(connection: Connection) -> bool:
+    """Whether the server is MariaDB; else it is MySQL."""
     return "mariadb" in server_version(connection).lower()
 
 

@@ -26,8 +26,10 @@ def quote(name: str) -> str:
 
 
 def qualified(schema: str, name: str) -> str:
+    """A table's name with its schema, both quoted."""
     return f"{quote(schema)}.{quote(name)}"
 
 
 def column_list(names: Iterable[str]) -> str:
+    """Columns' names, quoted, with commas between them."""
     return ", ".join(quote(name) for name in names)

@@ -73,7 +73,7 @@ def _closeness(pattern: str) -> int:
 
 
 def _covers(pattern: str, schema: str) -> bool:
-    """Whether a schema's name in a grant, in which _ and % are wildcards and \\ takes that from them, is of this one."""
+    r"""Whether a schema's name in a grant, in which _ and % are wildcards and \ takes that from them, is of this one."""
     if pattern in ("*", quote(schema)):
         return True
     parts = re.findall(r"\\?.", pattern[1:-1].replace("``", "`"), re.DOTALL)

@@ -9,6 +9,7 @@ from pymysql.constants import CR
 
 
 def malformed() -> err.InterfaceError:
+    """The error of a row that does not end where its packet ends."""
     return err.InterfaceError(CR.CR_MALFORMED_PACKET, "A row does not end where its packet ends.")
 
 
@@ -23,4 +24,5 @@ def refused(payload: bytes) -> Exception:
 
 
 def out_of_order() -> err.InterfaceError:
+    """The error of a packet that is missing or came twice."""
     return err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "A packet of a result is missing, or came twice.")

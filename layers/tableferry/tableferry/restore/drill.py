@@ -54,7 +54,7 @@ def drill(
             keys,
             workers=workers,
             chunk_bytes=chunk_bytes,
-            progress=lambda done, of, rows: None,
+            progress=lambda *_: None,
         )
 
 

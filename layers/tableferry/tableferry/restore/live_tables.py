@@ -107,8 +107,9 @@ def with_keys_of_rename(connection: Connection, moves: Sequence[Move], died: boo
 
 
 def followers_of_rename(connection: Connection, moves: Sequence[Move]) -> list[ForeignKey]:
-    """Foreign keys of tables that stay, after the rename: those that followed a table aside, as they are to be, and
-    those at a table that came.
+    """Foreign keys of tables that stay, after the rename.
+
+    They are those that followed a table aside, as they are to be, and those at a table that came.
     """
     live = {(move.aside, move.name): move.live for move in moves}
     aside = [replace(move, live=move.aside) for move in moves]

@@ -233,4 +233,5 @@ def _listed(store: Store) -> Callable[[str], Iterator[str]]:
 
 
 def key(restore_id: str) -> str:
+    """The key of a restore's record."""
     return f"{_PREFIX}{restore_id}.json"

@@ -86,7 +86,7 @@ def restore(
     allow_orphans: bool = False,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
-    progress: Progress = lambda done, of, rows: None,
+    progress: Progress = lambda *_: None,
 ) -> Restore:
     """Build the tables in a schema of their own, hold them against the manifest, and swap them in together.
 
@@ -115,7 +115,7 @@ def restore(
             return before
         _refuse_done(connection, place, items)
         turn.refuse_stuck(item.into for item in items)
-        begun = _begin(connection, store, restore_id, source, items, place)
+        begun = _begin(connection, restore_id, source, items, place)
         try:
             record.save(store, begun)
             notes = shadow.build(
@@ -231,9 +231,7 @@ def _refuse_unserved(served: Served, *names: str) -> None:
             raise TableNotServed(name)
 
 
-def _begin(
-    connection: Connection, store: Store, restore_id: str, source: Manifest, items: Sequence[Item], place: Place
-) -> Restore:
+def _begin(connection: Connection, restore_id: str, source: Manifest, items: Sequence[Item], place: Place) -> Restore:
     """Preflight, and the record of what is about to happen."""
     live = set(catalog.table_names(connection, place.live))
     preflight.refuse(connection, source, items, place, live)

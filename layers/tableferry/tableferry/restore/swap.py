@@ -216,8 +216,9 @@ def _rename_locked(connection: Connection, moves: Sequence[Move], locked: bool) 
 
 
 def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> bool:
-    """Make whoever uses the tables wait, so that they stay what they are and no row goes in without a trigger; returns
-    whether that could be had.
+    """Make whoever uses the tables wait, so that they stay what they are and no row goes in without a trigger.
+
+    Returns whether that could be had.
 
     MySQL renames tables that are locked, the locks going with them, since 8.0.13
     (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html); MariaDB refuses it. The privilege may be lacking. MySQL
@@ -274,8 +275,9 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
 
 
 def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
-    """Take from the tables put aside the foreign keys to tables that stay: a copy that is kept must not refuse what is
-    done to live rows, nor be altered by it.
+    """Take from the tables put aside the foreign keys to tables that stay.
+
+    A copy that is kept must not refuse what is done to live rows, nor be altered by it.
     """
     for move in moves:
         aside = {(move.aside, other.name) for other in moves}

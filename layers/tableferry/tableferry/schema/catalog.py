@@ -87,8 +87,9 @@ def table_names(connection: Connection, schema: str) -> list[str]:
 
 
 def has_table(connection: Connection, schema: str, name: str) -> bool:
-    """Whether there is a table of exactly this name that can have foreign keys, or be what they point at: a base table, or
-    one of MariaDB's system-versioned ones, which are not backed up.
+    """Whether there is a table of exactly this name that can have foreign keys, or be what they point at.
+
+    That is a base table, or one of MariaDB's system-versioned ones, which are not backed up.
     """
     found = all_rows(
         connection,

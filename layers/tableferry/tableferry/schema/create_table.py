@@ -124,6 +124,7 @@ def literal(word: str) -> bytes | None:
 
 
 def unquoted(name: str) -> str:
+    """A name without the backticks around it, if it has any."""
     return name[1:-1].replace("``", "`") if name.startswith("`") else name
 
 

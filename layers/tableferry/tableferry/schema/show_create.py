@@ -150,6 +150,7 @@ def foreign_key_lines(definition: str) -> list[str]:
 
 
 def drop_foreign_key(key: ForeignKey) -> str:
+    """The statement that drops a foreign key."""
     return f"ALTER TABLE {qualified(key.schema, key.table)} DROP FOREIGN KEY {quote(key.name)}"
 
 

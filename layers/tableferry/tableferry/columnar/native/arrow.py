@@ -26,7 +26,7 @@ import polars as pl
 
 
 class Array(Structure):
-    """Arrow's ``ArrowArray``: https://arrow.apache.org/docs/format/CDataInterface.html"""
+    """Arrow's ``ArrowArray`` (https://arrow.apache.org/docs/format/CDataInterface.html)."""
 
     _fields_ = (
         ("length", c_int64),

@@ -61,8 +61,9 @@ class Block:
 
 
 def blocks(reading: Reading, pieces: Iterable[bytes], start: Position, asked: Sequence[str] = ()) -> Iterator[Block]:
-    """The records of the file from a position on, at which ``pieces`` begin, a block at a time; see ``Block.distinct``. Memory: 40 MiB or
-    so; where a record of many lines is as long as one may be, 450.
+    """The records of the file from a position on, a block at a time; see ``Block.distinct``.
+
+    ``pieces`` begin at that position. Memory: 40 MiB or so; where a record of many lines is as long as one may be, 450.
 
     Raises:
         InvalidRequest: a line is longer than 16 MiB, as whole files are that are not CSV; or a record is, or has too many

@@ -155,4 +155,5 @@ def shown(found: signed.Read, account: Account, now: datetime) -> Account:
 
 
 def rejects_key(account: Account) -> str:
+    """The key of the file that has a load's rejects."""
     return f"rejects/{encode_name(account.table)}/{account.id}.ndjson"

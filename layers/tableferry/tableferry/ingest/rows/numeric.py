@@ -26,6 +26,7 @@ _SMALLEST_NORMAL = 1.1754943508222875e-38  # of a FLOAT; those below have fewer 
 
 
 def integer(column: Column) -> Check:
+    """Whole numbers within the column's bits and sign."""
     bits = INTEGER_BITS[column.data_type]
     truth = column.column_type.startswith("tinyint(1)")
     least, greatest = (0, 2**bits - 1) if column.unsigned else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
@@ -63,6 +64,7 @@ def _whole(value: object, truth: bool) -> int:
 
 
 def exact(column: Column) -> Check:
+    """DECIMAL: numbers that lose no digit in the column's precision and scale."""
     precision, scale = column.precision or 10, column.scale or 0
 
     def check(value: object) -> str:
@@ -143,6 +145,7 @@ def _misspelled(text: str) -> str | None:
 
 
 def bit(column: Column) -> Check:
+    """BIT: whole numbers within the column's bits."""
     bits = column.precision or 1
 
     def check(value: object) -> int:

@@ -22,6 +22,7 @@ _TIMESTAMPS = (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(2038, 1, 19, 
 
 
 def day(value: object) -> str:
+    """DATE: a date as the server takes it; raises Bad for what is none."""
     text = string(value)
     try:
         if found := _DATE.fullmatch(text):
@@ -32,6 +33,7 @@ def day(value: object) -> str:
 
 
 def instant(column: Column) -> Check:
+    """DATETIME and TIMESTAMP: a time of a day, within the type's range and the column's places."""
     places = column.fraction
     stamp = column.data_type == "timestamp"
 
@@ -79,6 +81,8 @@ def _fraction(value: object, digits: str | None, places: int) -> str:
 
 
 def time(column: Column) -> Check:
+    """TIME: hours, minutes and seconds, within the type's range and the column's places."""
+
     def check(value: object) -> str:
         text = string(value)
         found = _TIME.fullmatch(text)
@@ -92,6 +96,7 @@ def time(column: Column) -> Check:
 
 
 def year(value: object) -> str:
+    """YEAR: a year of four digits; raises Bad for what is none."""
     found = _YEAR.fullmatch(
         str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else string(value)
     )

@@ -202,7 +202,7 @@ def _by_any_case(column: Column) -> dict[str, str]:
 
 
 def _unknown(kind: str) -> Check:
-    def check(value: object) -> Value:
+    def check(_: object) -> Value:
         raise Bad("invalid", f"a column of type {kind} cannot be filled from text")
 
     return check

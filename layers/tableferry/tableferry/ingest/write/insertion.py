@@ -82,7 +82,7 @@ class Insertion:
     def parts(self, rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
         """Rows for one statement each: not too many and, for an update, all of them giving the same columns."""
         update = self._on_duplicate is OnDuplicate.UPDATE
-        for _, group in groupby(rows, self._given if update else lambda row: None):
+        for _, group in groupby(rows, self._given if update else lambda _: None):
             alike = list(group)
             for start in range(0, len(alike), _ROWS_A_STATEMENT):
                 yield alike[start : start + _ROWS_A_STATEMENT]

@@ -95,8 +95,9 @@ def _why(connection: Connection, key: ForeignKey, code: int) -> str:
 
 @contextmanager
 def as_they_were(connection: Connection) -> Iterator[None]:
-    """Foreign keys that are made or moved inside are taken without a look at the rows, and as tables may have them already: on
-    MySQL, where the user may set that, to keys that it calls not standard, too.
+    """Foreign keys that are made or moved inside are taken without a look at the rows, and as tables may have them already.
+
+    On MySQL, where the user may set that, these are also foreign keys to keys that it calls not standard.
     """
     execute(connection, "SET SESSION foreign_key_checks = 0")
     if not is_mariadb(connection):

@@ -104,8 +104,10 @@ def prepare(
     keys: Sequence[ForeignKey],
     following: Sequence[ForeignKey] = (),
 ) -> None:
-    """Make the tables, empty; raises Conflict for one that cannot be had, for foreign keys that would not fit and triggers that
-    could not be made.
+    """Make the tables, empty.
+
+    Raises:
+        Conflict: a table cannot be had, a foreign key would not fit, or a trigger could not be made.
     """
     _create(connection, source, items, place)
     inside = [key for key in keys if key.parent_schema == place.shadow]

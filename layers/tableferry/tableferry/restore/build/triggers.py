@@ -1,4 +1,6 @@
-"""Triggers of tables that are exchanged. They cannot cross schemas (error 1435), so they are dropped and made again: only
+"""Triggers of tables that are exchanged.
+
+They cannot cross schemas (error 1435), so they are dropped and made again: only
 those of which the server has shown, on a copy of the table, that it would make them.
 """
 
