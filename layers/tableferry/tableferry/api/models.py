@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tableferry.config.load_options import CHOICES, NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
+from tableferry.jobs.estimate import ProgressView
 from tableferry.mysql.identifiers import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
@@ -261,7 +262,7 @@ class JobView(BaseModel):
     id: str
     kind: str
     state: str
-    progress: dict[str, int]
+    progress: ProgressView
     created: datetime
     finished: datetime | None = None
     problem: dict[str, Any] | None = None

@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice, takewhile
+from typing import Literal
 
 from tableferry.api.models import (
     BackedUpTable,
@@ -17,7 +18,8 @@ from tableferry.api.models import (
     VerificationView,
     VerifiedTable,
 )
-from tableferry.jobs import jobs
+from tableferry.jobs import estimate, jobs
+from tableferry.jobs.estimate import ProgressView
 from tableferry.jobs.jobs import Job, Kind
 from tableferry.manifest import manifest
 from tableferry.manifest.latest import signed
@@ -29,6 +31,11 @@ from tableferry.storage.bucket import Store
 
 _READ_AT_MOST = 2000
 _READ_SECONDS = 10.0
+_UNITS: dict[Kind, Literal["chunks", "objects"]] = {
+    Kind.BACKUP: "chunks",
+    Kind.VERIFY: "objects",
+    Kind.RESTORE: "objects",
+}
 
 
 def backup(made: Manifest) -> BackupView:
@@ -98,8 +105,21 @@ def job(found: Job) -> JobView:
         id=found.id,
         kind=found.kind.value,
         state=found.state,
-        progress=found.progress.model_dump(),
+        progress=progress(found),
         created=found.created,
         finished=found.finished,
         problem=found.problem,
+    )
+
+
+def progress(found: Job) -> ProgressView:
+    """How far a job is; one that did not come to its end is as far as it was then."""
+    known, done = found.progress, found.state == "done"
+    return ProgressView(
+        done=known.done,
+        of=known.of,
+        rows=known.rows,
+        unit=_UNITS[found.kind],
+        percent=estimate.percent(known.share, done=done),
+        seconds_left=estimate.seconds_left(known.share, known.seconds, running=found.state == "running", done=done),
     )

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice, takewhile
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -47,13 +47,23 @@ class Kind(StrEnum):
 
 
 class Progress(BaseModel):
-    """Parts done, of how many, and the rows in them."""
+    """Parts done, of how many, and the rows in them; which share that is of all the work, and the seconds it took."""
 
     model_config = ConfigDict(frozen=True)
 
     done: int = 0
     of: int = 0
     rows: int = 0
+    share: float | None = None
+    seconds: float = 0.0
+
+    def advanced(self, done: int, of: int, rows: int, share: float | None, seconds: float) -> Progress:
+        """This progress when so many parts are done, with rows more, after so many seconds of work. Shares do not fall."""
+        if share is None and of:
+            share = done / of
+        if share is not None:
+            share = min(max(share, self.share or 0.0), 1.0)
+        return Progress(done=done, of=of, rows=self.rows + rows, share=share, seconds=round(seconds, 3))
 
 
 class Job(BaseModel):
@@ -83,8 +93,11 @@ class Job(BaseModel):
         return self if self.over or not abandoned else self.model_copy(update={"state": "dead"})
 
 
-Tell = Callable[[int, int, int], None]
-"""Takes parts done, of how many, and the rows since it was last called."""
+class Tell(Protocol):
+    """Takes parts done, of how many, and the rows since it was last called; and where parts are not all, the share done."""
+
+    def __call__(self, done: int, of: int, rows: int, share: float | None = None) -> None: ...
+
 
 Work = Callable[[str, dict[str, Any], Tell], dict[str, Any]]
 """From a job's id, its request, and a function that is told of progress, to its result."""
@@ -189,11 +202,12 @@ class _Lease:
         self._job = job
         self._etag = etag
         self._lock = threading.Lock()
+        self._began = time.monotonic()
 
-    def advance(self, done: int, of: int, rows: int) -> None:
+    def advance(self, done: int, of: int, rows: int, share: float | None = None) -> None:
         """Note progress; it is written with the next renewal."""
         with self._lock:
-            now = Progress(done=done, of=of, rows=self._job.progress.rows + rows)
+            now = self._job.progress.advanced(done, of, rows, share, time.monotonic() - self._began)
             self._job = self._job.model_copy(update={"progress": now})
 
     @contextmanager
@@ -250,7 +264,9 @@ def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
         return None
     if job.lease is None and job.seen(now).state == "dead":
         return None  # its caller was told so, and may have asked for another one since
-    taken = job.model_copy(update={"state": "running", "lease": now + LEASE, "holder": secrets.token_hex(8)})
+    # It begins anew, and what a try that died had done does not count.
+    begun = {"state": "running", "progress": Progress(), "lease": now + LEASE, "holder": secrets.token_hex(8)}
+    taken = job.model_copy(update=begun)
     try:
         return _Lease(
             store, taken, signed_object.replace(store, _key(job_id), taken.model_dump(mode="json"), found.etag)

@@ -42,6 +42,7 @@ def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int],
     found = []
     total = sum(len(table.objects) for table in manifest.tables)
     done = 0
+    progress(0, total, 0)
     for table in manifest.tables:
         seen, size = Digest(), 0
         problems = there.problems.get(table.name, [])

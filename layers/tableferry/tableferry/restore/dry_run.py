@@ -14,7 +14,7 @@ from tableferry.mysql.database import Connection, Database
 from tableferry.mysql.session import Mode
 from tableferry.restore import changes, dependent_views, preflight, record, recovery
 from tableferry.restore.build import orphans, shadow
-from tableferry.restore.build.fill import Progress
+from tableferry.restore.build.progress import Progress
 from tableferry.restore.build.scratch_schema import scratch
 from tableferry.restore.build.shadow import Item, Place, foreign_keys
 from tableferry.restore.record import Plan, PlannedTable, Restore, RestoredTable

@@ -27,7 +27,7 @@ from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.restore import dependent_views, exchange, live_tables, preflight, record, recovery
 from tableferry.restore import dry_run as rehearsal
 from tableferry.restore.build import shadow
-from tableferry.restore.build.fill import Progress
+from tableferry.restore.build.progress import Progress
 from tableferry.restore.build.shadow import Item, Place
 from tableferry.restore.record import Restore, RestoredTable
 from tableferry.restore.recovery import abandon, alone

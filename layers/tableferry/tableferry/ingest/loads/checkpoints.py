@@ -116,7 +116,7 @@ class Entries:
         """
         with transaction(connection):
             epoch.check(connection, self.table, self.epoch)
-            ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json"))
+            ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json", exclude={"progress"}))
             ledger.delete(connection, self._load, [ledger.OWNER])
             if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
                 parts = [part for part in ledger.parts(connection, self._load) if part >= 0]

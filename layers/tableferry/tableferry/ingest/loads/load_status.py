@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, computed_field
 
 from tableferry.errors import NotSigned, ObjectNotFound, RecordNotFound
 from tableferry.ingest.loads import load_marks
+from tableferry.jobs import estimate
+from tableferry.jobs.estimate import ProgressView
 from tableferry.storage import signed_object as signed
 from tableferry.storage.bucket import Object, Store, encode_name
 
@@ -26,6 +28,8 @@ OVER = ("done", "rejected", "cancelled")
 """States by which loads are listed: those that last."""
 
 _NO_MORE: dict[str, object] = {"next_try": None, "tries": 0, "failing_since": None}
+
+_SHOWN_ONLY = {"signed", "progress"}
 
 
 class Account(BaseModel):
@@ -70,6 +74,28 @@ class Account(BaseModel):
     next_try: AwareDatetime | None = None
     signed: bool = True
     """Whether a key of this deployment signed the account; where not, nothing is done by it. Not written."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def progress(self) -> ProgressView:
+        """How far the load is, at the rate of the invocation that is at it. Not written."""
+        share = self.bytes / self.size if self.size else None
+        seconds = self.read / self.rows_per_second if self.read and self.rows_per_second else 0.0
+        done = self.state == "done"
+        return ProgressView(
+            done=self.bytes,
+            of=self.size,
+            rows=self.read,
+            unit="bytes",
+            percent=estimate.percent(share, done=done),
+            seconds_left=estimate.seconds_left(
+                share if seconds else None, seconds, running=self.state == "running", done=done
+            ),
+        )
+
+    def written(self) -> dict[str, Any]:
+        """What a record of it holds."""
+        return self.model_dump(mode="json", exclude=_SHOWN_ONLY)
 
     def seen(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
@@ -126,7 +152,7 @@ def save(store: Store, account: Account) -> Account:
     if places:
         load_marks.put(store, places, load_marks.mark(account.id, account.started))
     dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
-    signed.put(store, f"loads/{account.id}.json", dated.model_dump(mode="json", exclude={"signed"}))
+    signed.put(store, f"loads/{account.id}.json", dated.written())
     return dated
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 import pymysql
@@ -14,17 +14,16 @@ from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection, is_mariadb, rows
 from tableferry.mysql.retry import was_rolled_back
 from tableferry.mysql.worker_pool import Crew
+from tableferry.restore.build.progress import BuildProgress
 from tableferry.schema.codec import Kind
 from tableferry.storage.bucket import Store
-
-Progress = Callable[[int, int, int], None]
 
 _LARGE_BYTES = 16 * 1024 * 1024
 _TRIES = 20
 
 
 def fill(
-    crew: Crew, store: Store, source: Manifest, tables: Sequence[tuple[TableEntry, str]], progress: Progress
+    crew: Crew, store: Store, source: Manifest, tables: Sequence[tuple[TableEntry, str]], progress: BuildProgress
 ) -> None:
     """Load every object of these tables, whose names in SQL stand beside them.
 
@@ -41,16 +40,17 @@ def fill(
             _refuse_too_long(longest, frame, entry)
         return load_data.encoded(frame, entry.codecs)
 
-    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> int:
+    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> None:
         # Whoever waits for a connection has its rows ready; but not rows of megabytes, of which each takes many times that.
         text = prepared(entry, file) if file.bytes < _LARGE_BYTES else None
         with crew.connection() as connection:
             _load(connection, table_sql, text or prepared(entry, file), entry)
-        return file.rows
 
+    progress.begin()
     futures = [crew.submit(run, *task) for task in tasks]
-    for done, future in enumerate(futures, 1):
-        progress(done, len(futures), future.result())
+    for future, (_, _, file) in zip(futures, tasks, strict=True):
+        future.result()
+        progress.loaded(file)
 
 
 def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entry: TableEntry) -> None:

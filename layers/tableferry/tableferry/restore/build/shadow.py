@@ -17,7 +17,8 @@ from tableferry.mysql.lock_retry import patiently
 from tableferry.mysql.worker_pool import Crew, crew
 from tableferry.restore.build import definition_check, foreign_key_check, orphans, readback, triggers
 from tableferry.restore.build import indexes as secondary
-from tableferry.restore.build.fill import Progress, fill
+from tableferry.restore.build.fill import fill
+from tableferry.restore.build.progress import BuildProgress, Progress
 from tableferry.schema import catalog, show_create, translate
 from tableferry.schema.table import ForeignKey, Trigger
 from tableferry.storage.bucket import Store
@@ -165,9 +166,10 @@ def load(
 ) -> None:
     """Fill tables that were made empty, and hold them against the manifest; memory as ``build`` says."""
     indexes = _off(connection, items, place)
+    told = BuildProgress(progress, [item.entry for item in items])
     with crew(database, workers) as hands:
-        fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], progress)
-        _finish(hands, connection, store, source, items, place, indexes, chunk_bytes)
+        fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], told)
+        _finish(hands, connection, store, source, items, place, indexes, chunk_bytes, told)
 
 
 def arriving(following: Sequence[ForeignKey], place: Place) -> list[ForeignKey]:
@@ -263,6 +265,7 @@ def _finish(
     place: Place,
     indexes: Mapping[str, Sequence[str]],
     chunk_bytes: int,
+    progress: BuildProgress,
 ) -> None:
     """Make the indexes and, meanwhile, read the rows back."""
     hashing = digest_keys.of(store, source)
@@ -276,6 +279,7 @@ def _finish(
     for item, seen in zip(items, readings, strict=True):
         moved = item.into in made and not made[item.into].result()
         again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) if moved else seen
+        progress.read_back(again, item.entry)
         readback.refuse(again, connection, store, source, item.entry, place.sql(item), hashing, item.inexact_json)
         if item.into in made:
             definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
