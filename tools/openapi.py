@@ -1,6 +1,6 @@
 """The OpenAPI document of the whole API, made from the types of all four functions' handlers.
 
-Run as ``python -m tools.openapi`` (``make openapi``); a test holds the file to what this makes.
+Run as ``python -m tools.openapi`` (``make openapi``), it writes docs/api.md too; tests hold both to what this makes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from http import HTTPStatus
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from tableferry import DESCRIPTION, TITLE, __version__
 from tableferry.api.problems import made
+from tools import api_page
 from tools import openapi_examples as examples
 from tools import openapi_texts as texts
 
@@ -163,8 +164,7 @@ def _explain(path: str, operation: dict[str, Any]) -> None:
     for status, answer in operation["responses"].items():
         if "$ref" in answer:
             continue
-        default = texts.ACCEPTED if status == "202" else texts.FOUND
-        answer["description"] = texts.ANSWERS.get((name, status), default)
+        answer["description"] = _found(texts.ANSWERS, (name, status), status)
         content = next(iter(answer["content"].values()))
         found = examples.answers(name, status)
         if len(found) == 1:
@@ -174,7 +174,7 @@ def _explain(path: str, operation: dict[str, Any]) -> None:
         _without_titles(content.get("schema", {}))
 
 
-def _found(known: dict[str, Any], *names: str) -> Any:
+def _found(known: Mapping[Any, Any], *names: Any) -> Any:
     for name in names:
         if name in known:
             return known[name]
@@ -289,3 +289,4 @@ def _problem_schemas() -> dict[str, Any]:
 
 if __name__ == "__main__":
     TARGET.write_text(text(), encoding="utf-8")
+    api_page.TARGET.write_text(api_page.text(document()), encoding="utf-8")

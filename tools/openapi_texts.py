@@ -43,7 +43,7 @@ OPERATIONS = {
     "getService": "The name, the version and where the documentation is: a first request to try whether one may call.",
     "listTables": """\
 All tables that are served, by name: columns, types, keys, and an estimate of the rows. With `?table=` it is that table
-alone, as [getTable](#getTable) shows it: for a name that no path can carry, such as `a/b`.""",
+alone, as `getTable` shows it: for a name that no path can carry, such as `a/b`.""",
     "getTable": "Columns with their types, keys, and the storage engine's estimate of the rows.",
     "insertRows": """\
 Inserts 1 to 1000 rows, up to 6 MB, as JSON (objects by column, or arrays in the order of the columns) or as CSV in UTF-8.
@@ -67,14 +67,14 @@ it. The header `Link` leads to those that follow, if there are more. Put `text` 
 name ends in `.ndjson`: those rows go in.""",
     "retryLoad": """\
 Goes on with a load that failed or stalled, after its last block, and begins anew with one that was rejected; nothing is
-loaded twice. `202`: it goes on, and [getLoad](#getLoad) tells how. `200`: it is done, and stays as it is, unless its rows
+loaded twice. `202`: it goes on, and `getLoad` tells how. `200`: it is done, and stays as it is, unless its rows
 are no longer in the table because a restore has replaced it, or the database was put back to an earlier time.""",
     "retryLoads": """\
 Tries all loads again that failed, stalled or wait, or those of one table and in one state. `more` in the answer says that
 there was no time for all: send the request again.""",
     "cancelLoad": """\
 Has a load that runs, waits or stalled stop at its next block; what is in the table stays. `202`: it is to stop, and
-[getLoad](#getLoad) says when it is `cancelled`. `200`: it had ended, and stays as it is.""",
+`getLoad` says when it is `cancelled`. `200`: it had ended, and stays as it is.""",
     "createBackup": """\
 Backs up all tables, or those that are named, as of one moment: Parquet, Avro or CSV, with a SHA-256 of each object, a digest
 of each table's rows, and a signed manifest that is written last. A backup without its manifest is none.""",
@@ -91,21 +91,34 @@ Reads every object of a backup again and compares size, SHA-256, rows and digest
     "createRestore": """\
 Builds the tables beside the live ones, reads them back, compares them with the manifest, and swaps them in with one
 statement. Until then nothing is changed, whatever fails. The tables that were replaced are kept until
-[acceptRestore](#acceptRestore); until then [undoRestore](#undoRestore) puts them back.
+`acceptRestore`; until then `undoRestore` puts them back.
 
 With `dry_run` nothing is changed, and the answer has a `plan`: what would be done, and all that stands in the way.""",
     "listRestores": "The newest first.",
     "getRestore": "What was restored and verified, or how far its job is.",
     "undoRestore": """\
 Puts the tables back that a restore replaced, with one statement. What was restored, and written since, is kept in a schema
-of its own until [acceptRestore](#acceptRestore).""",
+of its own until `acceptRestore`.""",
     "acceptRestore": """\
 Drops the tables that are kept: after this there is no undo. A restore that was undone stays undone, and what it had brought
 is dropped.""",
 }
-"""By operation id, in Markdown; a link to ``#operationId`` leads to another operation on the page that is made of this."""
+"""By operation id, in Markdown; another operation is named by its id in backticks, of which the page makes a link."""
 
-ANSWERS = {
+ANSWERS: dict[str | tuple[str, str], str] = {
+    "202": "The job goes on; `Location` says where to look.",
+    ("getService", "200"): "What answers here.",
+    ("listTables", "200"): "The tables, or the one that was named.",
+    ("getTable", "200"): "The table.",
+    ("listLoads", "200"): "The loads.",
+    ("getLoad", "200"): "The load.",
+    ("listBackups", "200"): "The backups, and jobs for others.",
+    ("getBackup", "200"): "The backup, or its job while it is not done.",
+    ("getVerification", "200"): "The verification, or its job while it is not done.",
+    ("listRestores", "200"): "The restores.",
+    ("getRestore", "200"): "The restore, or its job while it is not done.",
+    ("undoRestore", "200"): "The restore, which is undone.",
+    ("acceptRestore", "200"): "The restore, which is accepted or, after an undo, stays undone.",
     ("insertRows", "201"): "All rows went in.",
     ("insertRows", "207"): "Some rows went in; `errors` says what is wrong with the others.",
     (
@@ -123,8 +136,7 @@ ANSWERS = {
     ("createRestore", "201"): "The restore, or the dry run, is done.",
     ("listRejects", "200"): "Rejects, a line of JSON each.",
 }
-ACCEPTED = "The job goes on; `Location` says where to look."
-FOUND = "What was asked for."
+"""By operation id and status, or by status alone."""
 
 PARAMETERS = {
     "id": "The id, as the answer that made it says.",
@@ -215,7 +227,7 @@ FIELDS = {
     "UploadRequest.quote": 'Whether `"` stands around text.',
     "UploadTarget.url": "Where to POST to, as multipart/form-data.",
     "UploadTarget.fields": "The fields of the form, all of them, before the file.",
-    "UploadTarget.key": "The object's key, by which [listLoads](#listLoads) finds the load.",
+    "UploadTarget.key": "The object's key, by which `listLoads` finds the load.",
     "UploadTarget.expires_in": "Seconds for which the POST is good.",
     "UploadTarget.command": "A line for the shell that sends the file.",
     "LoadList.loads": "The loads.",

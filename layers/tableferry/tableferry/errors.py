@@ -125,7 +125,7 @@ class RecordNotFound(TableferryError):
 
 
 class NotSigned(RecordNotFound):
-    """An object that only functions write, and act on, was not written by one of this deployment: nothing is done by it."""
+    """The record was not written by a function of this deployment, so nothing is done by it."""
 
 
 class UploadGone(TableferryError):
@@ -198,7 +198,7 @@ class ChangedMeanwhile(Conflict):
 
 
 class StillReferenced(Conflict):
-    """The server does not drop a table, since a foreign key of another one points at it."""
+    """The server does not drop a table because a foreign key of another table points at it."""
 
 
 class RestoreUnderWay(Conflict):
@@ -228,7 +228,7 @@ class ServerNotSupported(DatabaseUnavailable):
 
 
 class SessionDiffers(DatabaseUnavailable):
-    """The server's own settings make a session in which a statement would not do what it says; nothing was done."""
+    """The server's own settings would make statements do other things than they say; nothing was done."""
 
 
 class RowsMissing(DatabaseUnavailable):
@@ -254,11 +254,11 @@ class ObjectNotFound(TableferryError):
 
 
 class PreconditionFailed(TableferryError):
-    """A conditional put found the object there, or changed."""
+    """An object in the bucket was there already, or was changed by somebody else meanwhile."""
 
 
 class WriteConflict(PreconditionFailed):
-    """A conditional put met another of the same object that was not done yet."""
+    """Somebody else was writing the same object in the bucket at that moment."""
 
 
 class Unaccounted(TableferryError):
@@ -274,8 +274,8 @@ class TooLarge(InvalidRequest):
 
 
 class LoadCancelled(TableferryError):
-    """The load was to stop, by request."""
+    """Somebody asked for the load to stop, and it has stopped."""
 
 
 class LoadUnderWay(Conflict):
-    """Another invocation has the load, and does not seem to be alive: its account is not this one's to write."""
+    """Another invocation has the load, and does not seem to be alive; nothing was written."""
