@@ -63,7 +63,7 @@ lint: setup ## ruff, mypy --strict, spelling, and that imports go one way
 hooks: setup ## have git run at each commit and push what CI would find fault with
 	.venv/bin/prek install
 
-openapi: setup ## functions/insert/openapi.json and docs/api.md, from the handlers' types
+openapi: setup ## functions/insert/openapi.json, docs/api.md and docs/configuration.md, from the handlers' types and the template
 	@$(PY) -m tools.openapi
 
 bench: setup ## speed and memory, as tables in .local/bench.md; SERVERS="mariadb mysql" for both, ARGS=--help for sizes

@@ -1,6 +1,7 @@
 """The OpenAPI document of the whole API, made from the types of all four functions' handlers.
 
-Run as ``python -m tools.openapi`` (``make openapi``), it writes docs/api.md too; tests hold both to what this makes.
+Run as ``python -m tools.openapi`` (``make openapi``), it writes docs/api.md and docs/configuration.md too;
+tests hold all three to what this makes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 from tableferry import DESCRIPTION, TITLE, __version__
 from tableferry.api.problems import made
-from tools import api_page
+from tools import api_page, configuration_page
 from tools import openapi_examples as examples
 from tools import openapi_texts as texts
 
@@ -290,3 +291,4 @@ def _problem_schemas() -> dict[str, Any]:
 if __name__ == "__main__":
     TARGET.write_text(text(), encoding="utf-8")
     api_page.TARGET.write_text(api_page.text(document()), encoding="utf-8")
+    configuration_page.TARGET.write_text(configuration_page.text(), encoding="utf-8")
