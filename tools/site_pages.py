@@ -171,6 +171,7 @@ def on_config(config: Any) -> Any:
 
 def on_files(files: Any, config: Any) -> Any:
     """Add to docs/ what else the site has: README.md, all that is linked to, and the reference's pages."""
+    from mkdocs.exceptions import PluginError
     from mkdocs.structure.files import File, InclusionLevel
 
     in_nav = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
@@ -183,7 +184,10 @@ def on_files(files: Any, config: Any) -> Any:
             continue
         done.add(path)
         if path.endswith(".md"):
-            paths += links(path, (ROOT / path).read_text(encoding="utf-8"))
+            try:
+                paths += links(path, (ROOT / path).read_text(encoding="utf-8"))
+            except PageError as error:
+                raise PluginError(str(error)) from error
         uri = in_site(path)
         if files.get_file_from_path(uri) is None:
             level = InclusionLevel.UNDEFINED if uri in in_nav else InclusionLevel.NOT_IN_NAV
