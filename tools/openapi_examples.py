@@ -95,6 +95,7 @@ _LOAD = {
     "failing_since": None,
     "next_try": None,
     "signed": True,
+    "progress": {"done": 91152, "of": 91152, "rows": 1999, "unit": "bytes", "percent": 100.0, "seconds_left": 0.0},
 }
 _RUNNING = _LOAD | {
     "state": "running",
@@ -104,10 +105,12 @@ _RUNNING = _LOAD | {
     "bytes": 45312,
     "rejects": None,
     "finished": None,
+    "progress": {"done": 45312, "of": 91152, "rows": 1000, "unit": "bytes", "percent": 49.7, "seconds_left": 0.4},
 }
 _CANCELLED = _RUNNING | {
     "state": "cancelled",
     "finished": "2026-11-23T14:18:26.389Z",
+    "progress": _RUNNING["progress"] | {"seconds_left": None},
     "reason": "It was cancelled: of the first 1000 rows 971 are in the table, and none after them.",
 }
 _BACKUP = {
@@ -210,12 +213,15 @@ _UNDONE = _RESTORE | {
 }
 
 
+_UNITS = {"backup": "chunks", "restore": "objects", "verify": "objects"}
+
+
 def _job(kind: str, identity: str = JOB) -> dict[str, Any]:
     return {
         "id": identity,
         "kind": kind,
         "state": "running",
-        "progress": {"done": 1, "of": 3, "rows": 13},
+        "progress": {"done": 1, "of": 3, "rows": 13, "unit": _UNITS[kind], "percent": 33.3, "seconds_left": 1.2},
         "created": "2026-11-23T14:19:00.776490Z",
         "finished": None,
         "problem": None,

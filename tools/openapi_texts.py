@@ -259,7 +259,7 @@ FIELDS = {
     "Account.next_try": "When it is tried again, in UTC.",
     # jobs
     "JobView.kind": "`backup`, `verify` or `restore`.",
-    "JobView.progress": "`done` parts `of` how many, and the `rows` in them.",
+    "JobView.progress": "`done` parts `of` how many, the `rows` in them, and an estimate of what is left.",
     "JobView.created": "When it was asked for, in UTC.",
     "JobView.problem": "Why it failed, as problem details.",
     # backups
