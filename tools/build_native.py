@@ -24,13 +24,18 @@ class NotCompiled(Exception):
 class Library:
     """The library, what it is compiled from, and where it is noted what it was compiled from."""
 
-    source: Path
+    source: Path  # the headers that it includes are beside it
     flags: Path  # the compiler's, in a file that it reads by itself: the layer's Makefile has the same
     target: Path
     stamp: Path
 
+    @property
+    def sources(self) -> list[Path]:
+        """All that is compiled: the source, and every header beside it."""
+        return [self.source, *sorted(self.source.parent.glob("*.h"))]
+
     def ensure(self) -> bool:
-        """Have the library as source, flags and compiler would make it now; return whether it was compiled for that.
+        """Have the library as sources, flags and compiler would make it now; return whether it was compiled for that.
 
         Raises NotCompiled, with the library removed: an older one may not be what the package calls. A process that has
         it loaded keeps it, then and when it is compiled anew.
@@ -51,7 +56,7 @@ class Library:
         """A digest of everything the library is made from; a change of it means: compile again."""
         made_by = (*command, version(command), platform.system(), platform.machine())
         digest = hashlib.sha256("\n".join(made_by).encode())
-        for file in (self.source, self.flags):
+        for file in (*self.sources, self.flags):
             digest.update(hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
 

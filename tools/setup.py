@@ -77,7 +77,7 @@ PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 NATIVE = Library(
     PACKAGE / "columnar" / "native" / "native.c",
     PACKAGE.with_name("native.flags"),
-    PACKAGE / "columnar" / "native" / "libnative.so",  # Python would take a native.so for the module `native`
+    PACKAGE / "columnar" / "native" / "libnative.so",
     ROOT / ".venv" / ".native",  # where it goes with the rest when all is made again
 )
 TOOLS = Environment(ROOT / ".venvs" / "tools", REQUIREMENTS / "tools.lock")

@@ -14,6 +14,8 @@ from tests.effort import by_turns, one_in, sample
 from tools import setup
 from tools.build_native import Library, NotCompiled, compiler
 
+SOURCES = [setup.NATIVE.source, setup.NATIVE.flags, *setup.NATIVE.sources[1:]]
+
 
 @pytest.fixture
 def with_compiler() -> None:
@@ -23,8 +25,8 @@ def with_compiler() -> None:
 
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
-    """The real source and flags, in a folder of their own."""
-    source, flags = (Path(shutil.copy(file, tmp_path)) for file in (setup.NATIVE.source, setup.NATIVE.flags))
+    """The real sources and flags, in a folder of their own."""
+    source, flags, *_ = (Path(shutil.copy(file, tmp_path)) for file in SOURCES)
     return Library(source, flags, tmp_path / "libnative.so", tmp_path / ".native")
 
 
@@ -70,6 +72,19 @@ def test_the_library_is_compiled_again_when_what_it_is_made_from_changes(
             monkeypatch.setenv("CC", shlex.join([*compiler(), "-g"]))
         case "library":
             library.target.unlink()
+    assert library.ensure()
+    assert not library.ensure()
+
+
+@pytest.mark.usefixtures("with_compiler")
+def test_the_library_is_compiled_again_when_a_header_changes(library: Library) -> None:
+    with_answer(library, 41)
+    header = library.source.with_name("answer.h")
+    header.write_text("#define ANSWER 42\n")
+    library.source.write_text('#include "answer.h"\nint tableferry_native_version(void) { return ANSWER; }\n')
+    assert library.ensure()
+    assert answer(library) == 42
+    header.write_text("#define ANSWER 43\n")
     assert library.ensure()
     assert not library.ensure()
 
