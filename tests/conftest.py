@@ -1,7 +1,9 @@
 """The parts that tests run against: a real database server, an S3 emulator and, for whole journeys, the local runtime."""
 
+import os
 import shutil
 import signal
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from local.runtime import s3 as emulator
 from local.runtime.state import State
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 GIVEN = clean_environment()
+ONE_RUNTIME = ("tests/e2e", "tests/local")
+"""Folders whose tests share a runtime that takes seconds to start: each goes to one worker."""
+
+# Else each worker, and each Python that a test starts, compiles all modules anew: a quarter of a minute for each worker.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:
@@ -53,6 +62,18 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["given"] = given = dict(GIVEN)
     if urls := given.get("DATABASE_URL", "").split():
         given["DATABASE_URL"] = urls[int(node.gateway.id.removeprefix("gw")) % len(urls)]
+
+
+class _ByFileOrRuntime(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return next((folder for folder in ONE_RUNTIME if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """A worker gets a file at a time, or all that share a runtime."""
+    return _ByFileOrRuntime(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,6 +16,7 @@ import pytest
 
 from local.runtime import control
 from local.runtime import database as embedded
+from local.runtime.datadir import is_mariadb
 from local.runtime.find_server import find_server
 from local.runtime.state import State
 from tableferry.mysql.database import Connection as Quick  # pymysql's own reads all certificates first, for 50 ms
@@ -23,6 +24,9 @@ from tools.matrix_results import NOT_APPLICABLE
 
 if TYPE_CHECKING:
     Connection = pymysql.connections.Connection[pymysql.cursors.Cursor]
+
+FORGETFUL = ("--innodb-flush-method=nosync",)
+"""A server's options by which it waits for no disk. Killed, it loses nothing then, either; only the machine may not fall."""
 
 
 def connect(url: str, **options: Any) -> "Connection":
@@ -149,7 +153,9 @@ def any_server(state: State, url: str | None, alone: bool = False) -> Iterator[S
     if url:
         yield Server(urlsplit(url)._replace(path="/").geturl(), alone=alone)
         return
-    own = embedded.start(state)
+    program = find_server()
+    options = (*FORGETFUL, *(("--debug-no-sync",) if program and is_mariadb(program) else ()))
+    own = embedded.start(state, options=options)
     try:
         yield Server(own.url, own, alone=True)
     finally:
