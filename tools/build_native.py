@@ -9,7 +9,8 @@ import os
 import platform
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +35,10 @@ class Library:
         """All that is compiled: the source, and every header beside it."""
         return [self.source, *sorted(self.source.parent.glob("*.h"))]
 
-    def ensure(self) -> bool:
+    def ensure(self, compiling: Callable[[], AbstractContextManager[object]] = nullcontext) -> bool:
         """Have the library as sources, flags and compiler would make it now; return whether it was compiled for that.
 
-        Raises NotCompiled, with the library removed: an older one may not be what the package calls. A process that has
+        It is compiled inside what ``compiling`` returns. Raises NotCompiled, with the library removed: an older one may not be what the package calls. A process that has
         it loaded keeps it, then and when it is compiled anew.
         """
         try:
@@ -45,7 +46,8 @@ class Library:
             fingerprint = self.fingerprint(command)
             if self.target.exists() and self.stamp.exists() and self.stamp.read_text() == fingerprint:
                 return False
-            self._compile(command)
+            with compiling():
+                self._compile(command)
         except NotCompiled:
             self.target.unlink(missing_ok=True)
             raise

@@ -1,7 +1,8 @@
 """Makes what the project needs to run, once.
 
 That is three virtual environments, the package's native library where there is a C compiler, and, if there is none, a
-database server.
+database server. What does not need each other is done at once, and each step says how far it is, how large it became
+and how long it took.
 
 Run by ``make setup`` with whatever Python 3 the machine has, so it imports nothing but the standard library. What is
 installed is what the locks say, to the hash. Two more environments are made when they are asked for: `tools` by
@@ -13,16 +14,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local.runtime.find_server import find_server
+from local.runtime.steps import Steps, megabytes, steps
 from tools.build_native import Library, NotCompiled
+from tools.installing import AptInstalling, PipInstalling
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
+_MOST_AT_ONCE = 8  # more than there is to do: who waits for another would wait for ever
 
 
 class SetupError(Exception):
@@ -48,18 +55,29 @@ class Environment:
         stamp = self.path / ".stamp"
         return stamp.exists() and stamp.read_text() == self.fingerprint()
 
-    def make(self) -> None:
-        """Create the environment and install into it. The stamp is written last, so that half a one is made again."""
-        print(f"setup: {self.path.relative_to(ROOT)}\n", end="", flush=True)  # whole, also beside other threads
-        (self.path / ".stamp").unlink(missing_ok=True)
-        # Emptied first where there is one: what an older lock had, and this one has not, must not stay.
-        run([sys.executable, "-m", "venv", "--clear", str(self.path)])
-        pip = [str(self.path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        run([*pip, "--require-hashes", "--no-deps", *WHEELS, "-r", str(self.lock)])
-        if self.project:
-            # Built by what the lock has just installed, so that nothing is downloaded for it.
-            run([*pip, "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
-        (self.path / ".stamp").write_text(self.fingerprint())
+    def make(self, shown: Steps, created: Callable[[], None] = lambda: None) -> None:
+        """Create the environment and install into it. The stamp is written last, so that half a one is made again.
+
+        ``created`` is called when its folder is there, or cannot be had. Raises SetupError.
+        """
+        with shown.step(str(self.path.relative_to(ROOT)), "a virtual environment") as step:
+            try:
+                (self.path / ".stamp").unlink(missing_ok=True)
+                # Emptied first where there is one: what an older lock had, and this one has not, must not stay.
+                run([sys.executable, "-m", "venv", "--clear", str(self.path)])
+            finally:
+                created()
+            pip = [str(self.path / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
+            installing = PipInstalling(self.lock, self.path)
+            step.so_far = installing.so_far
+            told = [*pip, "--progress-bar", "off", "--require-hashes", "--no-deps", *WHEELS, "-r", str(self.lock)]
+            run(told, installing.hear)
+            if self.project:
+                step.so_far = lambda: "the package itself"
+                # Built by what the lock has just installed, so that nothing is downloaded for it.
+                run([*pip, "--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
+            (self.path / ".stamp").write_text(self.fingerprint())
+            step.size = f"{installing.packages} packages, {megabytes(size_of(self.path))}"
 
 
 # Installing a wheel runs nothing and fetches nothing else. awslambdaric has wheels for Linux alone: elsewhere it is
@@ -85,68 +103,129 @@ DOCS = Environment(ROOT / ".venvs" / "docs", REQUIREMENTS / "docs.lock")
 ON_REQUEST = {"tools": TOOLS, "docs": DOCS}
 
 
-def run(command: Sequence[str], **environment: str) -> None:
-    """Run a command without input. Its output is shown only when it fails."""
-    done = subprocess.run(
+def run(command: Sequence[str], heard: Callable[[str], None] = lambda _: None) -> None:
+    """Run a command without input, and tell of each line that it prints; raises SetupError, with all of them, if it fails."""
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env={**os.environ, **environment},
-        check=False,
-    )
-    if done.returncode:
-        problem = f"{' '.join(command)}\nended with exit status {done.returncode}:\n{done.stdout[-4000:]}"
-        raise SetupError(problem)
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        lines = []
+        for line in process.stdout or ():
+            lines.append(line)
+            heard(line)
+    if process.returncode:
+        problem = f"{' '.join(command)}\nended with exit status {process.returncode}:\n{''.join(lines)}"
+        raise SetupError(problem.rstrip())
 
 
-def apt_install(package: str, otherwise: str) -> None:
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    found = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found += Path(where, name).lstat().st_size
+    return found
+
+
+def sudo() -> list[str] | None:
+    """What to begin a command with that only root may do; None if there is no way to."""
+    if os.geteuid() == 0:
+        return []
+    if not shutil.which("sudo"):
+        return None
+    return ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
+
+
+def apt_install(shown: Steps, package: str, otherwise: str) -> None:
     """Install a Debian or Ubuntu package, as root or by sudo; elsewhere raise SetupError with what to do instead."""
-    sudo: list[str] | None = [] if os.geteuid() == 0 else None
-    if sudo is None and shutil.which("sudo"):
-        sudo = ["sudo"] if sys.stdin.isatty() else ["sudo", "-n"]
-    if sudo is None or not shutil.which("apt-get"):
+    as_root = sudo()
+    if as_root is None or not shutil.which("apt-get"):
         raise SetupError(otherwise)
-    print(f"setup: {package} (apt-get)", flush=True)
     try:
-        run([*sudo, "apt-get", "update", "-qq"])
-        apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "-qq", "--no-install-recommends"]
-        run([*sudo, *apt, package])
+        with shown.step(package, "by apt-get") as step:
+            step.so_far = lambda: "the lists of packages, by apt-get"
+            run([*as_root, "apt-get", "update", "-qq"])
+            installing = AptInstalling()
+            step.so_far = installing.so_far
+            apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends"]
+            run([*as_root, *apt, package], installing.hear)
+            step.size = installing.size()
     except SetupError as error:
         message = f"{error}\n{otherwise}"
         raise SetupError(message) from error
 
 
-def ensure_server() -> None:
+def lacks_server() -> bool:
+    """Whether there is no MySQL-compatible server, and DATABASE_URL names none."""
+    return not os.environ.get("DATABASE_URL") and not find_server()
+
+
+def ensure_server(shown: Steps) -> None:
     """Have a MySQL-compatible server, unless DATABASE_URL names one."""
-    if os.environ.get("DATABASE_URL") or find_server():
+    if not lacks_server():
         return
     otherwise = (
         "No MySQL-compatible server (mysqld or mariadbd) is on this machine, and it could not be installed.\n"
         "Install one: Debian or Ubuntu `apt-get install mariadb-server-core`, Fedora `dnf install mariadb-server`,\n"
         "macOS `brew install mariadb`. Or name a running one: DATABASE_URL=mysql://user:password@host:port/database"
     )
-    apt_install("mariadb-server-core", otherwise)
+    apt_install(shown, "mariadb-server-core", otherwise)
 
 
-def ensure_venv_module() -> None:
+def ensure_venv_module(shown: Steps) -> None:
     """Debian keeps a part of the standard library's venv in a package of its own."""
     try:
         import ensurepip  # noqa: F401
     except ImportError:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-        apt_install(version, f"Python's venv module is not whole here. Install it: apt-get install {version}")
+        apt_install(shown, version, f"Python's venv module is not whole here. Install it: apt-get install {version}")
 
 
-def ensure_library() -> None:
+def ensure_library(shown: Steps | None = None) -> None:
     """Have the native library, if it can be had; say so in a line where it cannot."""
-    try:
-        if NATIVE.ensure():
-            print(f"setup: {NATIVE.target.relative_to(ROOT)}", flush=True)
-    except NotCompiled as error:
-        print(f"setup: {error}", file=sys.stderr)  # `make template` prints what is read by programs
+    with nullcontext(shown) if shown else steps("setup") as told:
+
+        @contextmanager
+        def compiling() -> Iterator[None]:
+            with told.step(NATIVE.target.name, "by the C compiler") as step:
+                try:
+                    yield
+                except NotCompiled:
+                    step.is_silent = True  # the line below says it
+                    raise
+                step.size = megabytes(NATIVE.target.stat().st_size)
+
+        try:
+            NATIVE.ensure(compiling)
+        except NotCompiled as error:
+            told.say(str(error))
+
+
+def ask_for_password() -> None:
+    """Let sudo ask now, where nothing is drawn yet, for the rights that it remembers for some minutes."""
+    if (as_root := sudo()) == ["sudo"] and shutil.which("apt-get"):
+        subprocess.run([*as_root, "--validate"], check=False)
+
+
+def together(shown: Steps, tasks: Iterable[Callable[[], None]]) -> bool:
+    """Do all of this at once; whether it went well. What failed is said at once, whole, and the others come to their end."""
+
+    def attempt(task: Callable[[], None]) -> bool:
+        try:
+            task()
+        except (SetupError, OSError) as error:
+            shown.say(str(error))
+            return False
+        return True
+
+    with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
+        return all(list(pool.map(attempt, tasks)))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -154,20 +233,29 @@ def main(arguments: Sequence[str]) -> int:
     if sys.version_info < OLDEST:
         print(f"Tableferry needs Python 3.11 or newer; {sys.executable} is {sys.version.split()[0]}.", file=sys.stderr)
         return 1
-    try:
-        wanted = tuple(ON_REQUEST[name] for name in arguments) or ENVIRONMENTS
-        missing = [environment for environment in wanted if not environment.is_ready()]
-        if missing:
-            ensure_venv_module()
-            with ThreadPoolExecutor(len(missing)) as pool:
-                list(pool.map(Environment.make, missing))
+    wanted = tuple(ON_REQUEST[name] for name in arguments) or ENVIRONMENTS
+    missing = [environment for environment in wanted if not environment.is_ready()]
+    tasks: list[Callable[[], None]] = []
+    with steps("setup") as shown:
+        if wanted is ENVIRONMENTS and lacks_server():
+            ask_for_password()
+            tasks.append(lambda: ensure_server(shown))
+        if missing and not together(shown, [lambda: ensure_venv_module(shown)]):
+            return 1
+        has_folder = threading.Event()  # of the environment in which the library's stamp is
+        if ENVIRONMENTS[0] not in missing:
+            has_folder.set()
+        for environment in missing:
+            created = has_folder.set if environment is ENVIRONMENTS[0] else lambda: None
+            tasks.append(partial(environment.make, shown, created))
+
+        def library() -> None:
+            has_folder.wait()
+            ensure_library(shown)
+
         if wanted is ENVIRONMENTS:
-            ensure_library()
-            ensure_server()
-    except SetupError as error:
-        print(f"setup: {error}", file=sys.stderr)
-        return 1
-    return 0
+            tasks.append(library)
+        return 0 if together(shown, tasks) else 1
 
 
 if __name__ == "__main__":
