@@ -13,6 +13,7 @@ from rich.table import Table
 from local.runtime import control, supervisor
 from local.runtime.process import StartError
 from local.runtime.state import State, acquire
+from local.runtime.steps import steps
 
 # Of what can be said, that which the rest does not show.
 _WORTH_SHOWING = ("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABASE_CA_FILE")
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         match options.command:
             case "up":
-                _show(state, control.up(state, options.template))
+                with steps("up") as shown:
+                    environment = control.up(state, options.template, shown=shown)
+                _show(state, environment)
             case "down":
                 print("Stopped." if control.down(state) else "Nothing was running.")
             case "status":
@@ -84,9 +87,8 @@ def _serve(state: State, options: argparse.Namespace) -> int:
 
 def _demo(state: State, arguments: Sequence[str]) -> int:
     os.environ["TABLEFERRY_STATE"] = str(state.folder)
-    if not control.running(state):
-        print("Starting the local runtime …", flush=True)
-    control.up(state)
+    with steps("up") as shown:
+        control.up(state, shown=shown)
     status: int = importlib.import_module("local.demo.run").main(arguments)  # its libraries are not needed for the rest
     return status
 

@@ -17,13 +17,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from local.runtime.find_server import find_server
-from local.runtime.steps import Steps, megabytes, steps
+from local.runtime.steps import Steps, megabytes, size_of, steps
 from tools.build_native import Library, NotCompiled
 from tools.installing import AptInstalling, PipInstalling
 
@@ -121,16 +121,6 @@ def run(command: Sequence[str], heard: Callable[[str], None] = lambda _: None) -
     if process.returncode:
         problem = f"{' '.join(command)}\nended with exit status {process.returncode}:\n{''.join(lines)}"
         raise SetupError(problem.rstrip())
-
-
-def size_of(folder: Path) -> int:
-    """The bytes of all files in a folder."""
-    found = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            with suppress(FileNotFoundError):
-                found += Path(where, name).lstat().st_size
-    return found
 
 
 def sudo() -> list[str] | None:

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TextIO
 
 _DRAWN_EVERY_SECONDS = 0.2
@@ -116,7 +117,8 @@ class Steps:
 
     def _line(self) -> str:
         seconds = self._clock() - self._began
-        at_work = "; ".join(f"{step.name}: {step.so_far()}" for step in self._running)
+        said = ((step.name, step.so_far()) for step in self._running)
+        at_work = "; ".join(f"{name}: {so_far}" if so_far else name for name, so_far in said)
         return f"{self._command}: {int(seconds) // 60}:{int(seconds) % 60:02d} {at_work}"
 
     def _next_told(self) -> float:
@@ -143,6 +145,16 @@ def steps(command: str, out: TextIO | None = None) -> Iterator[Steps]:
 def is_live(out: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether a line that was written can be drawn anew: on a terminal that can, and not in CI, whose log keeps it all."""
     return out.isatty() and environment.get("TERM", "dumb") != "dumb" and not environment.get("CI")
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    found = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                found += Path(where, name).lstat().st_size
+    return found
 
 
 def megabytes(count: int) -> str:

@@ -36,14 +36,18 @@ class Supervisor:
         self.bucket = self.settings.get("BUCKET") or BUCKET
         self.notes: list[str] = []
         self.stopping = threading.Event()
+        self.starting = ""
 
     def start(self) -> dict[str, str]:
         """Start everything; return what a client needs to know, as environment variables. Raises StartError."""
         self.port = self._port()
         gateway = self._begin_gateway()  # it takes longest to load, and needs the others only then
+        self._starts("S3")
         storage = s3.start(self.state, self.lock, self.group, say=self.notes.append)
         self._started(storage.child)
+        self._starts("the database")
         database_url = self._database()
+        self._starts("the gateway")
         port = self._finish_gateway(gateway, storage, database_url)
         return {
             "API_URL": f"http://127.0.0.1:{port}",
@@ -70,7 +74,15 @@ class Supervisor:
     def _started(self, child: Child) -> None:
         self.group = self.group or child.process.pid
         self.children.append(child)
-        self.state.write_runtime({"pid": os.getpid(), "group": self.group})
+        self._say()
+
+    def _starts(self, part: str) -> None:
+        """Say which part is started now, to whoever waits for all of them."""
+        self.starting = part
+        self._say()
+
+    def _say(self) -> None:
+        self.state.write_runtime({"pid": os.getpid(), "group": self.group, "starting": self.starting})
 
     def _port(self) -> int:
         wanted = self.settings.get("API_PORT")

@@ -1,6 +1,8 @@
 """Up and down: harmless twice, side by side, after any death, and never leaving a process behind."""
 
+import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,6 +21,7 @@ from local.runtime import control
 from local.runtime.find_server import find_server
 from local.runtime.process import StartError, free_port
 from local.runtime.state import ROOT, State, is_locked
+from local.runtime.steps import steps
 from tests.effort import by_turns, sample, thorough
 from tests.local.conftest import TEMPLATE
 from tests.support import Runtime, Server, connect, processes, running, until
@@ -39,6 +42,35 @@ def elsewhere(server: Server) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def state(tmp_path: Path) -> State:
     return State(tmp_path / "state")
+
+
+@own_server
+@by_turns
+def test_the_parts_of_a_runtime_that_starts_are_shown(state: State) -> None:
+    out = io.StringIO()
+    try:
+        with steps("up", out) as shown:
+            control.up(state, TEMPLATE, shown=shown)
+        ends = [line for line in out.getvalue().splitlines() if re.search(r" s$", line)]
+        parts = (
+            r"up: S3: \d+ kB, [\d.]+ s|up: the database: \d+ MB, [\d.]+ s|up: the gateway: [\d.]+ s|up: [\d.]+ s in all"
+        )
+        assert len([line for line in out.getvalue().splitlines() if re.fullmatch(parts, line)]) == len(ends) + 1 == 4
+        before = out.getvalue()
+        with steps("up", out) as shown:
+            control.up(state, TEMPLATE, shown=shown)
+        assert out.getvalue() == before  # it runs
+    finally:
+        control.down(state)
+
+
+@by_turns
+def test_a_part_that_does_not_start_is_shown_to_have_failed(state: State) -> None:
+    out = io.StringIO()
+    nowhere = {"DATABASE_URL": f"mysql://me:hush@127.0.0.1:{free_port()}/mine"}
+    with steps("up", out) as shown, pytest.raises(StartError, match="does not let us in"):
+        control.up(state, TEMPLATE, nowhere, shown)
+    assert re.search(r"^up: the database: failed after [\d.]+ s$", out.getvalue(), re.MULTILINE)
 
 
 @own_server
