@@ -156,7 +156,7 @@ def text() -> str:
 def _lines() -> Iterator[str]:
     found = template()
     yield from ("# Configuration", "", _NOTE, "")
-    yield from ("A stack is configured by parameters of its template, which set variables of the functions; the local runtime takes", "variables of the shell. What holds for one table, one file or one request is said [beside it](deploy.md#what-may-be-said-of-each-table).", "")  # fmt: skip
+    yield from ("A stack is configured by parameters of its template, which set variables of the functions; the local runtime takes", "variables of the shell. What holds for one table, one file or one request is said [beside it](loading.md#options).", "")  # fmt: skip
     yield from ("## Variables of the functions", "", "*Default* is what holds where the variable is not set or empty; the parameter's own default is in the next table.", "")  # fmt: skip
     yield from ("| variable | parameter | default | functions | means |", "|---|---|---|---|---|")
     yield from _variables(found)
