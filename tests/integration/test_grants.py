@@ -12,8 +12,7 @@ import pytest
 
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
-from local.runtime.database import GRANTS, grants
-from local.runtime.state import ROOT
+from local.runtime.database import grants
 from tableferry.backup.snapshot import open_snapshot
 from tableferry.config.settings import database_address
 from tableferry.mysql.database import Database as Source
@@ -283,7 +282,3 @@ def test_a_user_who_may_not_see_triggers_is_refused_in_place_of_a_backup_without
             )
     finally:
         user.admin(f"DROP ROLE IF EXISTS {role}")
-
-
-def test_the_readme_shows_the_file() -> None:
-    assert f"```sql\n{GRANTS.read_text(encoding='utf-8')}```\n" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,20 +1,12 @@
 """What is said of the local runtime by variables, and whether it runs like that."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 from local.runtime import given
 
-ROOT = Path(__file__).parents[2]
 ENV = {"API_URL": "http://127.0.0.1:20001", "BUCKET": "a-bucket", "DATABASE_URL": "mysql://me:secret@127.0.0.1:20002/d"}
-
-
-def test_the_readme_lists_what_can_be_said() -> None:
-    section = (ROOT / "README.md").read_text().partition("## Your own database and tables")[2].partition("\n## ")[0]
-    listed = set(re.findall(r"^\| `([A-Z_]+)` \|", section, re.MULTILINE))
-    assert listed - {"TABLEFERRY_STATE"} == set(given.VARIABLES)
 
 
 def test_what_is_not_said_is_not_wanted() -> None:
