@@ -24,7 +24,7 @@ from tableferry.ingest.loads.load_status import Account
 from tableferry.jobs import jobs
 from tableferry.manifest import manifest
 from tableferry.restore import record
-from tableferry.restore.build.shadow import Place
+from tableferry.restore.build.target import Place
 from tableferry.signing import Keys
 from tableferry.storage import signed_object
 from tableferry.storage.bucket import Store

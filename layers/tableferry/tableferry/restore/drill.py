@@ -16,7 +16,7 @@ from tableferry.mysql.database import Connection, Database, rows
 from tableferry.mysql.session import Mode
 from tableferry.restore.build import shadow
 from tableferry.restore.build.scratch_schema import drop, prefix_of, schemas
-from tableferry.restore.build.shadow import Item, Place
+from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.storage.bucket import Store
 
 
@@ -42,20 +42,9 @@ def drill(
     """
     all_there(store, source, [item.entry for item in items])
     with database.connect(Mode.FAITHFUL) as connection, _scratch(connection, database.name, drill_id) as name:
-        place = Place(live=database.name, shadow=name, old=name)
-        keys = [key for key in shadow.foreign_keys(source, items, place) if key.parent_schema == name]
-        shadow.build(
-            database,
-            connection,
-            store,
-            source,
-            items,
-            place,
-            keys,
-            workers=workers,
-            chunk_bytes=chunk_bytes,
-            progress=lambda *_: None,
-        )
+        target = Target(source, items, Place(live=database.name, shadow=name, old=name))
+        keys = [key for key in target.foreign_keys() if key.parent_schema == name]
+        shadow.build(Resources(database, store, workers, chunk_bytes), connection, target, keys)
 
 
 @contextmanager

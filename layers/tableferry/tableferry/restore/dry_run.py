@@ -6,21 +6,20 @@ What a restore would answer is in the plan's ``problems``; what was too large to
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from tableferry.errors import Conflict, DigestMismatch, Finding, NotSupported
 from tableferry.manifest.manifest import Manifest
-from tableferry.mysql.database import Connection, Database
+from tableferry.mysql.database import Connection
 from tableferry.mysql.session import Mode
 from tableferry.restore import changes, dependent_views, preflight, record, recovery
 from tableferry.restore.build import orphans, shadow
-from tableferry.restore.build.progress import Progress
 from tableferry.restore.build.scratch_schema import scratch
-from tableferry.restore.build.shadow import Item, Place, foreign_keys
+from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.restore.record import Plan, PlannedTable, Restore, RestoredTable
 from tableferry.schema import catalog, translate
 from tableferry.schema.table import ForeignKey
-from tableferry.storage.bucket import Store
 
 STAGES = ("definition", "foreign-keys", "triggers", "rows", "orphans", "views")
 """What is looked at by building, in this order, once nothing of ``preflight.CHECKS`` is in the way."""
@@ -31,38 +30,28 @@ MOST_ROWS, MOST_BYTES = 1_000_000, 64 * 1024 * 1024
 """What a dry run loads at most, of all tables together, smallest first; bytes as stored in the bucket."""
 
 
-def rehearse(
-    database: Database,
-    store: Store,
-    restore_id: str,
-    source: Manifest,
-    items: Sequence[Item],
-    place: Place,
-    *,
-    allow_orphans: bool,
-    workers: int,
-    chunk_bytes: int,
-    progress: Progress,
-) -> Restore:
+def rehearse(resources: Resources, restore_id: str, target: Target, allow_orphans: bool) -> Restore:
     """The record of a restore that was only planned; its plan lists what a restore would have been refused for.
 
     It takes no lock and finishes no other restore: what it says is as of now. Memory: that of a restore.
     """
     now = datetime.now(UTC)
-    with database.connect(Mode.FAITHFUL) as connection:
+    source, items, place = target.source, target.items, target.place
+    with resources.database.connect(Mode.FAITHFUL) as connection:
         live = set(catalog.table_names(connection, place.live))
-        following = preflight.following(connection, items, place, live)
-        problems = recovery.in_the_way(connection, store, place.live, [item.into for item in items])
-        problems += preflight.look(connection, source, items, place, live)
-        notes = preflight.notes(connection, source, items)
+        following = preflight.following(connection, target, live)
+        problems = recovery.in_the_way(connection, resources.store, place.live, [item.into for item in items])
+        problems += preflight.look(connection, target, live)
+        notes = preflight.notes(connection, target)
         definitions = {item.into: _definition(connection, source, item) for item in items}
         if problems:
             message = "The tables were not built for a trial: this is done once nothing else is in the way."
             unchecked = [Finding(stage, "", message) for stage in STAGES if stage != "views"]
         else:
             with scratch(connection, "plan", place.live, restore_id) as name:
-                trial = _Trial(database, connection, store, source, items, Place(place.live, name, name), following)
-                unchecked = trial.run(allow_orphans, workers, chunk_bytes, progress)
+                scratch_target = replace(target, place=Place(place.live, name, name))
+                trial = _Trial(resources, connection, scratch_target, following)
+                unchecked = trial.run(allow_orphans)
             problems, notes = trial.problems, [*notes, *trial.notes]
             definitions |= trial.definitions
         compared = {
@@ -73,10 +62,8 @@ def rehearse(
         spoilt, unread = dependent_views.forecast(
             connection, place.live, {table: found.going for table, found in compared.items()}
         )
-        keys = foreign_keys(source, items, place)
-        planned = [
-            _planned(connection, source, item, place, keys, following, compared.get(item.into)) for item in items
-        ]
+        keys = target.foreign_keys()
+        planned = [_planned(connection, target, item, keys, following, compared.get(item.into)) for item in items]
     plan = Plan(
         tables=tuple(planned), checks=CHECKS, problems=tuple(problems), unchecked=(*unchecked, *unread)
     )  # fmt: skip
@@ -94,50 +81,40 @@ def rehearse(
         id=restore_id, backup=source.id, database=place.live, state="planned", tables=tables, notes=(*notes, *spoilt),
         started=now, finished=datetime.now(UTC), plan=plan,
     )  # fmt: skip
-    return record.save(store, found)
+    return record.save(resources.store, found)
 
 
 class _Trial:
     """The build, in a schema of its own, as far as it is worth its time."""
 
     def __init__(
-        self,
-        database: Database,
-        connection: Connection,
-        store: Store,
-        source: Manifest,
-        items: Sequence[Item],
-        place: Place,
-        following: Sequence[ForeignKey],
+        self, resources: Resources, connection: Connection, target: Target, following: Sequence[ForeignKey]
     ) -> None:
-        self._database, self._connection, self._store = database, connection, store
-        self._source, self._items, self._place, self._following = source, items, place, following
+        self._resources, self._connection = resources, connection
+        self._target, self._following = target, following
         self.problems: list[Finding] = []
         self.notes: list[str] = []
         self.definitions: dict[str, str] = {}
         """Of each table as this server makes it."""
 
-    def run(self, allow_orphans: bool, workers: int, chunk_bytes: int, progress: Progress) -> list[Finding]:
+    def run(self, allow_orphans: bool) -> list[Finding]:
         """Take a restore's steps until one finds problems; returns what was not looked at, and why."""
-        connection, source, place = self._connection, self._source, self._place
-        keys = foreign_keys(source, self._items, place)
-        small = within(self._items)
-        unchecked = [_too_large(item) for item in self._items if item not in small]
+        connection, target, place = self._connection, self._target, self._target.place
+        keys = target.foreign_keys()
+        small = within(target.items)
+        unchecked = [_too_large(item) for item in target.items if item not in small]
         try:
-            shadow.prepare(connection, source, self._items, place, keys, self._following)
+            shadow.prepare(connection, target, keys, self._following)
             self.definitions = {
-                item.into: catalog.definition(connection, place.shadow, item.into) for item in self._items
+                item.into: catalog.definition(connection, place.shadow, item.into) for item in target.items
             }
-            shadow.load(
-                self._database, connection, self._store, source, small, place,
-                workers=workers, chunk_bytes=chunk_bytes, progress=progress,
-            )  # fmt: skip
+            shadow.load(self._resources, connection, replace(target, items=small))
         except (Conflict, DigestMismatch, NotSupported) as error:
             self.problems += error.said
             message = "Rows without a parent were not looked for: this is done once nothing else is in the way."
             return [*unchecked, Finding("orphans", "", message)]
-        both = [*keys, *shadow.arriving(self._following, place)]
-        large = {item.into for item in self._items if item not in small}
+        both = [*keys, *target.arriving(self._following)]
+        large = {item.into for item in target.items if item not in small}
         known = [key for key in both if not _ends(key, place) & large]
         self.problems, self.notes = orphans.look(connection, known, allow_orphans)
         return [*unchecked, *(_unknown(key, _ends(key, place) & large) for key in both if key not in known)]
@@ -185,14 +162,13 @@ def _definition(connection: Connection, source: Manifest, item: Item) -> str:
 
 def _planned(
     connection: Connection,
-    source: Manifest,
+    target: Target,
     item: Item,
-    place: Place,
     keys: Sequence[ForeignKey],
     following: Sequence[ForeignKey],
     columns: changes.Columns | None,
 ) -> PlannedTable:
-    now, counted = (None, True) if columns is None else changes.row_count(connection, place.live, item.into)
+    now, counted = (None, True) if columns is None else changes.row_count(connection, target.place.live, item.into)
     return PlannedTable(
         name=item.entry.name,
         into=item.into,
@@ -201,7 +177,7 @@ def _planned(
         replaces=columns is not None,
         foreign_keys=tuple(key.name for key in keys if key.table == item.into),
         repointed=tuple(f"{key.table}.{key.name}" for key in following if key.parent_table == item.into),
-        triggers=tuple(trigger.name for trigger in shadow.triggers_of(connection, source, item)),
+        triggers=tuple(trigger.name for trigger in shadow.triggers_of(connection, target.source, item)),
         rows_now=now,
         rows_now_counted=counted,
         columns=columns or changes.Columns(),

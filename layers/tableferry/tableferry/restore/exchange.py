@@ -14,7 +14,7 @@ from tableferry.mysql.identifiers import quote
 from tableferry.mysql.lock_retry import STAYED_IN_USE, patiently
 from tableferry.restore import live_tables, record
 from tableferry.restore.build import foreign_key_check, orphans, triggers
-from tableferry.restore.build.shadow import Place
+from tableferry.restore.build.target import Place
 from tableferry.restore.record import Restore
 from tableferry.restore.swap import Move, as_if_swapped, followers, happened, is_there, put_back, settle, trade
 from tableferry.schema.table import ForeignKey

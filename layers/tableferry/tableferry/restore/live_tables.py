@@ -8,7 +8,7 @@ from dataclasses import replace
 from tableferry.errors import Conflict
 from tableferry.mysql.database import Connection, rows
 from tableferry.restore.build import triggers
-from tableferry.restore.build.shadow import Place
+from tableferry.restore.build.target import Place
 from tableferry.restore.record import Restore, RestoredTable
 from tableferry.restore.swap import Move, followers, outward
 from tableferry.schema import catalog

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from tableferry.columnar.formats import Format
 from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.ingest.loads import unfinished
-from tableferry.manifest.manifest import Manifest
 from tableferry.mysql import privileges
 from tableferry.mysql.database import Connection, rows, server_version
 from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.mysql.version import Server
 from tableferry.restore import live_tables
-from tableferry.restore.build.shadow import Item, Place, foreign_keys, keyless_settings
+from tableferry.restore.build.shadow import keyless_settings
+from tableferry.restore.build.target import Item, Target
 from tableferry.restore.swap import Move, followers
 from tableferry.schema import catalog, show_create, translate
 from tableferry.schema.table import ForeignKey
@@ -33,9 +33,7 @@ class _Looked:
     """All that the checks look at."""
 
     connection: Connection
-    source: Manifest
-    items: Sequence[Item]
-    place: Place
+    target: Target
     live: Collection[str]
     server: Server
     keys: Sequence[ForeignKey]
@@ -44,48 +42,45 @@ class _Looked:
 
     @property
     def going(self) -> set[str]:
-        return {item.into for item in self.items}
+        return {item.into for item in self.target.items}
 
     @property
     def same_names(self) -> list[Item]:
         """The tables that keep their names, and so their triggers."""
-        return [item for item in self.items if not item.renamed]
+        return [item for item in self.target.items if not item.renamed]
 
 
-def refuse(
-    connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: Collection[str]
-) -> None:
+def refuse(connection: Connection, target: Target, live: Collection[str]) -> None:
     """Raise MissingPrivilege or Conflict, with all findings, if the tables could not be built and swapped in."""
-    if found := look(connection, source, items, place, live):
+    if found := look(connection, target, live):
         lacks = any(finding.code == "privileges" for finding in found)
         raise (MissingPrivilege if lacks else Conflict).of(*found)
 
 
-def look(
-    connection: Connection, source: Manifest, items: Sequence[Item], place: Place, live: Collection[str]
-) -> list[Finding]:
+def look(connection: Connection, target: Target, live: Collection[str]) -> list[Finding]:
     """All that would keep the tables from being built and swapped in beside the ``live`` ones; changes nothing."""
     server = Server.of(server_version(connection))
-    keys = foreign_keys(source, items, place)
-    looked = _Looked(connection, source, items, place, live, server, keys, following(connection, items, place, live))
+    looked = _Looked(connection, target, live, server, target.foreign_keys(), following(connection, target, live))
     return [Finding(code, table, message) for code, check in CHECKS.items() for table, message in check(looked)]
 
 
-def following(connection: Connection, items: Sequence[Item], place: Place, live: Collection[str]) -> list[ForeignKey]:
+def following(connection: Connection, target: Target, live: Collection[str]) -> list[ForeignKey]:
     """Foreign keys of tables that stay, pointing at the tables to be replaced."""
-    moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in items]
+    place = target.place
+    moves = [Move(item.into, place.live, place.old, place.shadow, leaves=item.into in live) for item in target.items]
     return followers(connection, moves)
 
 
-def notes(connection: Connection, source: Manifest, items: Sequence[Item]) -> list[str]:
+def notes(connection: Connection, target: Target) -> list[str]:
     """What will not be as it was, though nothing is lost, or though it was asked for."""
+    source, items = target.source, target.items
     found = unfinished.notes(connection, [item.into for item in items])
     found += [note for item in items for note in _inexact(item)]
     found += [_without_triggers(item) for item in items if item.renamed and item.entry.triggers]
     if source.version > 1 and source.digest_key is None:
         found.append(_OF_ANOTHER_KEY)
-    if target := translate.target_of(source.server, connection):
-        found += [note for item in items for note in translate.notes(item.entry.definition, item.entry.name, target)]
+    if other := translate.target_of(source.server, connection):
+        found += [note for item in items for note in translate.notes(item.entry.definition, item.entry.name, other)]
     return found
 
 
@@ -98,14 +93,14 @@ def _without_triggers(item: Item) -> str:
 
 
 def _read_only(looked: _Looked) -> Iterator[tuple[str, str]]:
-    for message in live_tables.read_only(looked.connection, looked.place.live, looked.following):
+    for message in live_tables.read_only(looked.connection, looked.target.place.live, looked.following):
         yield "", message
 
 
 def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
     """Each privilege once, with all tables for which it is lacking."""
-    place, wanted = looked.place, []
-    for item in looked.items:
+    place, wanted = looked.target.place, []
+    for item in looked.target.items:
         wanted += [(one, place.live, item.into) for one in _OF_LIVE]
         wanted += [(one, schema, item.into) for schema in (place.shadow, place.old) for one in _OF_SHADOW]
     for key in looked.keys:
@@ -141,7 +136,7 @@ def _local_infile(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _primary_keys(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A server may refuse tables without a primary key, or give them one that was not in the backup."""
-    tables = [item for item in looked.items if not item.entry.primary_key]
+    tables = [item for item in looked.target.items if not item.entry.primary_key]
     for setting in keyless_settings(looked.connection) if tables else []:
         for item in tables:
             yield (
@@ -160,7 +155,7 @@ def _primary_keys(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _taken_tables(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A table of another name that a table is to get is replaced only if that is asked for."""
-    for item in looked.items:
+    for item in looked.target.items:
         if item.renamed and item.into in looked.live and not item.replace:
             yield (
                 item.into,
@@ -173,16 +168,16 @@ def _taken_tables(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
     """What a server of the other kind has no word for."""
-    target = translate.target_of(looked.source.server, looked.connection)
-    if target is None:
+    other = translate.target_of(looked.target.source.server, looked.connection)
+    if other is None:
         return
-    for item in looked.items:
-        for obstacle in translate.translated(item.entry.definition, item.entry.name, target)[1]:
+    for item in looked.target.items:
+        for obstacle in translate.translated(item.entry.definition, item.entry.name, other)[1]:
             yield item.entry.name, obstacle
 
 
 def _inexact_json(looked: _Looked) -> Iterator[tuple[str, str]]:
-    for item in looked.items:
+    for item in looked.target.items:
         for note in () if item.inexact_json else _inexact(item):
             yield item.entry.name, f"{note} To restore them so, ask for it: allow_inexact_json."
 
@@ -197,7 +192,7 @@ def _inexact(item: Item) -> list[str]:
 
 def _parents(looked: _Looked) -> Iterator[tuple[str, str]]:
     for key in looked.keys:
-        if key.parent_schema == looked.place.live and not catalog.has_table(
+        if key.parent_schema == looked.target.place.live and not catalog.has_table(
             looked.connection, key.parent_schema, key.parent_table
         ):
             yield (
@@ -213,7 +208,7 @@ def _foreign_key_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A foreign key's name, which a schema can have only once, may belong to a table that stays."""
     names = [
         (item.into, show_create.beside(item.into, key.name) if item.renamed else key.name)
-        for item in looked.items
+        for item in looked.target.items
         for key in item.entry.foreign_keys
     ]
     yield from _taken(looked, "foreign key", "FOREIGN KEY", names)
@@ -223,20 +218,20 @@ def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """So may a check's on MySQL; on MariaDB each table has names of its own."""
     if looked.server.mariadb:
         return
-    target = translate.target_of(looked.source.server, looked.connection)
+    other = translate.target_of(looked.target.source.server, looked.connection)
     names = []
-    for item in looked.items:
+    for item in looked.target.items:
         text = item.entry.definition
-        if target:
-            text, _ = translate.translated(text, item.entry.name, target)
+        if other:
+            text, _ = translate.translated(text, item.entry.name, other)
         own = show_create.own_check_names(text, item.into) if item.renamed else show_create.check_names(text)
         names += [(item.into, name) for name in own]
     seen: dict[str, str] = {}
     for table, name in names:
-        if (other := seen.setdefault(name.lower(), table)) != table:
+        if (first := seen.setdefault(name.lower(), table)) != table:
             yield (
                 table,
-                f"Tables {other!r} and {table!r} both have a check {name!r}, and {looked.server} wants it once.",
+                f"Tables {first!r} and {table!r} both have a check {name!r}, and {looked.server} wants it once.",
             )
     yield from _taken(looked, "check", "CHECK", names)
 
@@ -245,7 +240,7 @@ def _taken(
     looked: _Looked, what: str, kind: catalog.Kind, names: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[str, str]]:
     wanted = [name for _, name in names]
-    taken = catalog.taken(looked.connection, looked.place.live, kind, wanted, looked.going)
+    taken = catalog.taken(looked.connection, looked.target.place.live, kind, wanted, looked.going)
     for table, name in names:
         if name in taken:
             yield (
@@ -260,7 +255,7 @@ def _taken(
 def _trigger_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """A trigger's name, too, is the schema's."""
     wanted = [trigger.name for item in looked.same_names for trigger in item.entry.triggers]
-    taken = catalog.taken(looked.connection, looked.place.live, "TRIGGER", wanted, looked.going)
+    taken = catalog.taken(looked.connection, looked.target.place.live, "TRIGGER", wanted, looked.going)
     for item in looked.same_names:
         for trigger in item.entry.triggers:
             if trigger.name in taken:
@@ -279,10 +274,10 @@ def _other_things(looked: _Looked) -> Iterator[tuple[str, str]]:
         looked.connection,
         "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = %s"
         " AND table_type <> 'BASE TABLE'",
-        (looked.place.live,),
+        (looked.target.place.live,),
     )
     taken = {str(name): str(kind).lower() for name, kind in found}
-    for item in looked.items:
+    for item in looked.target.items:
         if item.into in taken:
             yield (
                 item.into,
@@ -297,8 +292,8 @@ def _packet(looked: _Looked) -> Iterator[tuple[str, str]]:
     CSV half is taken, for bytes are two digits each there.
     """
     [(limit,)] = rows(looked.connection, "SELECT @@GLOBAL.max_allowed_packet")
-    digits = 2 if looked.source.format is Format.CSV else 1
-    for item in looked.items:
+    digits = 2 if looked.target.source.format is Format.CSV else 1
+    for item in looked.target.items:
         row = max(((file.bytes - _OVERHEAD) // digits // max(file.rows, 1) for file in item.entry.objects), default=0)
         if row > int(limit):
             yield (

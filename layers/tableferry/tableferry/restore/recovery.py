@@ -34,7 +34,7 @@ from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.mysql.lock_retry import patiently
 from tableferry.mysql.session import Mode
 from tableferry.restore import exchange, record
-from tableferry.restore.build.shadow import Place
+from tableferry.restore.build.target import Place
 from tableferry.restore.exchange import BACK, FORTH, was_done
 from tableferry.restore.record import Restore
 from tableferry.restore.swap import put_right

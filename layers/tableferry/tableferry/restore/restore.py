@@ -28,7 +28,7 @@ from tableferry.restore import dependent_views, exchange, live_tables, preflight
 from tableferry.restore import dry_run as rehearsal
 from tableferry.restore.build import shadow
 from tableferry.restore.build.progress import Progress
-from tableferry.restore.build.shadow import Item, Place
+from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.restore.record import Restore, RestoredTable
 from tableferry.restore.recovery import abandon, alone
 from tableferry.schema import catalog
@@ -104,34 +104,26 @@ def restore(
     all_there(store, source, [item.entry for item in items])
     source, items = _with_digests_of_here(store, source, items)
     place = Place.of(database.name, restore_id)
+    target = Target(source, items, place)
+    resources = Resources(database, store, workers, chunk_bytes, progress)
     if dry_run:
-        return rehearsal.rehearse(
-            database, store, restore_id, source, items, place,
-            allow_orphans=allow_orphans, workers=workers, chunk_bytes=chunk_bytes, progress=progress,
-        )  # fmt: skip
+        return rehearsal.rehearse(resources, restore_id, target, allow_orphans)
     with alone(database, store) as turn:
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
-        _refuse_done(connection, place, items)
+        _refuse_done(connection, target)
         turn.refuse_stuck(item.into for item in items)
-        begun = _begin(connection, restore_id, source, items, place)
+        begun = _begin(connection, restore_id, target)
         try:
             record.save(store, begun)
+            replaced = [table.into for table in begun.tables if table.replaced]
             notes = shadow.build(
-                database,
+                resources,
                 connection,
-                store,
-                source,
-                items,
-                place,
-                shadow.foreign_keys(source, items, place),
-                workers=workers,
-                chunk_bytes=chunk_bytes,
-                progress=progress,
-                following=preflight.following(
-                    connection, items, place, [table.into for table in begun.tables if table.replaced]
-                ),
+                target,
+                keys=target.foreign_keys(),
+                following=preflight.following(connection, target, replaced),
                 allow_orphans=allow_orphans,
             )
             verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
@@ -231,14 +223,14 @@ def _refuse_unserved(served: Served, *names: str) -> None:
             raise TableNotServed(name)
 
 
-def _begin(connection: Connection, restore_id: str, source: Manifest, items: Sequence[Item], place: Place) -> Restore:
+def _begin(connection: Connection, restore_id: str, target: Target) -> Restore:
     """Preflight, and the record of what is about to happen."""
-    live = set(catalog.table_names(connection, place.live))
-    preflight.refuse(connection, source, items, place, live)
+    source, live = target.source, set(catalog.table_names(connection, target.place.live))
+    preflight.refuse(connection, target, live)
     begun = Restore(
         id=restore_id,
         backup=source.id,
-        database=place.live,
+        database=target.place.live,
         state="running",
         tables=tuple(
             RestoredTable(
@@ -249,9 +241,9 @@ def _begin(connection: Connection, restore_id: str, source: Manifest, items: Seq
                 replaced=item.into in live,
                 triggers_after=shadow.triggers_of(connection, source, item),
             )
-            for item in items
+            for item in target.items
         ),
-        notes=tuple(preflight.notes(connection, source, items)),
+        notes=tuple(preflight.notes(connection, target)),
         started=datetime.now(UTC),
     )
     return live_tables.before_restore(connection, begun)  # which is looked at again at the swap
@@ -266,10 +258,10 @@ def _settled(connection: Connection, store: Store, restore_id: str, states: set[
     return found
 
 
-def _refuse_done(connection: Connection, place: Place, items: Sequence[Item]) -> None:
+def _refuse_done(connection: Connection, target: Target) -> None:
     """Raise Conflict if this very restore has brought one of the tables: its record is gone, or one of before it."""
-    for item in items:
-        if epoch.known(connection, item.into).live == place.shadow:
+    for item in target.items:
+        if epoch.known(connection, item.into).live == target.place.shadow:
             raise Conflict(
                 f"This restore has been done before, and table {item.into!r} is what came of it. Ask for a new one."
             )

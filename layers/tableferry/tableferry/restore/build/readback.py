@@ -4,54 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from tableferry.backup.key_ranges import Range
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
-from tableferry.manifest.manifest import Manifest, TableEntry
 from tableferry.mysql.database import Connection
 from tableferry.mysql.worker_pool import Crew
 from tableferry.restore.build.difference import first_difference, same_but_for_json
+from tableferry.restore.build.target import Item, Resources, Target
 from tableferry.schema.codec import select
-from tableferry.storage.bucket import Store
 
 
-def begin(
-    crew: Crew, entry: TableEntry, table_sql: str, chunk_bytes: int, hashing: Hashing
-) -> Sequence[Future[Digest]]:
-    """Have a table read, each range of the backup's by itself; together they hold every key that there can be."""
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How the tables of one target are read back and compared."""
 
-    def read(part: Range) -> Digest:
-        sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
-        with crew.connection() as connection:
-            return result_set.digest(connection, sql, entry.codecs, chunk_bytes, hashing)
+    resources: Resources
+    connection: Connection
+    target: Target
+    hashing: Hashing
 
-    return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
+    def begin(self, crew: Crew, item: Item) -> Sequence[Future[Digest]]:
+        """Have a table read, each range of the backup's by itself; together they hold every key that there can be.
 
+        Memory: for each of the crew's connections some times ``chunk_bytes``, as ``result_set`` says.
+        """
+        entry, table_sql = item.entry, self.target.place.sql(item)
 
-def refuse(
-    reading: Sequence[Future[Digest]],
-    connection: Connection,
-    store: Store,
-    source: Manifest,
-    entry: TableEntry,
-    table_sql: str,
-    hashing: Hashing,
-    inexact_json: bool,
-) -> None:
-    """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
+        def read(part: Range) -> Digest:
+            sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
+            with crew.connection() as connection:
+                return result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
 
-    With ``inexact_json``, JSON that no text gives back may have become what its text says.
-    """
-    seen = sum((part.result() for part in reading), Digest())
-    if (seen.rows, hashing.text(seen)) == (entry.rows, entry.digest):
-        return
-    if inexact_json and entry.inexact and same_but_for_json(connection, store, source, entry, table_sql, hashing):
-        return
-    column = first_difference(connection, store, source, entry, table_sql)
-    message = (
-        f"Table {entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
-        f"{entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."
-    )
-    raise DigestMismatch.of(Finding("digest", entry.name, message))
+        return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
+
+    def refuse(self, reading: Sequence[Future[Digest]], item: Item) -> None:
+        """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
+
+        With the item's ``inexact_json``, JSON that no text gives back may have become what its text says.
+        """
+        entry, hashing = item.entry, self.hashing
+        where = self.connection, self.resources.store, self.target.source, entry, self.target.place.sql(item)
+        seen = sum((part.result() for part in reading), Digest())
+        if (seen.rows, hashing.text(seen)) == (entry.rows, entry.digest):
+            return
+        if item.inexact_json and entry.inexact and same_but_for_json(*where, hashing):
+            return
+        column = first_difference(*where)
+        message = (
+            f"Table {entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
+            f"{entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."
+        )
+        raise DigestMismatch.of(Finding("digest", entry.name, message))

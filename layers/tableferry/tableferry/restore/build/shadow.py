@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pymysql
 
 from tableferry.errors import Conflict, Finding
-from tableferry.ids import is_id
 from tableferry.manifest import digest_keys
-from tableferry.manifest.manifest import Manifest, TableEntry
-from tableferry.mysql.database import Connection, Database, error_code, execute, rows
-from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
+from tableferry.manifest.manifest import Manifest
+from tableferry.mysql.database import Connection, error_code, execute, rows
+from tableferry.mysql.identifiers import quote
 from tableferry.mysql.lock_retry import patiently
 from tableferry.mysql.worker_pool import Crew, crew
 from tableferry.restore.build import definition_check, foreign_key_check, orphans, readback, triggers
 from tableferry.restore.build import indexes as secondary
 from tableferry.restore.build.fill import fill
-from tableferry.restore.build.progress import BuildProgress, Progress
+from tableferry.restore.build.progress import BuildProgress
+from tableferry.restore.build.target import Item, Resources, Target
 from tableferry.schema import catalog, show_create, translate
 from tableferry.schema.table import ForeignKey, Trigger
-from tableferry.storage.bucket import Store
 
 _FEW_ROWS = 20_000  # to take an index off and make it anew costs as much as writing so many rows to it
 _OF_SESSIONS = ("sql_require_primary_key", "sql_generate_invisible_primary_key")
@@ -32,56 +31,11 @@ _BACKED_UP_SO = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One table to restore, and the name it gets."""
-
-    entry: TableEntry
-    into: str
-    inexact_json: bool = False
-    """Whether JSON that no text gives back may become what its text says."""
-
-    replace: bool = False
-    """Whether it may take the place of a table that has that other name."""
-
-    @property
-    def renamed(self) -> bool:
-        return self.into != self.entry.name
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The schemas of one restore: where tables are built, and where the replaced ones are kept."""
-
-    live: str
-    shadow: str
-    old: str
-
-    @classmethod
-    def of(cls, live: str, restore_id: str) -> Place:
-        """Raises ValueError for what is no id: the schemas are dropped, and must not be somebody else's."""
-        if not is_id(restore_id):
-            raise ValueError(f"{restore_id!r} is no id of a restore")
-        name = restore_id.lower().replace("-", "_")
-        return cls(live, f"{OWN_PREFIX}{name}", f"{OWN_PREFIX}old_{name}")
-
-    def sql(self, item: Item) -> str:
-        """The table that is built for an item, as SQL names it."""
-        return qualified(self.shadow, item.into)
-
-
 def build(
-    database: Database,
+    resources: Resources,
     connection: Connection,
-    store: Store,
-    source: Manifest,
-    items: Sequence[Item],
-    place: Place,
+    target: Target,
     keys: Sequence[ForeignKey],
-    *,
-    workers: int,
-    chunk_bytes: int,
-    progress: Progress,
     following: Sequence[ForeignKey] = (),
     allow_orphans: bool = False,
 ) -> list[str]:
@@ -92,51 +46,44 @@ def build(
 
     Memory: for each worker twelve times the chunk of the backup, and sixteen times the longest row.
     """
-    prepare(connection, source, items, place, keys, following)
-    load(database, connection, store, source, items, place, workers=workers, chunk_bytes=chunk_bytes, progress=progress)
-    return _connect(connection, items, keys, allow_orphans)
+    prepare(connection, target, keys, following)
+    load(resources, connection, target)
+    return _connect(connection, target.items, keys, allow_orphans)
 
 
 def prepare(
-    connection: Connection,
-    source: Manifest,
-    items: Sequence[Item],
-    place: Place,
-    keys: Sequence[ForeignKey],
-    following: Sequence[ForeignKey] = (),
+    connection: Connection, target: Target, keys: Sequence[ForeignKey], following: Sequence[ForeignKey] = ()
 ) -> None:
     """Make the tables, empty.
 
     Raises:
         Conflict: a table cannot be had, a foreign key would not fit, or a trigger could not be made.
     """
-    _create(connection, source, items, place)
+    place = target.place
+    _create(connection, target)
     inside = [key for key in keys if key.parent_schema == place.shadow]
     outside = [key for key in keys if key.parent_schema != place.shadow]
     misfits = foreign_key_check.look(connection, place.shadow, inside, _BACKED_UP_SO)
-    if misfits := [
-        *misfits,
-        *foreign_key_check.look(connection, place.shadow, [*outside, *arriving(following, place)]),
-    ]:
+    misfits += foreign_key_check.look(connection, place.shadow, [*outside, *target.arriving(following)])
+    if misfits:
         raise Conflict.of(*misfits)
-    if unmade := triggers.look(connection, place.shadow, _triggers_before_and_after(connection, source, items, place)):
+    if unmade := triggers.look(connection, place.shadow, _triggers_before_and_after(connection, target)):
         raise Conflict.of(*unmade)
 
 
-def _triggers_before_and_after(
-    connection: Connection, source: Manifest, items: Sequence[Item], place: Place
-) -> list[triggers.Wanted]:
+def _triggers_before_and_after(connection: Connection, target: Target) -> list[triggers.Wanted]:
     """Those that the tables are to have, and those of the live ones, which an undo is to bring back."""
+    place = target.place
     live = set(catalog.table_names(connection, place.live))
     coming = [
-        triggers.Wanted(place.shadow, item.into, triggers_of(connection, source, item), triggers.OF_THE_BACKUP)
-        for item in items
+        triggers.Wanted(place.shadow, item.into, triggers_of(connection, target.source, item), triggers.OF_THE_BACKUP)
+        for item in target.items
     ]
     return coming + [
         triggers.Wanted(
             place.live, item.into, tuple(catalog.triggers(connection, place.live, item.into)), triggers.OF_THE_LIVE
         )
-        for item in items
+        for item in target.items
         if item.into in live
     ]
 
@@ -152,29 +99,15 @@ def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[T
     return tuple(replace(one, sql_mode=mode(one.sql_mode), collation_connection="") for one in item.entry.triggers)
 
 
-def load(
-    database: Database,
-    connection: Connection,
-    store: Store,
-    source: Manifest,
-    items: Sequence[Item],
-    place: Place,
-    *,
-    workers: int,
-    chunk_bytes: int,
-    progress: Progress,
-) -> None:
+def load(resources: Resources, connection: Connection, target: Target) -> None:
     """Fill tables that were made empty, and hold them against the manifest; memory as ``build`` says."""
-    indexes = _off(connection, items, place)
-    told = BuildProgress(progress, [item.entry for item in items])
-    with crew(database, workers) as hands:
-        fill(hands, store, source, [(item.entry, place.sql(item)) for item in items], told)
-        _finish(hands, connection, store, source, items, place, indexes, chunk_bytes, told)
-
-
-def arriving(following: Sequence[ForeignKey], place: Place) -> list[ForeignKey]:
-    """Foreign keys of tables that stay, pointing at the tables that were built."""
-    return [replace(key, parent_schema=place.shadow) for key in following]
+    indexes = _off(connection, target)
+    progress = BuildProgress(resources.progress, [item.entry for item in target.items])
+    hashing = digest_keys.of(resources.store, target.source)
+    with crew(resources.database, resources.workers) as hands:
+        tables = [(item.entry, target.place.sql(item)) for item in target.items]
+        fill(hands, resources.store, target.source, tables, progress)
+        _finish(hands, readback.Check(resources, connection, target, hashing), indexes, progress)
 
 
 def keyless_settings(connection: Connection) -> list[str]:
@@ -197,35 +130,18 @@ def _switched_off(connection: Connection, setting: str) -> bool:
     return True
 
 
-def foreign_keys(source: Manifest, items: Sequence[Item], place: Place) -> list[ForeignKey]:
-    """The foreign keys of the tables restored: to each other among the shadows, to others in the live schema."""
-    names = {item.entry.name: item.into for item in items}
-    keys = []
-    for item in items:
-        for key in item.entry.foreign_keys:
-            moved = replace(key, schema=place.shadow, table=item.into)
-            if key.parent_schema == source.database:
-                inside = key.parent_table in names
-                moved = replace(
-                    moved,
-                    parent_schema=place.shadow if inside else place.live,
-                    parent_table=names.get(key.parent_table, key.parent_table),
-                )
-            keys.append(moved)
-    return keys
-
-
-def _create(connection: Connection, source: Manifest, items: Sequence[Item], place: Place) -> None:
+def _create(connection: Connection, target: Target) -> None:
     """Make the tables, empty, and hold each against its definition; raises Conflict for one that cannot be had."""
+    source, items, place = target.source, target.items, target.place
     execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
     execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
     keyless_settings(connection)
-    target = translate.target_of(source.server, connection)
+    other = translate.target_of(source.server, connection)
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for item in items:
         text = item.entry.definition
-        if target:
-            text, obstacles = translate.translated(text, item.entry.name, target)
+        if other:
+            text, obstacles = translate.translated(text, item.entry.name, other)
             if obstacles:
                 raise Conflict.of(*(Finding("crossing", item.entry.name, obstacle) for obstacle in obstacles))
         try:
@@ -243,44 +159,40 @@ def _create(connection: Connection, source: Manifest, items: Sequence[Item], pla
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
-def _off(connection: Connection, items: Sequence[Item], place: Place) -> dict[str, list[str]]:
+def _off(connection: Connection, target: Target) -> dict[str, list[str]]:
     """Take the indexes off that are better made afterwards; their lines, by the table's name."""
-    found = {}
-    for item in items:
+    deferred = {}
+    for item in target.items:
         if item.entry.rows < _FEW_ROWS:
             continue
-        made = catalog.definition(connection, place.shadow, item.into)
+        made = catalog.definition(connection, target.place.shadow, item.into)
         if lines := secondary.deferrable(made, {codec.name for codec in item.entry.codecs}):
-            secondary.take_off(connection, place.sql(item), lines)
-            found[item.into] = lines
-    return found
+            secondary.take_off(connection, target.place.sql(item), lines)
+            deferred[item.into] = lines
+    return deferred
 
 
 def _finish(
     hands: Crew,
-    connection: Connection,
-    store: Store,
-    source: Manifest,
-    items: Sequence[Item],
-    place: Place,
+    check: readback.Check,
     indexes: Mapping[str, Sequence[str]],
-    chunk_bytes: int,
     progress: BuildProgress,
 ) -> None:
     """Make the indexes and, meanwhile, read the rows back."""
-    hashing = digest_keys.of(store, source)
+    connection, target = check.connection, check.target
+    source, place = target.source, target.place
 
     def index(item: Item) -> bool:
         with hands.connection() as one:
             return secondary.put_on(one, place.sql(item), indexes[item.into])
 
-    made = {item.into: hands.submit(index, item) for item in items if item.into in indexes}
-    readings = [readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) for item in items]
-    for item, seen in zip(items, readings, strict=True):
+    made = {item.into: hands.submit(index, item) for item in target.items if item.into in indexes}
+    readings = [check.begin(hands, item) for item in target.items]
+    for item, reading in zip(target.items, readings, strict=True):
         moved = item.into in made and not made[item.into].result()
-        again = readback.begin(hands, item.entry, place.sql(item), chunk_bytes, hashing) if moved else seen
-        progress.read_back(again, item.entry)
-        readback.refuse(again, connection, store, source, item.entry, place.sql(item), hashing, item.inexact_json)
+        final = check.begin(hands, item) if moved else reading
+        progress.read_back(final, item.entry)
+        check.refuse(final, item)
         if item.into in made:
             definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
 
