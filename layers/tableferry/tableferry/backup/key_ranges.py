@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from tableferry.mysql.database import Connection, is_mariadb
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.table import Table
+from tableferry.schema.types import INTEGER_BITS
 
-_INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
 _MOST_RANGES = 1000
 _SPLITS_BESIDES = 64  # for keys so uneven that a half of them is hardly smaller
 _ENOUGH = 1.5  # times what was asked for is not worth another split
@@ -61,7 +61,7 @@ def plan(connection: Connection, table: Table, range_bytes: int) -> list[Range]:
     """
     wanted = min(table.bytes_estimate // range_bytes + 1, _MOST_RANGES)
     column = table.column(table.primary_key[0]) if table.primary_key else None
-    if wanted < 2 or column is None or column.data_type not in _INTEGERS:
+    if wanted < 2 or column is None or column.data_type not in INTEGER_BITS:
         return [Range()]
     keys = _Keys(connection, table, quote(column.name))
     whole = keys.span(Range())

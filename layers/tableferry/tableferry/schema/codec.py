@@ -14,7 +14,7 @@ measured:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from tableferry.errors import NotSupported
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.table import Column, Table
+from tableferry.schema.types import TYPES, Family, Type
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,16 +46,9 @@ class Kind(StrEnum):
     CODED = "coded-text"
 
 
-_INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 32, "int": 32, "bigint": 64}
 _PLAIN_CHARSETS = {"ascii", "latin1", "utf8", "utf8mb3", "utf8mb4"}
-_CHARACTER = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "set", "enum"}
-_TEXT = {"json", "time", "uuid", "inet4", "inet6"}
-_BYTES = {
-    "binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob", "vector",
-    "geometry", "point", "linestring", "polygon", "multipoint", "multilinestring", "multipolygon",
-    "geometrycollection", "geomcollection",
-}  # fmt: skip
 _BITS = {8, 16, 32, 64}
+_FRAME_BITS = {24: 32}  # a frame has no integers of three bytes
 _MOST_DECIMAL_DIGITS = 38  # what a 128-bit decimal holds
 _MOST_PLACES = 6  # of a second
 
@@ -120,29 +114,25 @@ class Codec:
         """The frame's type; dates may be String in a chunk that holds one that no calendar has."""
         import polars as pl
 
-        match self.kind:
-            case Kind.INT:
-                return {8: pl.Int8(), 16: pl.Int16(), 32: pl.Int32(), 64: pl.Int64()}[self.bits]
-            case Kind.UINT:
-                return {8: pl.UInt8(), 16: pl.UInt16(), 32: pl.UInt32(), 64: pl.UInt64()}[self.bits]
-            case Kind.YEAR:
-                return pl.Int16()
-            case Kind.ENUM_INDEX:
-                return pl.UInt16()
-            case Kind.BIT:
-                return pl.UInt64()
-            case Kind.DECIMAL:
-                return pl.Decimal(self.precision, self.scale)
-            case Kind.FLOAT:
-                return pl.Float64()
-            case Kind.DATE:
-                return pl.Date()
-            case Kind.DATETIME:
-                return pl.Datetime("us")
-            case Kind.BYTES | Kind.CODED:
-                return pl.Binary()
-            case Kind.TEXT | Kind.DECIMAL_TEXT:
-                return pl.String()
+        of_numbers: dict[tuple[Kind, int], type[pl.DataType]] = {
+            (Kind.INT, 8): pl.Int8, (Kind.INT, 16): pl.Int16, (Kind.INT, 32): pl.Int32, (Kind.INT, 64): pl.Int64,
+            (Kind.UINT, 8): pl.UInt8, (Kind.UINT, 16): pl.UInt16, (Kind.UINT, 32): pl.UInt32, (Kind.UINT, 64): pl.UInt64,
+        }  # fmt: skip
+        of_kind: dict[Kind, pl.DataType] = {
+            Kind.YEAR: pl.Int16(),
+            Kind.ENUM_INDEX: pl.UInt16(),
+            Kind.BIT: pl.UInt64(),
+            Kind.FLOAT: pl.Float64(),
+            Kind.DATE: pl.Date(),
+            Kind.DATETIME: pl.Datetime("us"),
+            Kind.BYTES: pl.Binary(),
+            Kind.CODED: pl.Binary(),
+            Kind.TEXT: pl.String(),
+            Kind.DECIMAL_TEXT: pl.String(),
+        }
+        if self.kind is Kind.DECIMAL:
+            return pl.Decimal(self.precision, self.scale)
+        return of_kind[self.kind] if self.kind in of_kind else of_numbers[self.kind, self.bits]()
 
 
 def codec(column: Column) -> Codec:
@@ -151,33 +141,61 @@ def codec(column: Column) -> Codec:
     Raises:
         NotSupported: the type is none that is known to come back to the bit.
     """
-    name, data_type = column.name, column.data_type
-    if data_type in _INTEGER_BITS:
-        return Codec(name, Kind.UINT if column.unsigned else Kind.INT, bits=_INTEGER_BITS[data_type])
-    if data_type == "decimal":
-        precision, scale = column.precision or 10, column.scale or 0
-        fits = precision <= _MOST_DECIMAL_DIGITS
-        return Codec(name, Kind.DECIMAL if fits else Kind.DECIMAL_TEXT, precision=precision, scale=scale)
-    if data_type in ("float", "double"):
-        return Codec(name, Kind.FLOAT, bits=32 if data_type == "float" else 64)
-    if data_type == "year":
-        return Codec(name, Kind.YEAR)
-    if data_type == "bit" or (data_type == "set" and "" in column.members):
-        return Codec(name, Kind.BIT)
-    if data_type == "date":
-        return Codec(name, Kind.DATE)
-    if data_type in ("datetime", "timestamp"):
-        return Codec(name, Kind.DATETIME, scale=column.fraction)
-    if data_type in _BYTES or (data_type in _CHARACTER and column.charset == "binary"):
-        return Codec(name, Kind.BYTES)
-    if data_type == "enum" and "" in column.members:
-        return Codec(name, Kind.ENUM_INDEX)
-    if data_type in _CHARACTER:
-        plain = column.charset in _PLAIN_CHARSETS
-        return Codec(name, Kind.TEXT if plain else Kind.CODED, charset=column.charset or "")
-    if data_type in _TEXT:
-        return Codec(name, Kind.TEXT)
-    raise NotSupported(f"Column {name!r} is of type {data_type}, which is not known to come back to the bit.")
+    type_ = TYPES.get(column.data_type)
+    make = _CODECS.get(type_.family) if type_ else None
+    if type_ is None or make is None:
+        raise NotSupported(
+            f"Column {column.name!r} is of type {column.data_type}, which is not known to come back to the bit."
+        )
+    return make(column, type_)
+
+
+def _integer(column: Column, type_: Type) -> Codec:
+    kind = Kind.UINT if column.unsigned else Kind.INT
+    return Codec(column.name, kind, bits=_FRAME_BITS.get(type_.bits, type_.bits))
+
+
+def _decimal(column: Column, type_: Type) -> Codec:
+    precision, scale = column.precision or 10, column.scale or 0
+    kind = Kind.DECIMAL if precision <= _MOST_DECIMAL_DIGITS else Kind.DECIMAL_TEXT
+    return Codec(column.name, kind, precision=precision, scale=scale)
+
+
+def _characters(column: Column, type_: Type) -> Codec:
+    if column.charset == "binary":
+        return Codec(column.name, Kind.BYTES)
+    kind = Kind.TEXT if column.charset in _PLAIN_CHARSETS else Kind.CODED
+    return Codec(column.name, kind, charset=column.charset or "")
+
+
+def _enum(column: Column, type_: Type) -> Codec:
+    by_index = "" in column.members and column.charset != "binary"
+    return Codec(column.name, Kind.ENUM_INDEX) if by_index else _characters(column, type_)
+
+
+def _set(column: Column, type_: Type) -> Codec:
+    return Codec(column.name, Kind.BIT) if "" in column.members else _characters(column, type_)
+
+
+def _plain(kind: Kind) -> Callable[[Column, Type], Codec]:
+    return lambda column, type_: Codec(column.name, kind)
+
+
+_CODECS: dict[Family, Callable[[Column, Type], Codec]] = {
+    Family.INTEGER: _integer,
+    Family.DECIMAL: _decimal,
+    Family.FLOATING: lambda column, type_: Codec(column.name, Kind.FLOAT, bits=type_.bits),
+    Family.YEAR: _plain(Kind.YEAR),
+    Family.BIT: _plain(Kind.BIT),
+    Family.DATE: _plain(Kind.DATE),
+    Family.INSTANT: lambda column, type_: Codec(column.name, Kind.DATETIME, scale=column.fraction),
+    Family.STRING: _characters,
+    Family.TEXT: _characters,
+    Family.ENUM: _enum,
+    Family.SET: _set,
+    **dict.fromkeys((Family.BINARY, Family.BLOB, Family.VECTOR, Family.GEOMETRY), _plain(Kind.BYTES)),
+    **dict.fromkeys((Family.JSON, Family.TIME, Family.ADDRESS), _plain(Kind.TEXT)),
+}
 
 
 def codecs(table: Table) -> tuple[Codec, ...]:

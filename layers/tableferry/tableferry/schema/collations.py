@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from tableferry.mysql.identifiers import quote
-from tableferry.schema.create_table import ColumnLine, Definition
+from tableferry.schema.create_table import CheckLine, ColumnLine, Definition
+from tableferry.schema.types import CHARACTER
 
 # NO PAD, by the weights of Unicode's collation algorithm (9.0 in MySQL, 14.0 in MariaDB), or by code point.
 _TO_MARIADB = {
@@ -21,13 +22,17 @@ _DEFAULT_COLLATIONS = {
     "gb18030": "gb18030_chinese_ci", "hp8": "hp8_english_ci", "swe7": "swe7_swedish_ci", "sjis": "sjis_japanese_ci",
     "tis620": "tis620_thai_ci", "ujis": "ujis_japanese_ci", "binary": "binary",
 }  # fmt: skip
-_CHARACTER = {"char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set"}
 
 
 def is_json(column: ColumnLine) -> bool:
     """MySQL's JSON, or what MariaDB makes of the word: a LONGTEXT with a check."""
     valid = ("json_valid", "(", quote(column.name), ")")
     return kind_of(column) == "json" or (kind_of(column) == "longtext" and column.check == valid)
+
+
+def own_checks(table: Definition) -> list[CheckLine]:
+    """The checks that stand in columns' lines, as checks of the table, but for those that make a column JSON."""
+    return [CheckLine("", column.check, ()) for column in table.columns if column.check and not is_json(column)]
 
 
 def kind_of(column: ColumnLine) -> str:
@@ -37,7 +42,7 @@ def kind_of(column: ColumnLine) -> str:
 
 def of_column(column: ColumnLine, table: Definition) -> str:
     """The collation of a column's text; empty for what is no text."""
-    if kind_of(column) not in _CHARACTER or is_json(column):
+    if kind_of(column) not in CHARACTER or is_json(column):
         return ""
     return _collation(column.collation, column.charset) or of_table(table)
 

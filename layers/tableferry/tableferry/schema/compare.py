@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from tableferry.schema.collations import is_json, kind_of, of_column, of_table, pivot
-from tableferry.schema.create_table import OWN_NAME, CheckLine, ColumnLine, Definition, Tokens, literal, parse, unquoted
+from tableferry.schema.collations import is_json, kind_of, of_column, of_table, own_checks, pivot
+from tableferry.schema.create_table import OWN_NAME, ColumnLine, Definition, Tokens, key_name, literal, parse, unquoted
+from tableferry.schema.types import INTEGER_BITS
 
-_WIDTH = re.compile(r"^(tinyint|smallint|mediumint|int|bigint|year)\(\d+\)")
+_WIDTH = re.compile(rf"^({'|'.join([*INTEGER_BITS, 'year'])})\(\d+\)")
 _SAME_WORDS = {"now": "current_timestamp", "curdate": "current_date", "curtime": "current_time"}
 
 
@@ -35,31 +36,48 @@ def first(said: Sequence[str], made: Sequence[str]) -> str:
 
 def _neutral(found: Definition, same_name: bool) -> dict[str, object]:
     """A definition by its parts, each by a name for people, in words of neither server."""
-    parts: dict[str, object] = {}
-    for number, column in enumerate(found.columns):
-        json = is_json(column)
-        parts[f"column {column.name!r}"] = (
-            number, _type(column), "" if json else pivot(of_column(column, found)),
-            column.null.removeprefix("NULL"), _neutral_default(column), _words(column.on_update or ()),
-            None if column.generated is None else _words(column.generated), column.stored, column.auto_increment,
-            column.invisible, literal(column.comment) if column.comment else b"", tuple(column.rest),
-        )  # fmt: skip
-    checks = [*found.checks, *(CheckLine("", c.check, ()) for c in found.columns if c.check and not is_json(c))]
-    nameless = []
-    for check in checks:
-        if check.name and same_name and not OWN_NAME.fullmatch(check.name):
-            parts[f"check {check.name!r}"] = (_words(check.expression), check.rest)
-        else:
-            nameless.append((_words(check.expression), check.rest))
-    parts["its checks without names"] = sorted(nameless)
+    parts: dict[str, object] = {
+        f"column {column.name!r}": (number, *_neutral_column(column, found))
+        for number, column in enumerate(found.columns)
+    }
+    parts |= _neutral_checks(found, same_name)
     for number, key in enumerate(found.keys):
-        name = next((unquoted(word) for word in key[:3] if word.startswith("`")), "PRIMARY")
         shown = tuple("IGNORED" if word == "INVISIBLE" else word for word in key)
-        parts[f"key {name!r}"] = (number, shown)
+        parts[f"key {key_name(key)!r}"] = (number, shown)
     options = {name: value for name, value in found.options.items() if name not in ("AUTO_INCREMENT", "CHARSET")}
     parts["its options"] = {**options, "COLLATE": pivot(of_table(found))}
     parts["what follows its columns"] = found.rest
     parts["its partitions"] = tuple(unquoted(word) for word in _words(found.partitions))
+    return parts
+
+
+def _neutral_column(column: ColumnLine, table: Definition) -> tuple[object, ...]:
+    return (
+        _type(column),
+        "" if is_json(column) else pivot(of_column(column, table)),
+        column.null.removeprefix("NULL"),
+        _neutral_default(column),
+        _words(column.on_update or ()),
+        None if column.generated is None else _words(column.generated),
+        column.stored,
+        column.auto_increment,
+        column.invisible,
+        literal(column.comment) if column.comment else b"",
+        tuple(column.rest),
+    )
+
+
+def _neutral_checks(found: Definition, same_name: bool) -> dict[str, object]:
+    """The checks of the table and of its columns: by name where that is the user's, the others sorted, as one part."""
+    parts: dict[str, object] = {}
+    nameless = []
+    for check in [*found.checks, *own_checks(found)]:
+        neutral = (_words(check.expression), check.rest)
+        if check.name and same_name and not OWN_NAME.fullmatch(check.name):
+            parts[f"check {check.name!r}"] = neutral
+        else:
+            nameless.append(neutral)
+    parts["its checks without names"] = sorted(nameless)
     return parts
 
 

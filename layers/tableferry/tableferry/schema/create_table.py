@@ -123,6 +123,11 @@ def literal(word: str) -> bytes | None:
     return word.encode() if re.fullmatch(r"[\d.]+(?:[eE]\d+)?", word) else None
 
 
+def key_name(key: Tokens) -> str:
+    """The name of a key's line; PRIMARY where it has none."""
+    return next((unquoted(word) for word in key[:3] if word.startswith("`")), "PRIMARY")
+
+
 def unquoted(name: str) -> str:
     """A name without the backticks around it, if it has any."""
     return name[1:-1].replace("``", "`") if name.startswith("`") else name

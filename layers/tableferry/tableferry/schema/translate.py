@@ -15,7 +15,8 @@ from itertools import pairwise
 from tableferry.mysql.database import Connection, rows, server_version
 from tableferry.mysql.identifiers import quote
 from tableferry.mysql.version import Server
-from tableferry.schema.collations import carried, charset_of, is_json, kind_of, mb3, of_column, of_table
+from tableferry.schema import types
+from tableferry.schema.collations import carried, charset_of, is_json, kind_of, mb3, of_column, of_table, own_checks
 from tableferry.schema.create_table import (
     OWN_NAME,
     CheckLine,
@@ -27,15 +28,14 @@ from tableferry.schema.create_table import (
     sql,
     unquoted,
 )
+from tableferry.schema.types import TYPES, Family
 
-_SINCE = {"MySQL": {"vector": (9, 0)}, "MariaDB": {"vector": (11, 7)}}
-_ONLY_MARIADB = {"uuid", "inet4", "inet6", "xmltype"}
-_WITHOUT_LITERAL_DEFAULT = {"tinytext", "text", "mediumtext", "longtext", "tinyblob", "blob", "mediumblob", "longblob"}
 _OPTIONS = {
     "ENGINE", "AUTO_INCREMENT", "CHARSET", "COLLATE", "ROW_FORMAT", "KEY_BLOCK_SIZE", "COMMENT", "STATS_PERSISTENT",
     "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "AVG_ROW_LENGTH", "MAX_ROWS", "MIN_ROWS", "CHECKSUM", "DELAY_KEY_WRITE",
     "PACK_KEYS",
 }  # fmt: skip
+_WITHOUT_LITERAL_DEFAULT = types.of(Family.TEXT, Family.BLOB)
 _INTRODUCED = re.compile(r"(?P<quoted>`(?:[^`]|``)*`|(?<!_utf8mb4)'(?:[^'\\]|''|\\.)*')|\b_utf8mb4'", re.DOTALL)
 _VANISHES = {"NO_AUTO_CREATE_USER"}  # says something about GRANT only, and so nothing in a trigger
 
@@ -84,8 +84,7 @@ def translated(text: str, table: str, target: Target) -> tuple[str, list[str]]:
     lines += [sql(_key(key, target)) for key in found.keys]
     lines += [_check(check, target) for check in found.checks]
     if not target.server.mariadb:  # which has checks of the table only
-        own = (column.check for column in found.columns if column.check and not is_json(column))
-        lines += [_check(CheckLine("", expression, ()), target) for expression in own]
+        lines += [_check(check, target) for check in own_checks(found)]
     collation = target.carried(of_table(found))
     options = {**found.options, "CHARSET": charset_of(collation), "COLLATE": collation}
     tail = " ".join(
@@ -119,27 +118,15 @@ def sql_mode(mode: str) -> str:
 
 
 def _obstacles(found: Definition, table: str, target: Target) -> Iterator[str]:
+    """What the target has no word for, in sentences; ``table`` is how they call the table."""
     server = target.server
     for column in found.columns:
-        of = f"Column {column.name!r} of {table}"
-        kind = kind_of(column)
-        if (kind in _ONLY_MARIADB and not server.mariadb) or server.version < _SINCE[server.flavour].get(kind, (0, 0)):
-            yield f"{of} is of type {kind}, which {server} has not."
-        if column.rest:
-            yield f"{of} has {' '.join(column.rest)}, which {server} has not."
-        if (collation := of_column(column, found)) and target.carried(collation) not in target.collations:
-            yield f"{of} has the collation {collation}, which {server} has not."
-        if server.mariadb and column.generated is not None and column.null == "NOT NULL":
-            yield f"{of} is generated and NOT NULL, which {server} has not."
-        if (
-            server.mariadb
-            and column.invisible
-            and column.null == "NOT NULL"
-            and not (column.default or column.auto_increment)
-        ):
-            yield f"{of} is invisible, NOT NULL and without a default, which {server} has not."
+        for lack in _column_lacks(column, found, target):
+            yield f"Column {column.name!r} of {table} {lack}, which {server} has not."
         if server.mariadb and column.default and not _is_text(column.default):
-            yield f"{of} has a default that is no text in UTF-8, which {server} could not show."
+            yield (
+                f"Column {column.name!r} of {table} has a default that is no text in UTF-8, which {server} could not show."
+            )
     if (collation := of_table(found)) and target.carried(collation) not in target.collations:
         yield f"The collation {collation} of {table} is not one of {server}."
     for key in found.keys:
@@ -153,6 +140,22 @@ def _obstacles(found: Definition, table: str, target: Target) -> Iterator[str]:
         yield f"The option {option} of {table} is not one of {server}."
     if found.rest:
         yield f"{table.capitalize()} has {' '.join(found.rest)}, which {server} has not."
+
+
+def _column_lacks(column: ColumnLine, table: Definition, target: Target) -> Iterator[str]:
+    """What the column is or has that the target has not."""
+    kind, collation = kind_of(column), of_column(column, table)
+    if kind in TYPES and not TYPES[kind].known_to(target.server):
+        yield f"is of type {kind}"
+    if column.rest:
+        yield f"has {' '.join(column.rest)}"
+    if collation and target.carried(collation) not in target.collations:
+        yield f"has the collation {collation}"
+    if target.server.mariadb and column.null == "NOT NULL":
+        if column.generated is not None:
+            yield "is generated and NOT NULL"
+        if column.invisible and not (column.default or column.auto_increment):
+            yield "is invisible, NOT NULL and without a default"
 
 
 def _key_obstacle(key: Tokens, server: Server) -> str:
@@ -211,7 +214,7 @@ def _default(column: ColumnLine, mariadb: bool) -> str:
     is_literal = literal(value[-1]) is not None or value[-1].startswith(("b'", "x'")) or text.upper() == "NULL"
     if mariadb or text.startswith("(") or (is_literal and kind_of(column) not in _WITHOUT_LITERAL_DEFAULT):
         return text
-    if value[0].lower() == "current_timestamp" and kind_of(column) in ("datetime", "timestamp"):
+    if value[0].lower() == "current_timestamp" and kind_of(column) in types.INSTANTS:
         return text
     return text if text.upper() == "NULL" else f"({text})"
 

@@ -19,8 +19,8 @@ from tableferry.ingest.files.header import could_name_separator, could_stand_aga
 from tableferry.ingest.files.line_frame import Judge, Lines, distinct, joined
 from tableferry.ingest.files.rejects import Reject, described_in, parsed, record_of, reject_of
 from tableferry.ingest.rows.rules import Row
-from tableferry.ingest.rows.values import BYTES
 from tableferry.ingest.write.batch import line_of
+from tableferry.schema.types import BYTES
 
 _BLOCK_BYTES = 4 * 1024 * 1024
 _BLOCK_LINES = 100_000

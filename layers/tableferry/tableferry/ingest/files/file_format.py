@@ -22,8 +22,8 @@ from tableferry.ingest.files.header import (
     unlike_a_header,
 )
 from tableferry.ingest.rows.rules import Row, Rules
-from tableferry.ingest.rows.values import BYTES
 from tableferry.schema.table import Column, Table
+from tableferry.schema.types import BYTES
 
 _SEPARATOR = re.compile(rb"(?:\xef\xbb\xbf)?sep=([^\r\n]?)\r?(?:\n|\Z)", re.IGNORECASE)
 _SEPARATOR_AGAIN = re.compile(rb"sep=[,;|\t]", re.IGNORECASE)
@@ -270,7 +270,7 @@ def _no_raw_bytes(columns: Sequence[Column], options: Options) -> None:
     """
     if options.escape is not Escape.BACKSLASH or "binary" in options.said:
         return
-    if raw := [column.name for column in columns if column.data_type in (*BYTES, "bit")]:
+    if raw := [column.name for column in columns if column.data_type in BYTES | {"bit"}]:
         raise InvalidRequest(
             f"The file is said to have escapes, and {', '.join(map(repr, raw))} to hold bytes or bits, which INTO OUTFILE "
             "writes as they are. Select HEX() of bytes and `column` + 0 of bits, and say `binary: hex`."

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from tableferry.errors import InvalidRequest
 from tableferry.ingest.rows.rules import Rules
-from tableferry.ingest.rows.values import BYTES
 from tableferry.schema.table import Column, Table
+from tableferry.schema.types import BYTES, TEXTS
 
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext", *BYTES)
+_TEXTS = TEXTS | BYTES
 """Types whose values may look like any name; bytes written as text do, too."""
 
 _SHOWN = 10

@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableferry.ingest.files.dialect import Dialect
-from tableferry.ingest.rows.numeric import INTEGER_BITS
-from tableferry.ingest.rows.values import BYTES
 from tableferry.schema.table import Column
+from tableferry.schema.types import BYTES, FLOATING, INSTANTS, INTEGER_BITS, STRINGS, TEXTS
 
 COUNTED = (300, 30, 0)
 """Up to so many characters are counted in the expression, which they make large; longer text is measured by its line."""
@@ -86,7 +85,7 @@ def _field(column: Column, dialect: Dialect, counted: int) -> str:
 def _forms(column: Column, dialect: Dialect, counted: int) -> list[str]:
     """The field without quotes and with them."""
     kind = "json" if column.document else column.data_type
-    if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
+    if kind in TEXTS:
         return _text(column, dialect, counted)
     if kind == "json":
         return [f'"{_json()}"']
@@ -106,17 +105,17 @@ def _plain(column: Column, kind: str) -> str:
         bits = INTEGER_BITS[kind]
         least, greatest = (0, 2**bits - 1) if column.unsigned else (2 ** (bits - 1), 2 ** (bits - 1) - 1)
         return _up_to(greatest) if column.unsigned else f"(?:{_up_to(greatest)}|-{_up_to(least)})"
-    if kind == "decimal" or (kind in ("float", "double") and column.scale is not None):
+    if kind == "decimal" or (kind in FLOATING and column.scale is not None):
         whole, places = (column.precision or 10) - (column.scale or 0), column.scale or 0
         digits = f"[0-9]{{1,{whole}}}" if whole else "0"
         return ("" if column.unsigned else "-?") + digits + (rf"(?:\.[0-9]{{1,{places}}})?" if places else "")
-    if kind in ("float", "double"):
+    if kind in FLOATING:
         return ("" if column.unsigned else "-?") + r"[0-9]{1,15}(?:\.[0-9]{1,15})?"
     if kind == "bit":
         return _up_to(2 ** (column.precision or 1) - 1)
     if kind == "date":
         return f"[12][0-9]{{3}}-{_EVERY_DAY}"
-    if kind in ("datetime", "timestamp"):
+    if kind in INSTANTS:
         year = "(?:19[89][0-9]|20[012][0-9])" if kind == "timestamp" else "[12][0-9]{3}"
         return f"{year}-{_EVERY_DAY}[T ]{_CLOCK}{_fraction(column)}Z?"
     if kind == "time":
@@ -155,7 +154,7 @@ def _text(column: Column, dialect: Dialect, counted: int) -> list[str]:
         raise _Unsure
     if not dialect.backslash_is_text or dialect.null == BACKSLASH_N:
         apart += r"\\"
-    characters = column.characters if column.data_type in ("char", "varchar") else None
+    characters = column.characters if column.data_type in STRINGS else None
     least = "0" if dialect.null else "1"
     most = str(characters) if characters is not None and characters <= counted else ""
     return [
@@ -166,11 +165,11 @@ def _text(column: Column, dialect: Dialect, counted: int) -> list[str]:
 
 def _measured(column: Column, counted: int) -> int | None:
     """The length in bytes that a line may have for this column's sake."""
-    if column.data_type in ("char", "varchar"):
+    if column.data_type in STRINGS:
         return column.characters if (column.characters or 0) > counted else None
-    if column.data_type in ("tinytext", "text", "mediumtext", "longtext"):
+    if column.data_type in TEXTS:
         return column.octets
-    if column.data_type.endswith(("binary", "blob")):
+    if column.data_type in BYTES:
         return 2 * (column.octets or 0) if (column.octets or 0) > counted else None
     return None
 

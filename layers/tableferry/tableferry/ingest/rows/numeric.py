@@ -9,13 +9,13 @@ from decimal import Decimal
 
 from tableferry.ingest.rows.checks import Bad, Check, shown
 from tableferry.schema.table import Column
+from tableferry.schema.types import INTEGER_BITS
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,40})(?:\.0{1,40})?")
 _EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2}\.000")  # with decimal places, or with a separator between thousands
 _TRUTHS = {"true": 1, "t": 1, "false": 0, "f": 0}
 _MOST_DIGITS = 40
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
-INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 # Numbers as people of some countries write them, which no program should have to guess at.
 _DECIMAL_COMMA = re.compile(r"([+-]?)([0-9]+|[0-9]{1,3}(?:[.' \u00a0\u202f\u2019][0-9]{3})+),([0-9]+)")
 _THOUSANDS = re.compile(

@@ -16,26 +16,23 @@ from tableferry.ingest.rows import numeric, temporal
 from tableferry.ingest.rows.charsets import character_set
 from tableferry.ingest.rows.checks import Bad, Check, Value, shown, string
 from tableferry.schema.table import Column
+from tableferry.schema.types import ADDRESSES, BYTES, FLOATING, INSTANTS, INTEGER_BITS, STRINGS, TEXTS
 
 _HEX = re.compile(r"(?:0x)?((?:[0-9a-fA-F]{2})*)")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")  # one half of a character without the other can be written so
 _DEEPEST = 100  # of MySQL's JSON; MariaDB's CHECK has a limit of its own, by version
 
 
-BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
-"""The types that hold bytes."""
-
-
 def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
     """The check of a column's values; ``binary`` is how bytes are written."""
     kind = "json" if column.document else column.data_type
-    if kind in numeric.INTEGER_BITS:
+    if kind in INTEGER_BITS:
         return numeric.integer(column)
     if kind == "decimal":
         return numeric.exact(column)
-    if kind in ("float", "double"):
+    if kind in FLOATING:
         return numeric.approximate(column)
-    if kind in ("datetime", "timestamp"):
+    if kind in INSTANTS:
         return temporal.instant(column)
     if kind == "bit":
         return numeric.bit(column)
@@ -45,7 +42,7 @@ def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
         return _set(column)
     if kind in BYTES:
         return _bytes(column, binary)
-    if kind in ("char", "varchar", "tinytext", "text", "mediumtext", "longtext"):
+    if kind in TEXTS:
         return _text(column)
     if kind == "time":
         return temporal.time(column)
@@ -54,7 +51,7 @@ def check_for(column: Column, binary: Binary = Binary.HEX) -> Check:
     plain: dict[str, Check] = {"date": temporal.day, "year": temporal.year}
     if kind in plain:
         return plain[kind]
-    if kind in ("uuid", "inet4", "inet6"):
+    if kind in ADDRESSES:
         return string
     return _unknown(kind)
 
@@ -113,7 +110,7 @@ def _is_text(parsed: object) -> bool:
 
 
 def _text(column: Column) -> Check:
-    characters = column.characters if column.data_type in ("char", "varchar") else None
+    characters = column.characters if column.data_type in STRINGS else None
     octets = None if characters is not None else column.octets
     charset = character_set(column.charset)
     # Where every character fits in the bytes there are, counting characters will do.

@@ -10,6 +10,7 @@ from pymysql.converters import escape_string
 
 from tableferry.ingest.rows.rules import Cell, Default, Row
 from tableferry.schema.table import Column
+from tableferry.schema.types import BYTES, INSTANTS
 
 
 class Batch(Protocol):
@@ -57,9 +58,9 @@ def expression(column: Column) -> str | None:
         return "{}"
     if column.data_type == "bit":
         return "CAST({} AS UNSIGNED)"
-    if column.data_type in ("datetime", "timestamp"):
+    if column.data_type in INSTANTS:
         return "TRIM(TRAILING 'Z' FROM {})"
-    return "UNHEX({})" if column.data_type.endswith(("binary", "blob")) else None
+    return "UNHEX({})" if column.data_type in BYTES else None
 
 
 def line_of(row: Row, delimiter: str = ",") -> str:

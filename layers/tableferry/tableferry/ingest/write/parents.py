@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import pymysql
 
 from tableferry.errors import NotSupported
-from tableferry.ingest.rows.numeric import INTEGER_BITS
 from tableferry.mysql.database import Connection, execute, rows
 from tableferry.mysql.identifiers import qualified, quote
 from tableferry.mysql.privileges import may
@@ -23,6 +22,7 @@ from tableferry.mysql.retry import was_rolled_back
 from tableferry.schema import show_create
 from tableferry.schema.catalog import definition, foreign_keys_of, triggers
 from tableferry.schema.table import Column, Table
+from tableferry.schema.types import INTEGER_BITS
 
 
 @dataclass(frozen=True, slots=True)
