@@ -25,8 +25,8 @@ from ctypes import (
 import polars as pl
 
 
-class Array(Structure):
-    """Arrow's ``ArrowArray`` (https://arrow.apache.org/docs/format/CDataInterface.html)."""
+class ArrowArray(Structure):
+    """A column's buffers: https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowarray-structure"""
 
     _fields_ = (
         ("length", c_int64),
@@ -45,8 +45,8 @@ class Array(Structure):
 _Release = CFUNCTYPE(None, c_void_p)
 
 
-class _Schema(Structure):
-    """Arrow's ``ArrowSchema``."""
+class _ArrowSchema(Structure):
+    """A column's type: https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowschema-structure"""
 
     _fields_ = (
         ("format", c_char_p),
@@ -64,12 +64,12 @@ class _Schema(Structure):
 _NULLABLE = 2
 
 
-class _Stream(Structure):
-    """Arrow's ``ArrowArrayStream``."""
+class _ArrowArrayStream(Structure):
+    """Columns one after the other: https://arrow.apache.org/docs/format/CStreamInterface.html"""
 
     _fields_ = (
         ("get_schema", c_void_p),
-        ("get_next", CFUNCTYPE(c_int32, c_void_p, POINTER(Array))),
+        ("get_next", CFUNCTYPE(c_int32, c_void_p, POINTER(ArrowArray))),
         ("get_last_error", c_void_p),
         ("release", c_void_p),
         ("private_data", c_void_p),
@@ -77,18 +77,18 @@ class _Stream(Structure):
 
 
 def _no_longer(schema: int) -> None:
-    _Schema.from_address(schema).release = _Release()
+    _ArrowSchema.from_address(schema).release = _Release()
 
 
 _released = _Release(_no_longer)
 
 
 @contextmanager
-def exported(values: pl.Series) -> Iterator[Array]:
+def exported(values: pl.Series) -> Iterator[ArrowArray]:
     """A column as one array, for as long as it is looked at; text and bytes are views. Raises MemoryError."""
     capsule = values.rechunk().__arrow_c_stream__(None)  # lives as long as what is read from it
-    stream = _Stream.from_address(_pointer(capsule, b"arrow_array_stream"))
-    array = Array()
+    stream = _ArrowArrayStream.from_address(_pointer(capsule, b"arrow_array_stream"))
+    array = ArrowArray()
     if stream.get_next(addressof(stream), byref(array)):
         raise MemoryError
     try:
@@ -97,7 +97,7 @@ def exported(values: pl.Series) -> Iterator[Array]:
         release(array)
 
 
-def release(array: Array) -> None:
+def release(array: ArrowArray) -> None:
     """Give an array's memory back, unless somebody has taken it over, or it never had any."""
     if array.release:
         _Release(array.release)(addressof(array))
@@ -106,9 +106,9 @@ def release(array: Array) -> None:
 class Column:
     """An array that polars takes over; ``form`` is Arrow's name of its type."""
 
-    def __init__(self, array: Array, form: str) -> None:
+    def __init__(self, array: ArrowArray, form: str) -> None:
         self._array = array
-        self._schema = _Schema(format=form.encode(), name=b"", flags=_NULLABLE, release=_released)
+        self._schema = _ArrowSchema(format=form.encode(), name=b"", flags=_NULLABLE, release=_released)
 
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         return (

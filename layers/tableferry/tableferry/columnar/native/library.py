@@ -32,16 +32,16 @@ from typing import Any
 
 import polars as pl
 
-from tableferry.columnar.native.arrow import Array, Column, exported, release
+from tableferry.columnar.native.arrow import ArrowArray, Column, exported, release
 from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 
 FILE = Path(__file__).with_name("libnative.so")
-VERSION = 8  # native.c's
+VERSION = 8  # as in `interface.h`
 
 
 class Status(IntEnum):
-    """What became of the packets; as in ``native.c``."""
+    """What became of the packets; as in ``interface.h``."""
 
     MORE = 0
     FULL = 1
@@ -55,14 +55,29 @@ class Status(IntEnum):
 
 
 class Into(IntEnum):
-    """What rows become besides their digest; as in ``native.c``."""
+    """What rows become besides their digest; as in ``interface.h``."""
 
     FRAME = 0
     LINES = 1
     NOTHING = 2
 
 
+class _Held(IntEnum):
+    """What a column holds; as in ``interface.h``."""
+
+    SIGNED = ord("i")
+    UNSIGNED = ord("u")
+    DECIMAL = ord("d")
+    FLOAT = ord("f")
+    DATE = ord("D")
+    DATETIME = ord("T")
+    TEXT = ord("t")
+    BYTES = ord("b")
+
+
 class _Head(Structure):
+    """What is read of a splitter between two calls; as in ``interface.h``, as are the next two."""
+
     _fields_ = (
         ("status", c_int32),
         ("column", c_int32),
@@ -75,13 +90,13 @@ class _Head(Structure):
     )
 
 
-class _Bytes(Structure):
+class _Buffer(Structure):
     _fields_ = (("data", c_void_p), ("used", c_size_t), ("room", c_size_t))
 
 
 class _Description(Structure):
     _fields_ = (
-        ("kind", c_int32),
+        ("held", c_int32),
         ("width", c_int32),
         ("precision", c_int32),
         ("scale", c_int32),
@@ -125,14 +140,14 @@ def library() -> Any:
 class _Owner:
     """Gives bytes back to the library that made them."""
 
-    def __init__(self, made: _Bytes) -> None:
+    def __init__(self, made: _Buffer) -> None:
         self._made = made
 
     def __del__(self) -> None:
         library().tableferry_free(byref(self._made))
 
 
-def _handed_over(made: _Bytes) -> memoryview:
+def _handed_over(made: _Buffer) -> memoryview:
     """The library's bytes, which it gets back when nobody looks at them any more. Raises MemoryError."""
     if not made.data:
         raise MemoryError
@@ -208,7 +223,7 @@ class Packets:
 
     def _frame(self) -> pl.DataFrame:
         count = len(self._columns)
-        taken, as_text = (Array * count)(), (c_int32 * count)()
+        taken, as_text = (ArrowArray * count)(), (c_int32 * count)()
         try:
             if self._library.tableferry_take(self._opened(), taken, as_text):
                 raise MemoryError
@@ -223,7 +238,7 @@ class Packets:
                 release(array)  # of those that polars has not taken over
 
     def _lines(self) -> memoryview | None:
-        made = _Bytes()
+        made = _Buffer()
         self._library.tableferry_take_lines(self._opened(), byref(made))
         return _handed_over(made) if self._into is Into.LINES else None
 
@@ -264,7 +279,7 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec], first_line: bytes = b
     held_as = frame.schema
     described = (_Description * len(columns))(
         *(
-            _Description(ord("t"))
+            _Description(_Held.TEXT)
             if column.kind in _DATES and held_as[column.name] == pl.String
             else _described(column)
             for column in columns
@@ -272,8 +287,8 @@ def encoded(frame: pl.DataFrame, columns: Sequence[Codec], first_line: bytes = b
     )
     with ExitStack() as stack:
         arrays = [stack.enter_context(exported(frame[column.name])) for column in columns]
-        pointers = (POINTER(Array) * len(columns))(*map(pointer, arrays))
-        made = _Bytes()
+        pointers = (POINTER(ArrowArray) * len(columns))(*map(pointer, arrays))
+        made = _Buffer()
         library().tableferry_encode(pointers, described, len(columns), first_line, len(first_line), byref(made))
     return _handed_over(made)
 
@@ -284,28 +299,28 @@ _TEXT = "vu"  # views; of bytes "vz"
 _BITS = {Kind.YEAR: 16, Kind.ENUM_INDEX: 16, Kind.BIT: 64}
 
 
-def _shape(column: Codec) -> tuple[str, int, str]:
-    """What the library calls the kind of a column, the bytes of a number, and what Arrow calls its type."""
+def _shape(column: Codec) -> tuple[_Held, int, str]:
+    """What the library calls what a column holds, the bytes of a number, and what Arrow calls its type."""
     bits = _BITS.get(column.kind, column.bits)
     match column.kind:
         case Kind.INT | Kind.YEAR:
-            return "i", bits // 8, _ARROW[bits]
+            return _Held.SIGNED, bits // 8, _ARROW[bits]
         case Kind.UINT | Kind.BIT | Kind.ENUM_INDEX:
-            return "u", bits // 8, _ARROW[bits].upper()
+            return _Held.UNSIGNED, bits // 8, _ARROW[bits].upper()
         case Kind.DECIMAL:
-            return "d", 16, f"d:{column.precision},{column.scale}"
+            return _Held.DECIMAL, 16, f"d:{column.precision},{column.scale}"
         case Kind.FLOAT:
-            return "f", 8, "g"
+            return _Held.FLOAT, 8, "g"
         case Kind.DATE:
-            return "D", 4, "tdD"
+            return _Held.DATE, 4, "tdD"
         case Kind.DATETIME:
-            return "T", 8, "tsu:"
+            return _Held.DATETIME, 8, "tsu:"
         case Kind.TEXT | Kind.DECIMAL_TEXT:
-            return "t", 0, _TEXT
+            return _Held.TEXT, 0, _TEXT
         case Kind.BYTES | Kind.CODED:
-            return "b", 0, "vz"
+            return _Held.BYTES, 0, "vz"
 
 
 def _described(column: Codec) -> _Description:
-    kind, size, _ = _shape(column)
-    return _Description(ord(kind), size, column.precision, column.scale)
+    held, size, _ = _shape(column)
+    return _Description(held, size, column.precision, column.scale)
