@@ -1,9 +1,10 @@
 """How much a run of the tests takes upon itself: a sample, which `make test` does, or all of it (`make test-thorough`)."""
 
+import itertools
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import pytest
@@ -32,6 +33,12 @@ def sample(cases: int) -> pytest.MarkDecorator:
 def effort(few: int, all_of_it: int) -> int:
     """How many examples, points or turns."""
     return all_of_it if THOROUGH else few
+
+
+def points(every: int, turn: int | None = TURN) -> Iterator[int]:
+    """1, 2, 3 and so on without an end, or one in so many of them: from the first on, in the next turn from the second on."""
+    step = effort(every, 1)
+    return itertools.count(1 + (turn or 0) % step, step)
 
 
 def one_in(every: int, cases: Sequence[T], first: int = 0) -> list[T]:

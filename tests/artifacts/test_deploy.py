@@ -22,6 +22,7 @@ from local.runtime import s3
 from local.runtime.ports import lasting_port
 from local.runtime.process import Child, plain_environment
 from local.runtime.state import ROOT, State
+from tests.effort import thorough
 from tests.stack import SAM_PYTHON, Json
 
 SAM = SAM_PYTHON.with_name("sam")
@@ -143,6 +144,7 @@ def deployment(url: str, templates: Path, synthesised: Json) -> Deployment:
     return Deployment(url, str(next(ACCOUNTS)), templates, synthesised)
 
 
+@thorough
 def test_a_deployment_that_failed_is_made_again_changed_and_deleted(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -252,7 +252,7 @@ def test_with_the_privileges_that_are_documented_each_function_does_its_work(
     assert tidy[4].replace("@%", "") in users.names["restore"].replace("'", "")  # it runs as restore's user now
 
 
-@sample(6)
+@sample(3)
 @pytest.mark.parametrize("lacking", [found for found in NEEDED if found not in TO_SEE_A_RESTORE], ids=" ".join)
 def test_without_one_of_them_a_step_of_that_function_is_refused_and_with_it_all_goes_on(
     users: Users, work: Work, lacking: Privilege

@@ -49,7 +49,7 @@ fragments = st.sampled_from(
 characters = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 hostile = st.lists(fragments | characters, min_size=1, max_size=5).map("".join)
 hunt = settings(
-    max_examples=effort(12, 200),
+    max_examples=effort(8, 200),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example is short, and to shorten it takes minutes
@@ -313,7 +313,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
-@settings(hunt, max_examples=effort(15, 300))
+@settings(hunt, max_examples=effort(10, 300))
 @given(data=st.data())
 def test_a_manifest_that_is_only_trusted_does_no_harm(live: Database, bucket: str, data: st.DataObject) -> None:
     verbs.run(

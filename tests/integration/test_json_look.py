@@ -16,7 +16,7 @@ from tableferry.config.settings import parse_database_url
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.database import rows
 from tableferry.schema import catalog
-from tests.effort import by_turns
+from tests.effort import by_turns, effort
 from tests.integration import verbs
 from tests.support import Database, not_applicable
 
@@ -106,7 +106,7 @@ def table(database: Database) -> Database:
 
 
 @given(TABLES, st.integers(0, 20))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(50, 150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @by_turns
 def test_whatever_a_few_documents_were_taken_for_the_others(table: Database, made: list[Document], sample: int) -> None:
     verbs.run(table, "DELETE FROM t", *(f"INSERT INTO t (j) VALUES ({document.sql})" for document in made))

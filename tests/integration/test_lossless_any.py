@@ -17,7 +17,7 @@ from tests.torture import carry
 from tests.torture.cases import Case
 
 hunt = settings(
-    max_examples=effort(5, 15),
+    max_examples=effort(3, 15),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

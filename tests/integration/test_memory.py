@@ -61,7 +61,7 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
     ],
     ids=lambda of: getattr(of, "name", None),
 )
-@sample(2)
+@sample(1)
 def test_memory_by_what_is_in_the_table_and_becomes_of_it(
     database: Database, monkeypatch: pytest.MonkeyPatch, table: tables.Made, form: str, most: int
 ) -> None:

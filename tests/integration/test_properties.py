@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from functions.insert.app import handler
 from tableferry.ingest.rows.values import dump
+from tests.effort import effort
 from tests.integration import oracle
 from tests.integration.lambdas import counts, request
 from tests.integration.uploads import Uploads
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Fields = list[str | None]
-hunt = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hunt = settings(max_examples=effort(20, 50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 signs = st.sampled_from(
     ['"', '""', ",", "\n", "\r\n", "\r", "a", "é", "☃", "😀", "\\", "NULL", "'", " ", "\ufeff", "\t", ";"]
 )
@@ -189,7 +190,7 @@ def same(name: str, sent: Any, found: Any) -> bool:
     return bool(sent == found)
 
 
-@settings(hunt, max_examples=120)
+@settings(hunt, max_examples=effort(60, 120))
 @given(rows=st.lists(st.dictionaries(st.sampled_from([*COLUMNS]), values, max_size=4), min_size=1, max_size=4))
 def test_any_json_is_stored_as_it_was_sent_or_rejected(database: Database, rows: list[dict[str, Any]]) -> None:
     columns = ", ".join(f"`{name}` {kind}" for name, kind in COLUMNS.items())

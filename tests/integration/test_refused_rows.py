@@ -22,6 +22,7 @@ from tableferry.mysql.database import Database as Source
 from tableferry.mysql.identifiers import column_list
 from tableferry.schema import catalog
 from tableferry.schema.table import Table
+from tests.effort import effort
 from tests.support import Database, Server
 
 TEXT = "CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_520_ci"
@@ -93,7 +94,7 @@ CELLS = st.tuples(
 
 
 @given(cells=st.lists(CELLS, min_size=1, max_size=14))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_block_ends_as_if_each_row_had_been_inserted_by_itself(
     own: tuple[Connection, Source], monkeypatch: pytest.MonkeyPatch, cells: list[tuple[Cell, ...]]
 ) -> None:

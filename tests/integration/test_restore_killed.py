@@ -1,20 +1,19 @@
 """Restores, undos and accepts that are killed before any of their changes.
 
 Tables are wholly old or wholly new, and put right by the next call, whichever it is. `make test` takes one change in
-seven, THOROUGH=1 all of them.
+thirteen, other ones each turn, `make test-all` all of them.
 
 The restore has all that a swap can meet: triggers on the live and on the backed-up table, foreign keys of and to tables
 that stay, and a table that was not there before.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from functions.restore import app
-from tests.effort import effort
+from tests.effort import effort, points
 from tests.integration import verbs
 from tests.integration.killed import Killer
 from tests.integration.lambdas import invoke
@@ -36,7 +35,6 @@ SPOILING = (
 )
 
 TURN = 0  # another figure has other calls follow; with each of 0 to 4 every call follows every change
-STEP = effort(7, 1)  # no divisor of the number of calls, so that each of them follows
 Next = Callable[[str], Any]
 NEXT: dict[str, Next] = {
     "restore": lambda _: post("/restores", {"tables": TABLES}),
@@ -86,7 +84,7 @@ def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     old, new = picture(damaged), _restored(damaged)
-    for change in itertools.count(1, STEP):
+    for change in points(13):  # the number of calls does not divide it, so that each of them follows
         known = _ids()
         killed = killer.killed(change, RESTORE)
         assert _contents(picture(damaged)) in (_contents(old), _contents(new))
@@ -108,7 +106,7 @@ def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     old, new = picture(damaged), _restored(damaged)
-    for change in itertools.count(1, STEP):
+    for change in points(13):
         restore_id = restore(tables=TABLES)["id"]
         killed = killer.killed(change, {"undo": restore_id})
         assert _contents(picture(damaged)) in (_contents(old), _contents(new))
@@ -124,7 +122,7 @@ def test_an_accept_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
     restore_id = restore(tables=TABLES)["id"]
-    for change in itertools.count(1, STEP):
+    for change in points(7):
         before = picture(damaged).tables
         killed = killer.killed(change, {"accept": restore_id})
         assert picture(damaged).tables == before

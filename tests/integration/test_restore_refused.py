@@ -13,7 +13,7 @@ from tableferry.api import views
 from tableferry.errors import StoreUnavailable
 from tableferry.restore import record
 from tableferry.storage import bucket as store
-from tests.effort import effort, sample
+from tests.effort import points, sample
 from tests.integration import verbs
 from tests.integration.killed import LOOKS_ONLY
 from tests.integration.lambdas import Answer, invoke
@@ -121,8 +121,8 @@ def holds(restore_id: str, database: Database, old: Any, new: Any) -> None:
 
 
 def walk(call: Callable[[], Answer], how: str) -> Iterator[tuple[Answer, list[str]]]:
-    """What a call answers with an error at its first step, its second (or a later one: a sample), and so on to the last."""
-    for step in itertools.count(1, effort(7, 1)):
+    """What a call answers with an error at each of its steps to the last, or at a sample of them."""
+    for step in points(13):
         with failing(step, how) as met:
             answer = call()
         yield answer, met

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tableferry.config.load_options import Escape, Quote
 from tableferry.ingest.files.csv_records import lines_of, records
 from tableferry.ingest.files.dialect import Dialect
-from tests.effort import sample
+from tests.effort import effort, sample
 
 NULL = r"\N"
 OUTFILE = Dialect("\t", NULL, Escape.BACKSLASH, Quote.NONE, returns=True)
@@ -39,7 +39,7 @@ def read(body: bytes, dialect: Dialect) -> list[list[str | None] | str]:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=effort(100, 300), deadline=None)
 @given(ROWS, st.sampled_from([OUTFILE, ENCLOSED]))
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], OUTFILE)
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], ENCLOSED)

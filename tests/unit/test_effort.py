@@ -1,6 +1,7 @@
 """Which tests a run takes: none is left out of every run."""
 
 import ast
+import itertools
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.effort import TURNS, by_turns, chosen, sample, thorough
+from tests.effort import THOROUGH, TURNS, by_turns, chosen, points, sample, thorough
 
 
 def item(name: str, *marks: Any) -> Any:
@@ -36,16 +37,26 @@ def test_every_test_has_its_turn_and_those_of_every_run_are_in_each() -> None:
     assert len(turns) == 12  # all but the thorough one
 
 
+def test_all_points_have_their_turn_and_each_turn_begins_with_another() -> None:
+    if THOROUGH:
+        assert list(itertools.islice(points(13), 3)) == [1, 2, 3]
+        return
+    assert list(itertools.islice(points(13, None), 3)) == [1, 14, 27]
+    taken = Counter(point for turn in range(13) for point in itertools.islice(points(13, 700 + turn), 5))
+    assert taken == Counter(range(1, 66))
+
+
 def test_more_of_a_sample_than_there_are_cases_is_all() -> None:
     few = [item(f"few[{case}]", sample(9)) for case in range(4)]
     assert chosen(few, None) == few
 
 
 def test_of_a_test_with_cases_some_are_in_every_run() -> None:
-    files = list(Path(__file__).parents[1].rglob("test_*.py"))
-    functions = [node for file in files for node in ast.parse(file.read_text(encoding="utf-8")).body]
+    texts = [file.read_text(encoding="utf-8") for file in Path(__file__).parents[1].rglob("test_*.py")]
+    assert len(texts) > 100
+    functions = [node for text in texts if "@by_turns" in text for node in ast.parse(text).body]
     marks = [
         [ast.unparse(mark) for mark in node.decorator_list] for node in functions if isinstance(node, ast.FunctionDef)
     ]
-    assert len(marks) > 1000
+    assert sum("by_turns" in found for found in marks) > 40
     assert not [found for found in marks if "by_turns" in found and any("parametrize" in mark for mark in found)]

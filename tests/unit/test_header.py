@@ -9,7 +9,7 @@ from tableferry.errors import InvalidRequest
 from tableferry.ingest.files.blocks import blocks
 from tableferry.ingest.files.file_format import Reading, begin
 from tableferry.schema.table import Column, Table
-from tests.effort import by_turns
+from tests.effort import by_turns, effort
 
 
 def table(**types: str) -> Table:
@@ -169,7 +169,7 @@ def test_another_header_further_down_stops_the_file(of: Table) -> None:
 FIELDS = st.sampled_from(["name", " title", "NOTE", '"note"', "x", "", "5", '"name;title"', '"note|x"'])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=effort(166, 500), deadline=None)
 @given(
     st.lists(st.lists(FIELDS, min_size=1, max_size=4).filter(lambda line: line != [""]), min_size=1, max_size=4),
     st.sampled_from([",", ";", "\t", "|"]),

@@ -25,7 +25,7 @@ from tableferry.columnar.native.arrow import exported
 from tableferry.columnar.native.library import Into, Status
 from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
-from tests.effort import by_turns, sample
+from tests.effort import by_turns, effort, sample
 from tools.setup import NATIVE
 
 SIZES = [0, 1, 11, 12, 13, 127, 128, 129, 255, 256, 257, 1000, 5000]
@@ -103,7 +103,7 @@ FIELDS: dict[Codec, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=effort(33, 100), deadline=None)
 @given(
     columns=st.lists(st.sampled_from(sorted(FIELDS, key=lambda codec: codec.name)), min_size=1, unique=True),
     data=st.data(),

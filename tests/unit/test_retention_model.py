@@ -266,5 +266,5 @@ class Retaining(RuleBasedStateMachine):
 
 TestRetaining = Retaining.TestCase
 TestRetaining.settings = settings(
-    max_examples=effort(60, 2000), stateful_step_count=30, deadline=None, derandomize=True
+    max_examples=effort(30, 2000), stateful_step_count=30, deadline=None, derandomize=True
 )
