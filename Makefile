@@ -10,7 +10,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml) docs/examples/github-actions-de
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-thorough test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage docs clean
+.PHONY: help setup up down status demo test test-all test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ demo: setup ## load the sample, back it up, damage it, restore it, prove it
 test: setup ## the tests, what takes long by a sample; TURN=number for some more of it
 	@TURN=$(TURN) $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
-test-thorough: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it
+test-all: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it
 	@THOROUGH=1 $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
 coverage: setup ## which lines of the package no test ran, of TESTS= or of tests/unit; the report: .local/coverage/html

@@ -1,4 +1,4 @@
-"""How much a run of the tests takes upon itself: a sample, which `make test` does, or all of it (`make test-thorough`)."""
+"""How much a run of the tests takes upon itself: a sample, which `make test` does, or all of it (`make test-all`)."""
 
 import itertools
 import os
@@ -16,7 +16,7 @@ TURN = int(os.environ["TURN"]) if os.environ.get("TURN") else None
 TURNS = 20
 
 thorough = pytest.mark.thorough
-"""A test that takes minutes, or needs all examples: only `make test-thorough` runs it."""
+"""A test that takes minutes, or needs all examples: only `make test-all` runs it."""
 
 by_turns = pytest.mark.by_turns
 """A test that takes seconds: a run that is told its ``TURN``, as CI's is, takes one in twenty of these, the next run others.

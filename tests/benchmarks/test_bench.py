@@ -16,7 +16,6 @@ from tests.effort import thorough
 from tests.support import Database
 
 
-@pytest.mark.timeout(480)
 @thorough
 def test_every_case_is_measured_beside_its_plain_way(database: Database, tmp_path: Path) -> None:
     sizes = replace(bench.QUICK, rows=3_000, seconds=0.5, huge=300_000)

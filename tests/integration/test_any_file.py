@@ -31,7 +31,7 @@ hunt = settings(
         HealthCheck.filter_too_much,
     ],
 )
-pytestmark = pytest.mark.timeout(240 + 3 * EXAMPLES)
+pytestmark = pytest.mark.timeout(600 + 3 * EXAMPLES)
 Reject = tuple[int, str, list[tuple[str, str]]]
 Outcome = tuple[Json, list[tuple[Any, ...]], list[Reject]]
 

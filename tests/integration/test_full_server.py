@@ -88,7 +88,6 @@ def test_a_request_whose_time_is_up_says_that_the_server_is_full(
     assert table.rows("SELECT COUNT(*) FROM t") == [(1,)]
 
 
-@pytest.mark.timeout(300)
 def test_more_files_than_connections_are_all_loaded_by_themselves(
     server: Server, table: Database, uploads: Uploads
 ) -> None:

@@ -150,7 +150,6 @@ def lines_of(number: int) -> Rows:
 
 
 @pytest.mark.usefixtures("small_blocks")
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("turn", range(3))
 @sample(1)
 def test_in_any_order_no_row_is_missing_and_none_is_there_twice(

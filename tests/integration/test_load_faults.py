@@ -4,7 +4,7 @@ The table has no key, so that a row that came twice shows, and the file has rows
 database. After the fault the event is delivered again, as the queue does it. Then the table, the account and the rejects are
 held against the file.
 
-A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; `make test-thorough` takes each one.
+A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; `make test-all` takes each one.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ DEADLOCK = 1213
 TABLE = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL, CONSTRAINT unlucky CHECK (id <> 13)) ENGINE=InnoDB"
 PATIENCE_SECONDS = 20
 
-pytestmark = [pytest.mark.usefixtures("small_blocks", "hasty"), pytest.mark.timeout(effort(120, 3600))]
+pytestmark = [pytest.mark.usefixtures("small_blocks", "hasty"), pytest.mark.timeout(effort(600, 3600))]
 
 
 @dataclass(frozen=True)

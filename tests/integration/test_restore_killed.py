@@ -20,7 +20,7 @@ from tests.integration.lambdas import invoke
 from tests.integration.verbs import Picture, backup, get, load_sample, picture, post, restore
 from tests.support import Database, until
 
-pytestmark = pytest.mark.timeout(effort(240, 1800))
+pytestmark = pytest.mark.timeout(effort(600, 3600))
 
 TABLES = ["departments", "lost", "offices"]
 RESTORE = {"action": "restore", "tables": TABLES}
