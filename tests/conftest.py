@@ -64,7 +64,7 @@ def pytest_configure_node(node: Any) -> None:
         given["DATABASE_URL"] = urls[int(node.gateway.id.removeprefix("gw")) % len(urls)]
 
 
-class _ByFileOrRuntime(LoadFileScheduling):
+class _ByFileOrRuntime(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
         return next((folder for folder in ONE_RUNTIME if file.startswith(f"{folder}/")), file)

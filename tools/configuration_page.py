@@ -97,7 +97,7 @@ RIGHTS = {
 """What each right is for, by right and place."""
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """Reads CloudFormation's short forms: ``!Ref X`` as ``{"Ref": X}``."""
 
 

@@ -110,7 +110,7 @@ _RUNNING = _LOAD | {
 _CANCELLED = _RUNNING | {
     "state": "cancelled",
     "finished": "2026-11-23T14:18:26.389Z",
-    "progress": _RUNNING["progress"] | {"seconds_left": None},
+    "progress": {"done": 45312, "of": 91152, "rows": 1000, "unit": "bytes", "percent": 49.7, "seconds_left": None},
     "reason": "It was cancelled: of the first 1000 rows 971 are in the table, and none after them.",
 }
 _BACKUP = {

@@ -1,5 +1,6 @@
 """docs/configuration.md names each variable, parameter and right there is, with the default that holds."""
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from local.runtime import given
 from tableferry.config import settings
 from tableferry.config.settings import Settings
+from tableferry.errors import Misconfigured
 from tools import configuration_page as page
 
 TEMPLATE = page.template()
@@ -44,7 +46,7 @@ def read_by_settings(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     for said in (BY_PARTS, BY_URL):
         recorder = Recorder(said)
         Settings.from_env(recorder)
-        monkeypatch.setattr(settings.os, "environ", recorder)
+        monkeypatch.setattr(os, "environ", recorder)
         settings.s3_endpoint()
         asked |= recorder.asked
     return asked
@@ -65,7 +67,7 @@ def test_every_variable_that_is_read_or_set_is_there_and_no_other(monkeypatch: p
 def test_a_default_is_what_holds_where_nothing_is_said(name: str) -> None:
     default, _ = page.VARIABLES[name]
     if default == "needed":
-        with pytest.raises(settings.Misconfigured, match=name):
+        with pytest.raises(Misconfigured, match=name):
             Settings.from_env({other: value for other, value in BY_PARTS.items() if other != name})
         return
     unsaid = Settings.from_env(BY_PARTS)

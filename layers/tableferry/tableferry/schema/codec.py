@@ -155,13 +155,13 @@ def _integer(column: Column, type_: Type) -> Codec:
     return Codec(column.name, kind, bits=_FRAME_BITS.get(type_.bits, type_.bits))
 
 
-def _decimal(column: Column, type_: Type) -> Codec:
+def _decimal(column: Column, _: Type) -> Codec:
     precision, scale = column.precision or 10, column.scale or 0
     kind = Kind.DECIMAL if precision <= _MOST_DECIMAL_DIGITS else Kind.DECIMAL_TEXT
     return Codec(column.name, kind, precision=precision, scale=scale)
 
 
-def _characters(column: Column, type_: Type) -> Codec:
+def _characters(column: Column, _: Type) -> Codec:
     if column.charset == "binary":
         return Codec(column.name, Kind.BYTES)
     kind = Kind.TEXT if column.charset in _PLAIN_CHARSETS else Kind.CODED
@@ -178,7 +178,7 @@ def _set(column: Column, type_: Type) -> Codec:
 
 
 def _plain(kind: Kind) -> Callable[[Column, Type], Codec]:
-    return lambda column, type_: Codec(column.name, kind)
+    return lambda column, _: Codec(column.name, kind)
 
 
 _CODECS: dict[Family, Callable[[Column, Type], Codec]] = {
@@ -188,7 +188,7 @@ _CODECS: dict[Family, Callable[[Column, Type], Codec]] = {
     Family.YEAR: _plain(Kind.YEAR),
     Family.BIT: _plain(Kind.BIT),
     Family.DATE: _plain(Kind.DATE),
-    Family.INSTANT: lambda column, type_: Codec(column.name, Kind.DATETIME, scale=column.fraction),
+    Family.INSTANT: lambda column, _: Codec(column.name, Kind.DATETIME, scale=column.fraction),
     Family.STRING: _characters,
     Family.TEXT: _characters,
     Family.ENUM: _enum,

@@ -26,7 +26,7 @@ import polars as pl
 
 
 class ArrowArray(Structure):
-    """A column's buffers: https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowarray-structure"""
+    """A column's buffers (https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowarray-structure)."""
 
     _fields_ = (
         ("length", c_int64),
@@ -46,7 +46,7 @@ _Release = CFUNCTYPE(None, c_void_p)
 
 
 class _ArrowSchema(Structure):
-    """A column's type: https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowschema-structure"""
+    """A column's type (https://arrow.apache.org/docs/format/CDataInterface.html#the-arrowschema-structure)."""
 
     _fields_ = (
         ("format", c_char_p),
@@ -65,7 +65,7 @@ _NULLABLE = 2
 
 
 class _ArrowArrayStream(Structure):
-    """Columns one after the other: https://arrow.apache.org/docs/format/CStreamInterface.html"""
+    """Columns one after the other (https://arrow.apache.org/docs/format/CStreamInterface.html)."""
 
     _fields_ = (
         ("get_schema", c_void_p),
