@@ -14,6 +14,7 @@ COLLATIONS = frozenset(
     {"utf8mb4_general_ci", "utf8mb4_bin", "utf8mb4_unicode_ci", "latin1_swedish_ci", "utf8mb3_general_ci"}
 )
 MARIADB = Target(Server("MariaDB", (10, 11, 0)), COLLATIONS | {"utf8mb4_uca1400_nopad_ai_ci"})
+OLD_MARIADB = Target(Server("MariaDB", (10, 6, 0)), COLLATIONS)
 MYSQL = Target(Server("MySQL", (9, 7, 0)), COLLATIONS | {"utf8mb4_0900_ai_ci"})
 
 OF_MYSQL = """CREATE TABLE `t` (
@@ -98,6 +99,32 @@ def test_all_that_cannot_cross_is_named() -> None:
         "ENCRYPTION",
     ):
         assert any(part in obstacle for obstacle in obstacles), part
+
+
+@pytest.mark.parametrize(
+    ("line", "target", "why"),
+    [
+        ("KEY `k` (`n` DESC)", OLD_MARIADB, "is descending"),
+        ("FULLTEXT KEY `k` (`s`) /*!50100 WITH PARSER `ngram` */ ", MARIADB, "has a parser of its own"),
+        ("UNIQUE KEY `k` (`s`) USING HASH", MYSQL, "is unique over texts without length"),
+        ("VECTOR KEY `k` (`s`)", MYSQL, "is of kind VECTOR"),
+        ("KEY `k` ((`n` + 1))", MARIADB, "is over an expression"),
+        ("`k` int GENERATED ALWAYS AS ((`n` + 1)) STORED NOT NULL", MARIADB, "is generated and NOT NULL"),
+        ("`k` int NOT NULL /*!80023 INVISIBLE */", MARIADB, "is invisible, NOT NULL and without a default"),
+        ("`k` varbinary(3) DEFAULT 0xFF", MARIADB, "has a default that is no text in UTF-8"),
+        ("`k` point NOT NULL /*!80003 SRID 4326 */", MARIADB, "has SRID 4326"),
+        ("`k` inet6 DEFAULT NULL", MYSQL, "is of type inet6"),
+        ("`k` varchar(3) CHARACTER SET latin1 COLLATE latin1_bin", MYSQL, "has the collation latin1_bin"),
+        ("CONSTRAINT `k` CHECK ((`n` > 1)) /*!80016 NOT ENFORCED */", MARIADB, "is not enforced"),
+    ],
+)
+def test_what_the_other_server_has_not_is_named_with_its_reason(line: str, target: Target, why: str) -> None:
+    text = (
+        f"CREATE TABLE `t` (\n  `n` int NOT NULL,\n  `s` text,\n  {line}\n"
+        ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"
+    )
+    [obstacle] = translated(text, "t", target)[1]
+    assert f"'k' of table 't' {why}, which {target.server} " in obstacle
 
 
 def test_another_version_of_a_collation_is_noted() -> None:
