@@ -17,6 +17,9 @@ NO_ACCOUNT = {
 }
 
 
+_SHOWN = 80  # of a line that only shows that something goes on
+
+
 class StartError(Exception):
     """A part of the runtime did not start; the message holds the end of its log."""
 
@@ -45,6 +48,46 @@ def tail(log: Path, lines: int = 15) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+
+def said_since(log: Path, start: int) -> str:
+    """All that was written to a log from this byte on, indented."""
+    with log.open("rb") as file:
+        file.seek(start)
+        return "\n".join(f"    {line}" for line in file.read().decode(errors="replace").splitlines())
+
+
+def logged(command: Sequence[str], log: Path, environment: Mapping[str, str], folder: Path, seconds: float) -> None:
+    """Run a command without input, and have what it prints written to a log.
+
+    Raises StartError, with all that it printed, if it fails or takes too long.
+    """
+    with log.open("ab") as output:
+        start = output.tell()
+        try:
+            done = subprocess.run(
+                command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                timeout=seconds, check=False,
+            )  # fmt: skip
+            failed = f"ended with exit status {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            failed = f"did not end in {seconds:.0f} seconds"
+        except OSError as error:
+            failed = f"did not start: {error}"
+    if failed:
+        message = f"`{' '.join(command)}` {failed}\n{said_since(log, start)}"
+        raise StartError(message)
+
+
+def last_line(log: Path, start: int = 0, begins: str = "") -> str:
+    """The last line of a log that says something, of those that begin so, from this byte on; empty if there is none."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(start, file.seek(0, os.SEEK_END) - 16_384))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
+    except OSError:
+        return ""
+    return next((line[:_SHOWN] for line in reversed(lines) if line and line.startswith(begins)), "")
 
 
 class Child:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from local.runtime.process import StartError
 from local.runtime.state import State
+from local.runtime.steps import steps
 from local.sam import engine
 from local.sam.cli import FunctionFailed
 from local.sam.stack import BUCKET, Stack
@@ -20,8 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stack = Stack.usual()
         match options.command:
             case "up":
-                print("Starting MySQL, S3 and the API in containers (their first time takes minutes) …", flush=True)
-                _show(stack, stack.up())
+                with steps("sam-up") as shown:
+                    env = stack.up(shown)
+                _show(stack, env)
             case "down":
                 data = options.data and engine.answers()
                 print("Stopped." if stack.down(data) else "Nothing was running.")

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.runtime.process import StartError, plain_environment, tail
+from local.runtime.process import logged, plain_environment
 from local.runtime.s3 import REGION
 from local.runtime.state import ROOT
 
 SAM = ROOT / ".venvs" / "sam" / "bin" / "sam"
 _INVOKE_SECONDS = 180
+_BUILD_SECONDS = 1800
 
 
 class FunctionFailed(Exception):
@@ -39,21 +40,8 @@ class Sam:
     network: str
 
     def build(self, log: Path) -> None:
-        """`sam build`; raises StartError, with the end of the log."""
-        command = [str(SAM), "build", "--build-dir", str(self.build_folder)]
-        with log.open("ab") as output:
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                check=False,
-            )
-        if done.returncode:
-            message = f"sam build failed\n{tail(log)}"
-            raise StartError(message)
+        """`sam build`; raises StartError, with all that it printed."""
+        logged([str(SAM), "build", "--build-dir", str(self.build_folder)], log, environment(), ROOT, _BUILD_SECONDS)
 
     def start_api(self, port: int) -> list[str]:
         """The command that serves the API until it gets SIGTERM."""

@@ -63,6 +63,23 @@ def _functions_of(network: str) -> list[str]:
     return ["--filter", "label=sam.cli.container.type=lambda", "--filter", f"network={network}"]
 
 
+def image_bytes(image: str) -> int | None:
+    """How large an image is that is here; None if it is not."""
+    found = _says(["docker", "image", "inspect", "--format", "{{.Size}}", image])
+    return int(found) if found and found.isdecimal() else None
+
+
+def output(command: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a command prints; raises StartError, with what it says, if it fails."""
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=dict(environment), check=False
+    )
+    if done.returncode:
+        message = f"`{' '.join(command)}` failed\n{done.stdout}{done.stderr}"
+        raise StartError(message)
+    return done.stdout
+
+
 def listed(*arguments: str) -> list[str]:
     """What a docker command prints, as words; raises StartError if it fails."""
     found = _says(["docker", *arguments])

@@ -2,11 +2,13 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,9 +16,10 @@ import httpx
 
 from local.runtime.given import differences
 from local.runtime.ports import lasting_port
-from local.runtime.process import Child, StartError, accepts, tail
+from local.runtime.process import Child, StartError, accepts, last_line, logged, said_since
 from local.runtime.s3 import REGION
 from local.runtime.state import ROOT, State, acquire, is_locked
+from local.runtime.steps import Steps, megabytes, size_of, steps
 from local.sam import engine
 from local.sam.cli import Sam, environment
 
@@ -68,9 +71,10 @@ class Stack:
         env = self.state.read_runtime().get("env")
         return env if isinstance(env, dict) and is_locked(self.state.lock) else None
 
-    def up(self) -> dict[str, str]:
+    def up(self, shown: Steps | None = None) -> dict[str, str]:
         """Start all of it unless it runs; return `running()`. Raises StartError, and then nothing of it runs.
 
+        ``shown`` shows its steps: the images, the containers and, beside them, the build, then the first answer.
         One that runs at other ports than are asked for goes on, and that is an error too.
         """
         if env := self.running():
@@ -88,7 +92,8 @@ class Stack:
             message = f"somebody else starts it at this moment; see who holds {self.state.lock}"
             raise StartError(message) from None
         try:
-            return self._start(lock)
+            with nullcontext(shown) if shown else steps("sam-up", StringIO()) as told:
+                return self._start(lock, told)
         except BaseException:
             os.close(lock)
             lock = -1
@@ -114,7 +119,7 @@ class Stack:
         self.state.write_runtime({})
         return True
 
-    def _start(self, lock: int) -> dict[str, str]:
+    def _start(self, lock: int, shown: Steps) -> dict[str, str]:
         self.state.make()
         ports = {name: self.ports.get(name) or lasting_port(self.state, name) for name in PORTS}
         if accepts(ports["API_PORT"]):  # else the answers of whoever listens there would be taken for ours
@@ -122,40 +127,58 @@ class Stack:
             raise StartError(message)
         runtime: dict[str, object] = {"project": self.project, "build": str(self.build_folder)}
         self.state.write_runtime(runtime)
-        self._compose(ports, "up", "--detach", "--wait", seconds=_PULL_SECONDS)
-        self.sam.build(self._log("build"))
+        with ThreadPoolExecutor(2) as pool:  # they do not need each other
+            both = [pool.submit(self._containers, ports, shown), pool.submit(self._build, shown)]
+        if failed := [error for one in both if (error := one.exception()) is not None]:
+            if all(isinstance(error, StartError) for error in failed):
+                raise StartError("\n".join(map(str, failed)))
+            raise failed[0]
+        start = _size(self._log("api"))
         api = Child(
             "the API", self.sam.start_api(ports["API_PORT"]), self._log("api"), environment(), lock, folder=ROOT
         )
         runtime["pid"] = api.process.pid
         self.state.write_runtime(runtime)
         env = _addresses(ports)
-        api.wait_until(partial(_answers, env["API_URL"]), _API_SECONDS)
+        log = self._log("api")
+        with shown.step("the API's first answer") as step:
+            step.so_far = partial(last_line, log, start)
+            try:
+                api.wait_until(partial(_answers, env["API_URL"]), _API_SECONDS)
+            except StartError as error:
+                message = f"{str(error).splitlines()[0]}\n{said_since(log, start)}"
+                raise StartError(message) from error
         self.state.write_runtime({**runtime, "env": env})
         self.state.write_env(env)
         return env
 
+    def _containers(self, ports: dict[str, int], shown: Steps) -> None:
+        """Get the images that are not here, and start the containers."""
+        command, env = engine.compose(self.project, ports, "config", "--images")
+        images = sorted(set(engine.output(command, env).split()))
+        with shown.step("images") as step:
+            for number, image in enumerate(images, 1):
+                if engine.image_bytes(image) is None:
+                    log = self._log("images")
+                    step.so_far = partial(_pulling, f"{image}, {number} of {len(images)}", log, _size(log))
+                    logged(["docker", "pull", image], log, env, ROOT, _PULL_SECONDS)
+            sizes = [engine.image_bytes(image) or 0 for image in images]
+            step.size = f"{len(images)} images, {megabytes(sum(sizes))}"
+        with shown.step("containers") as step:
+            step.size = f"{len(images)} containers"
+            step.so_far = lambda: "until MySQL and S3 are healthy"
+            self._compose(ports, "up", "--detach", "--wait", seconds=_PULL_SECONDS)
+
+    def _build(self, shown: Steps) -> None:
+        log = self._log("build")
+        with shown.step("sam build") as step:
+            step.so_far = partial(last_line, log, _size(log), "Building ")
+            self.sam.build(log)
+            step.size = megabytes(size_of(self.build_folder))
+
     def _compose(self, ports: dict[str, int], *arguments: str, seconds: float) -> None:
         command, env = engine.compose(self.project, ports, *arguments)
-        log = self._log("compose")
-        with log.open("ab") as output:
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=ROOT,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    timeout=seconds,
-                    check=False,
-                )
-                failed = "failed" if done.returncode else ""
-            except subprocess.TimeoutExpired:
-                failed = f"did not end in {seconds:.0f} seconds"
-        if failed:
-            message = f"`{' '.join(command)}` {failed}\n{tail(log)}"
-            raise StartError(message)
+        logged(command, self._log("compose"), env, ROOT, seconds)
 
     def _end(self, pid: int) -> None:
         """Stop SAM, whose lock says that it lives."""
@@ -185,6 +208,15 @@ def _addresses(ports: dict[str, int]) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "defaultsecret",
         "AWS_DEFAULT_REGION": REGION,
     }
+
+
+def _pulling(image: str, log: Path, start: int) -> str:
+    """How far a pull is: the engine says of each layer what has become of it."""
+    return f"{image}: {last_line(log, start)}".removesuffix(": ")
+
+
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
 
 
 def _answers(url: str) -> bool:

@@ -1,6 +1,7 @@
 """What `sam local` is told and what is read from its answers, as far as that needs no Docker."""
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 
 from local.runtime.process import StartError
 from local.runtime.state import ROOT, State, is_locked
+from local.runtime.steps import steps
 from local.sam import __main__ as sam
 from local.sam import cli, engine, events
 from local.sam.cli import FunctionFailed, answer_of
@@ -235,3 +237,76 @@ def test_what_runs_at_other_ports_than_are_asked_for_is_said(tmp_path: Path, mon
     assert stack(S3_PORT=1002, API_PORT=1003).up() == env
     with pytest.raises(StartError, match=r"API_PORT is 1003, and 2003 is asked for.*make sam-down"):
         stack(MYSQL_PORT=1001, API_PORT=2003).up()
+
+
+DOCKER = """
+case "$*" in
+    *"config --images") printf 'mysql:9.7\\nministack:1\\n' ;;
+    "image inspect"*mysql*) echo 400000000 ;;
+    "image inspect"*) [ -e {folder}/pulled ] && echo 157000000 || exit 1 ;;
+    pull*) {pull} ;;
+    *"up --detach --wait") echo mysql is healthy; {up} ;;
+    *version*) echo 2.26.1 ;;
+esac
+"""
+
+
+def stack_of(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, up: str = "true", pull: str = "touch {folder}/pulled"
+) -> Stack:
+    """A stack whose engine and SAM only say what those would."""
+    program(folder, "docker", DOCKER.replace("{up}", up).replace("{pull}", pull).replace("{folder}", str(folder)))
+    program(
+        folder, "sam", 'case "$1" in build) echo "Building layer"; exit $(cat "$0.status");; *) exec sleep 60;; esac'
+    )
+    (folder / "sam.status").write_text("0")
+    (folder / "build").mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr("local.sam.cli.SAM", folder / "sam")
+    monkeypatch.setattr("local.sam.stack._answers", lambda _: True)
+    return Stack(State(folder / "state"), "tableferry-none", folder / "build")
+
+
+def test_what_sam_up_does_is_shown_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack, out = stack_of(tmp_path, monkeypatch), io.StringIO()
+    try:
+        with steps("sam-up", out) as shown:
+            stack.up(shown)
+    finally:
+        stack.down()
+    ends = {
+        re.sub(r"[\d.]+ s( in all)?$", r"N s\1", line) for line in out.getvalue().splitlines() if ": 0:" not in line
+    }
+    assert {
+        "sam-up: images: 2 images, 557 MB, N s",
+        "sam-up: containers: 2 containers, N s",
+        "sam-up: sam build: 0 kB, N s",
+        "sam-up: the API's first answer: N s",
+        "sam-up: N s in all",
+    } <= ends
+    assert (tmp_path / "pulled").exists()
+
+
+def test_a_step_of_sam_up_that_fails_shows_all_that_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done; exit 3"
+    stack, out = stack_of(tmp_path, monkeypatch, up=many), io.StringIO()
+    (tmp_path / "sam.status").write_text("4")
+    with steps("sam-up", out) as shown, pytest.raises(StartError) as failed:
+        stack.up(shown)
+    said = str(failed.value)
+    assert [line.strip() for line in said.splitlines() if line.startswith("    line ")] == [
+        f"line {n}" for n in range(300)
+    ]
+    assert "ended with exit status 3" in said
+    assert "ended with exit status 4" in said  # beside it, and no less of it
+    assert "    Building layer" in said
+    assert len(re.findall(r": failed after [\d.]+ s$", out.getvalue(), re.MULTILINE)) == 2
+    assert stack.running() is None
+
+
+def test_an_image_that_cannot_be_pulled_is_said_with_the_engines_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = stack_of(tmp_path, monkeypatch, pull="echo no such host; exit 1")
+    with pytest.raises(StartError, match=r"docker pull ministack:1.*\n +no such host"):
+        stack.up()
