@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from tableferry.errors import NotSupported
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.table import Column, Table
-from tableferry.schema.types import TYPES, Family, Type
+from tableferry.schema.types import TYPES, Family
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,52 +143,52 @@ def codec(column: Column) -> Codec:
     """
     type_ = TYPES.get(column.data_type)
     make = _CODECS.get(type_.family) if type_ else None
-    if type_ is None or make is None:
+    if make is None:
         raise NotSupported(
             f"Column {column.name!r} is of type {column.data_type}, which is not known to come back to the bit."
         )
-    return make(column, type_)
+    return make(column)
 
 
-def _integer(column: Column, type_: Type) -> Codec:
-    kind = Kind.UINT if column.unsigned else Kind.INT
-    return Codec(column.name, kind, bits=_FRAME_BITS.get(type_.bits, type_.bits))
+def _integer(column: Column) -> Codec:
+    bits = TYPES[column.data_type].bits
+    return Codec(column.name, Kind.UINT if column.unsigned else Kind.INT, bits=_FRAME_BITS.get(bits, bits))
 
 
-def _decimal(column: Column, _: Type) -> Codec:
+def _decimal(column: Column) -> Codec:
     precision, scale = column.precision or 10, column.scale or 0
     kind = Kind.DECIMAL if precision <= _MOST_DECIMAL_DIGITS else Kind.DECIMAL_TEXT
     return Codec(column.name, kind, precision=precision, scale=scale)
 
 
-def _characters(column: Column, _: Type) -> Codec:
+def _characters(column: Column) -> Codec:
     if column.charset == "binary":
         return Codec(column.name, Kind.BYTES)
     kind = Kind.TEXT if column.charset in _PLAIN_CHARSETS else Kind.CODED
     return Codec(column.name, kind, charset=column.charset or "")
 
 
-def _enum(column: Column, type_: Type) -> Codec:
+def _enum(column: Column) -> Codec:
     by_index = "" in column.members and column.charset != "binary"
-    return Codec(column.name, Kind.ENUM_INDEX) if by_index else _characters(column, type_)
+    return Codec(column.name, Kind.ENUM_INDEX) if by_index else _characters(column)
 
 
-def _set(column: Column, type_: Type) -> Codec:
-    return Codec(column.name, Kind.BIT) if "" in column.members else _characters(column, type_)
+def _set(column: Column) -> Codec:
+    return Codec(column.name, Kind.BIT) if "" in column.members else _characters(column)
 
 
-def _plain(kind: Kind) -> Callable[[Column, Type], Codec]:
-    return lambda column, _: Codec(column.name, kind)
+def _plain(kind: Kind) -> Callable[[Column], Codec]:
+    return lambda column: Codec(column.name, kind)
 
 
-_CODECS: dict[Family, Callable[[Column, Type], Codec]] = {
+_CODECS: dict[Family, Callable[[Column], Codec]] = {
     Family.INTEGER: _integer,
     Family.DECIMAL: _decimal,
-    Family.FLOATING: lambda column, type_: Codec(column.name, Kind.FLOAT, bits=type_.bits),
+    Family.FLOATING: lambda column: Codec(column.name, Kind.FLOAT, bits=TYPES[column.data_type].bits),
     Family.YEAR: _plain(Kind.YEAR),
     Family.BIT: _plain(Kind.BIT),
     Family.DATE: _plain(Kind.DATE),
-    Family.INSTANT: lambda column, _: Codec(column.name, Kind.DATETIME, scale=column.fraction),
+    Family.INSTANT: lambda column: Codec(column.name, Kind.DATETIME, scale=column.fraction),
     Family.STRING: _characters,
     Family.TEXT: _characters,
     Family.ENUM: _enum,
