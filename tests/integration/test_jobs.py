@@ -173,7 +173,7 @@ def test_a_restore_that_died_while_it_was_building_is_done_by_the_next_event(
     job = queued("/restores")
     with monkeypatch.context() as patched:
         patched.setattr(restore_module, "abandon", lambda *given: given[-1])  # a process that is gone tidies nothing up
-        patched.setattr("tableferry.restore.exchange.forth", _dies)
+        patched.setattr("tableferry.restore.exchange.swap_in", _dies)
         with contextlib.suppress(SystemExit):
             deliver(job, bucket)
     rewrite(job, lease=ago(seconds=1))

@@ -66,7 +66,7 @@ def test_what_is_made_on_the_live_table_meanwhile_comes_back_with_undo(
     loaded: Database, meanwhile: Callable[..., None], what: str, when: str
 ) -> None:
     new = {"jobs", "child"} if what == "child" else {"jobs"}
-    meanwhile(exchange, "forth" if when == "while it builds" else "trade", MEANWHILE[what])
+    meanwhile(exchange, "swap_in" if when == "while it builds" else "trade", MEANWHILE[what])
     done = restore(tables=["jobs"])
     assert done["state"] == "done"
     assert verbs.rows(loaded, "SELECT DISTINCT job = 'spoilt' FROM jobs") == [(0,)]
@@ -133,7 +133,7 @@ def test_a_trigger_that_a_user_drops_or_alters_meanwhile_does_not_come_back_as_i
 
 
 @pytest.mark.parametrize("how", ["DROP TABLE hired_employees", "RENAME TABLE hired_employees TO moved"])
-@pytest.mark.parametrize("when", ["forth", "trade"])
+@pytest.mark.parametrize("when", ["swap_in", "trade"])
 def test_a_live_table_that_is_dropped_or_renamed_meanwhile_is_no_error_of_ours(
     loaded: Database, meanwhile: Callable[..., None], how: str, when: str
 ) -> None:
@@ -149,7 +149,7 @@ def test_a_live_table_that_is_dropped_or_renamed_meanwhile_is_no_error_of_ours(
     assert "hired_employees" not in picture(loaded).tables
 
 
-@pytest.mark.parametrize("when", ["forth", "trade"])
+@pytest.mark.parametrize("when", ["swap_in", "trade"])
 def test_a_live_table_that_is_made_meanwhile_is_kept(
     loaded: Database, meanwhile: Callable[..., None], when: str
 ) -> None:
@@ -168,14 +168,14 @@ def test_a_view_that_is_made_meanwhile_in_the_place_of_a_table_is_named(
 ) -> None:
     run(loaded, "DROP TABLE hired_employees")
     admin = Database(loaded.name, loaded.admin_url, loaded.admin_url)
-    real = exchange.forth
+    real = exchange.swap_in
 
-    def forth(*given: Any) -> Any:
+    def swap_in(*given: Any) -> Any:
         run(admin, "CREATE VIEW hired_employees AS SELECT 1 AS id")
         return real(*given)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(exchange, "forth", forth)
+        patched.setattr(exchange, "swap_in", swap_in)
         assert (
             "view named 'hired_employees'" in post("/restores", {"tables": ["hired_employees"]}).problem(409)["detail"]
         )

@@ -137,7 +137,7 @@ def test_what_waits_or_has_stopped_has_no_estimate() -> None:
     assert views.progress(job()).model_dump() == {
         "done": 0, "of": 0, "rows": 0, "unit": "chunks", "percent": None, "seconds_left": None,
     }  # fmt: skip
-    dead = job(state="running", progress=known, lease=NOW).seen(NOW + LEASE + timedelta(seconds=1))
+    dead = job(state="running", progress=known, lease=NOW).as_of(NOW + LEASE + timedelta(seconds=1))
     shown = views.progress(dead)
     assert (dead.state, shown.percent, shown.seconds_left) == ("dead", 25.0, None)
     for state in set(LOAD_STATES) - {"running", "done"}:

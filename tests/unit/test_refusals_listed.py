@@ -18,17 +18,17 @@ LATER = "what others do at the moment of the swap: nobody can say it before"
 UNDO = "of undo and accept only"
 
 KNOWN = {
-    "preflight.refuse": "a dry run calls preflight.look, which has the same findings",
+    "preflight.check_requirements": "a dry run calls preflight.look, which has the same findings",
     "shadow._create": SAME_STEP,
     "shadow.prepare": SAME_STEP,
     "shadow._connect": "of keys between tables of one backup, which were together there; others are tried before",
-    "definition_check.refuse": SAME_STEP,
-    "readback.refuse": SAME_STEP,
+    "definition_check.check_definition": SAME_STEP,
+    "readback.check_rows": SAME_STEP,
     "indexes.put_on": SAME_STEP,
     "fill._refuse_too_long": SAME_STEP,
-    "orphans.refuse": "a dry run calls orphans.look, which has the same findings",
+    "orphans.check_parents": "a dry run calls orphans.look, which has the same findings",
     "orphans._orphans": SAME_STEP,
-    "recovery.alone": "a dry run calls recovery.in_the_way, which has the same findings",
+    "recovery.restore_lock": "a dry run calls recovery.in_the_way, which has the same findings",
     "recovery.refuse_stuck": "a dry run calls recovery.in_the_way, which has the same findings",
     "exchange._try": "the same looks once more, for what has changed since",
     "exchange._refuse_without_parent": UNDO,

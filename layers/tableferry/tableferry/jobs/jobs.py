@@ -87,7 +87,7 @@ class Job(BaseModel):
     def over(self) -> bool:
         return self.state in ("done", "failed")
 
-    def seen(self, now: datetime) -> Job:
+    def as_of(self, now: datetime) -> Job:
         """The job as it is: one that nobody does any more is dead, whatever its record says."""
         abandoned = self.lease < now if self.lease else self.created + _QUEUED_AT_MOST < now
         return self if self.over or not abandoned else self.model_copy(update={"state": "dead"})
@@ -133,7 +133,7 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.") from error
     if job.kind != kind:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.")
-    return job.seen(datetime.now(UTC))
+    return job.as_of(datetime.now(UTC))
 
 
 def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
@@ -147,7 +147,7 @@ def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
     keys = [key for key in past if is_id(key.removeprefix("jobs/").removesuffix(".json"))]
     present = signed_object.present(store, reversed(keys[-_READ_AT_MOST:]), Job)
     newest = islice((job for found, job in present if found.signed), _LOOKED_AT)
-    return [job.seen(now) for job in newest if job.kind is kind and job.state != "done"]
+    return [job.as_of(now) for job in newest if job.kind is kind and job.state != "done"]
 
 
 def wait(store: Store, job: Job, seconds: float) -> Job:
@@ -262,7 +262,7 @@ def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
     job = found.parsed(Job)
     if job.kind != kind or job.over or (job.lease and job.lease > now) or job.created + _BEGUN_AT_MOST < now:
         return None
-    if job.lease is None and job.seen(now).state == "dead":
+    if job.lease is None and job.as_of(now).state == "dead":
         return None  # its caller was told so, and may have asked for another one since
     # It begins anew, and what a try that died had done does not count.
     begun = {"state": "running", "progress": Progress(), "lease": now + LEASE, "holder": secrets.token_hex(8)}

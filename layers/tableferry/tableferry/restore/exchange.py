@@ -33,7 +33,7 @@ class Way:
     look: Callable[[Connection, Restore], Restore]
     moves: Callable[[Restore], list[Move]]
     kept: Callable[[Restore], str | None]
-    seen: Callable[[Restore, Sequence[Move]], Restore]
+    leaving: Callable[[Restore, Sequence[Move]], Restore]
     """The record with what the tables that leave turned out to have."""
 
     triggers: Callable[[Sequence[Move]], list[triggers.Wanted]]
@@ -43,7 +43,7 @@ class Way:
     """What to do about rows without a parent."""
 
 
-def moves_forth(found: Restore) -> list[Move]:
+def moves_in(found: Restore) -> list[Move]:
     """What the restore exchanges."""
     place = Place.of(found.database, found.id)
     return [
@@ -61,7 +61,7 @@ def moves_forth(found: Restore) -> list[Move]:
     ]
 
 
-def moves_back(found: Restore) -> list[Move]:
+def moves_out(found: Restore) -> list[Move]:
     """What its undoing exchanges: nothing where no table was replaced and the restored one is gone."""
     place = Place.of(found.database, found.id)
     return [
@@ -82,15 +82,15 @@ def moves_back(found: Restore) -> list[Move]:
     ]
 
 
-def _kept_forth(found: Restore) -> str | None:
+def _kept_in(found: Restore) -> str | None:
     return Place.of(found.database, found.id).old if any(table.replaced for table in found.tables) else None
 
 
-def _kept_back(found: Restore) -> str | None:
+def _kept_out(found: Restore) -> str | None:
     return Place.of(found.database, found.id).shadow if any(not table.gone for table in found.tables) else None
 
 
-def _triggers_forth(moves: Sequence[Move]) -> list[triggers.Wanted]:
+def _triggers_in(moves: Sequence[Move]) -> list[triggers.Wanted]:
     coming = [triggers.Wanted(move.coming, move.name, move.triggers, triggers.OF_THE_BACKUP) for move in moves]
     return coming + [
         triggers.Wanted(move.live, move.name, move.leaving_triggers, triggers.OF_THE_LIVE)
@@ -99,49 +99,49 @@ def _triggers_forth(moves: Sequence[Move]) -> list[triggers.Wanted]:
     ]
 
 
-def _triggers_back(moves: Sequence[Move]) -> list[triggers.Wanted]:
+def _triggers_out(moves: Sequence[Move]) -> list[triggers.Wanted]:
     return [
         triggers.Wanted(move.coming, move.name, move.triggers, triggers.OF_THE_KEPT) for move in moves if move.comes
     ]
 
 
-FORTH = Way(
+SWAP_IN = Way(
     "swapping",
     "done",
     live_tables.before_restore,
-    moves_forth,
-    _kept_forth,
+    moves_in,
+    _kept_in,
     live_tables.left_by_restore,
-    _triggers_forth,
+    _triggers_in,
     orphans.RESTORING,
 )
-BACK = Way(
+SWAP_OUT = Way(
     "undoing",
     "undone",
     live_tables.before_undo,
-    moves_back,
-    _kept_back,
+    moves_out,
+    _kept_out,
     live_tables.left_by_undo,
-    _triggers_back,
+    _triggers_out,
     orphans.UNDOING,
 )
 
 
-def forth(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
+def swap_in(connection: Connection, store: Store, found: Restore, allow_orphans: bool = False) -> Restore:
     """Swap the restored tables in; if it is allowed, rows of other tables may lose their parent, which is noted.
 
     Raises:
         Conflict: rows would lose their parent, a name is taken, or the tables stayed in use; nothing was changed.
     """
-    return _exchange(connection, store, found, FORTH, allow_orphans)
+    return _exchange(connection, store, found, SWAP_IN, allow_orphans)
 
 
-def back(connection: Connection, store: Store, found: Restore, *notes: str) -> Restore:
-    """Put the old tables back; what was restored, and written since, is kept. Raises as ``forth`` does.
+def swap_out(connection: Connection, store: Store, found: Restore, *notes: str) -> Restore:
+    """Put the old tables back; what was restored, and written since, is kept. Raises as ``swap_in`` does.
 
     A restored table that somebody dropped or renamed keeps no old one from coming back.
     """
-    return _exchange(connection, store, found.model_copy(update={"pending": notes}), BACK)
+    return _exchange(connection, store, found.model_copy(update={"pending": notes}), SWAP_OUT)
 
 
 def done_already(connection: Connection, store: Store, found: Restore, way: Way) -> Restore:
@@ -185,8 +185,8 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     misfits = foreign_key_check.look(connection, shadow, pointed)  # keys that were made since the last look
     if misfits := [*misfits, *foreign_key_check.look(connection, shadow, own, _KEPT_KEY)]:
         raise Conflict.of(*misfits)
-    orphans.refuse(connection, pointed, allow_orphans, way.advice)
-    orphans.refuse(connection, own, advice=way.advice)
+    orphans.check_parents(connection, pointed, allow_orphans, way.advice)
+    orphans.check_parents(connection, own, advice=way.advice)
     _need_references(connection, [*following, *own])
     if unmade := triggers.look(connection, shadow, way.triggers(moves)):
         raise Conflict.of(*unmade)
@@ -224,8 +224,8 @@ def _catch_up(connection: Connection, store: Store, under_way: Restore, way: Way
         there = {(key.schema, key.table, key.name) for key in following}
         following += [key for key in under_way.following if (key.schema, key.table, key.name) not in there]
     _need_references(connection, late)
-    seen = way.seen(under_way, moves).model_copy(update={"following": tuple(following)})
-    return record.save(store, seen) if seen != under_way else under_way
+    caught_up = way.leaving(under_way, moves).model_copy(update={"following": tuple(following)})
+    return record.save(store, caught_up) if caught_up != under_way else under_way
 
 
 def _orphaned(connection: Connection, settled: Restore, way: Way) -> list[str]:
@@ -235,7 +235,7 @@ def _orphaned(connection: Connection, settled: Restore, way: Way) -> list[str]:
     rename would go with those if they were put back.
     """
     keys = [*settled.following, *(key for move in way.moves(settled) for key in move.keys)]
-    return orphans.refuse(connection, [key for key in keys if is_there(connection, key)], allowed=True)
+    return orphans.check_parents(connection, [key for key in keys if is_there(connection, key)], allowed=True)
 
 
 def _refuse_without_parent(moves: Sequence[Move], pointing: Sequence[ForeignKey]) -> None:

@@ -11,7 +11,7 @@ from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Database
 from tableferry.restore import record, recovery
 from tableferry.restore.record import Restore
-from tableferry.restore.recovery import alone
+from tableferry.restore.recovery import restore_lock
 from tableferry.restore.restore import end
 from tableferry.storage.bucket import Store
 
@@ -55,7 +55,7 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0,
     # One that died early has no schema to be found by. Looked for before the lock is taken, which others wait for.
     begun = record.to_finish(store)
     try:
-        with alone(database, store) as turn:
+        with restore_lock(database, store) as turn:
             finished, stuck = list(turn.finished), list(turn.stuck)
             ledger.forget(turn.connection, epoch.clean(turn.connection))
             known = {found.id for found in (*finished, *stuck)}

@@ -50,7 +50,7 @@ class _Looked:
         return [item for item in self.target.items if not item.renamed]
 
 
-def refuse(connection: Connection, target: Target, live: Collection[str]) -> None:
+def check_requirements(connection: Connection, target: Target, live: Collection[str]) -> None:
     """Raise MissingPrivilege or Conflict, with all findings, if the tables could not be built and swapped in."""
     if found := look(connection, target, live):
         lacks = any(finding.code == "privileges" for finding in found)

@@ -35,7 +35,7 @@ from tableferry.mysql.lock_retry import patiently
 from tableferry.mysql.session import Mode
 from tableferry.restore import exchange, record
 from tableferry.restore.build.target import Place
-from tableferry.restore.exchange import BACK, FORTH, was_done
+from tableferry.restore.exchange import SWAP_IN, SWAP_OUT, was_done
 from tableferry.restore.record import Restore
 from tableferry.restore.swap import put_right
 from tableferry.schema import catalog, show_create
@@ -72,7 +72,7 @@ class Turn:
 
 
 @contextmanager
-def alone(database: Database, store: Store) -> Iterator[Turn]:
+def restore_lock(database: Database, store: Store) -> Iterator[Turn]:
     """The one connection that may swap tables of the database now, after every restore that died is finished.
 
     Raises:
@@ -101,7 +101,7 @@ CHECKS = ("restore-under-way", "stuck")
 
 
 def in_the_way(connection: Connection, store: Store, database: str, tables: Iterable[str]) -> list[Finding]:
-    """What ``alone`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
+    """What ``restore_lock`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
     [(holder,)] = rows(connection, "SELECT IS_USED_LOCK(%s)", (epoch.swap_lock(database),))
     if holder is not None:
         return [_under_way(database)]
@@ -157,12 +157,12 @@ def _finish(connection: Connection, store: Store, found: Restore) -> Restore:
             f"Its record said {found.state!r}, and the database {state!r}: somebody put an earlier record in its place."
         )
         return record.finished(store, found, state, kept, [note])
-    way = {FORTH.during: FORTH, BACK.during: BACK}.get(found.state)
+    way = {SWAP_IN.during: SWAP_IN, SWAP_OUT.during: SWAP_OUT}.get(found.state)
     if way and was_done(connection, found, way):
         return exchange.done_already(connection, store, found, way)
     if way:
         put_right(connection, way.moves(found), found.following)
-    if way is BACK:
+    if way is SWAP_OUT:
         return record.save(store, record.taken_back(found))
     if found.state not in ("running", "swapping"):
         return found
@@ -197,11 +197,14 @@ def _place(found: Restore) -> Place:
 def _give_up(connection: Connection, store: Store, found: Restore, error: Exception) -> Restore:
     """Take back a swap that cannot be finished; where that cannot be, write down why."""
     why = _reason(error)
-    forth = found.state == FORTH.during
-    if not isinstance(error, InUse | HalfExchanged) and was_done(connection, found, FORTH if forth else BACK) == forth:
+    swapping = found.state == SWAP_IN.during
+    if (
+        not isinstance(error, InUse | HalfExchanged)
+        and was_done(connection, found, SWAP_IN if swapping else SWAP_OUT) == swapping
+    ):
         try:
             note = f"It died in its swap and could not be finished, so the old tables were put back. {why}"
-            return exchange.back(connection, store, found.model_copy(update={"stuck": None}), note)
+            return exchange.swap_out(connection, store, found.model_copy(update={"stuck": None}), note)
         except _Failure as second:
             if not connection.open:
                 raise

@@ -30,7 +30,7 @@ from tableferry.restore.build import shadow
 from tableferry.restore.build.progress import Progress
 from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.restore.record import Restore, RestoredTable
-from tableferry.restore.recovery import abandon, alone
+from tableferry.restore.recovery import abandon, restore_lock
 from tableferry.schema import catalog
 from tableferry.storage.bucket import Store
 
@@ -108,7 +108,7 @@ def restore(
     resources = Resources(database, store, workers, chunk_bytes, progress)
     if dry_run:
         return rehearsal.rehearse(resources, restore_id, target, allow_orphans)
-    with alone(database, store) as turn:
+    with restore_lock(database, store) as turn:
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
@@ -131,7 +131,7 @@ def restore(
             into = {item.entry.name: item.into for item in items}
             load_history.bring(connection, store, source, into, epoch.epoch_of(restore_id))
             views = dependent_views.working(connection, place.live)
-            done = exchange.forth(connection, store, begun, allow_orphans)
+            done = exchange.swap_in(connection, store, begun, allow_orphans)
             if spoilt := dependent_views.broken(connection, views):
                 done = record.save(store, done.model_copy(update={"notes": (*done.notes, *spoilt)}))
             return done
@@ -149,13 +149,13 @@ def undo(database: Database, store: Store, restore_id: str) -> Restore:
         RecordNotFound: there is no such restore.
         Conflict: it is not done (or was accepted, or undone), or rows of other tables would lose their parent.
     """
-    with alone(database, store) as turn:
+    with restore_lock(database, store) as turn:
         found = _settled(turn.connection, store, restore_id, {"done"}, "undone")
         names = [table.into for table in found.tables]
         _refuse_unserved(database.served, *names)
         turn.refuse_stuck(names, except_id=restore_id)
         try:
-            return exchange.back(turn.connection, store, found)
+            return exchange.swap_out(turn.connection, store, found)
         except HalfExchanged:
             after = abandon(database, store, turn.connection, found)
             if after.state == "undone":
@@ -172,7 +172,7 @@ def accept(database: Database, store: Store, restore_id: str) -> Restore:
         Conflict: there is nothing to accept.
     """
     ended_before = record.find(store, restore_id).dropping  # which whoever gets the turn goes on with
-    with alone(database, store) as turn:
+    with restore_lock(database, store) as turn:
         found = _settled(turn.connection, store, restore_id, {"done", "undone", "accepted"}, "accepted")
         if ended_before or found.dropping:
             return found
@@ -226,7 +226,7 @@ def _refuse_unserved(served: Served, *names: str) -> None:
 def _begin(connection: Connection, restore_id: str, target: Target) -> Restore:
     """Preflight, and the record of what is about to happen."""
     source, live = target.source, set(catalog.table_names(connection, target.place.live))
-    preflight.refuse(connection, target, live)
+    preflight.check_requirements(connection, target, live)
     begun = Restore(
         id=restore_id,
         backup=source.id,

@@ -97,7 +97,7 @@ class Account(BaseModel):
         """What a record of it holds."""
         return self.model_dump(mode="json", exclude=_SHOWN_ONLY)
 
-    def seen(self, now: datetime) -> Account:
+    def as_of(self, now: datetime) -> Account:
         """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
         dead = self.state == "running" and self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
         missed = self.state == "waiting" and (self.next_try is None or now - self.next_try > _DUE_AT_MOST)
@@ -177,7 +177,7 @@ def find(store: Store, account_id: str, *, unsigned: bool = False) -> Account:
 def shown(found: signed.Read, account: Account, now: datetime) -> Account:
     """An account as it is now, under the id that its key says, whatever somebody wrote into it."""
     account_id = found.key.removeprefix("loads/").removesuffix(".json")
-    return account.model_copy(update={"id": account_id, "signed": found.signed}).seen(now)
+    return account.model_copy(update={"id": account_id, "signed": found.signed}).as_of(now)
 
 
 def rejects_key(account: Account) -> str:

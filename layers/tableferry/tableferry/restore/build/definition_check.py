@@ -25,7 +25,7 @@ _BARE = re.compile(r"  `((?:[^`]|``)+)` \w+(?:\((?:'(?:[^'\\]|''|\\.)*'|[^')])*\
 """The name and type of a column's line."""
 
 
-def refuse(connection: Connection, entry: TableEntry, server: str, schema: str, name: str) -> None:
+def check_definition(connection: Connection, entry: TableEntry, server: str, schema: str, name: str) -> None:
     """Raise DefinitionDiffers unless a table is what ``entry``, of a backup of ``server``, says.
 
     Its definition has to be, and the way in which its columns' values are held: a column that the manifest does not name

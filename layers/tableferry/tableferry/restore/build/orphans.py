@@ -20,7 +20,7 @@ _SHOWN = 10
 _GONE = {1054, 1146}  # no such column, no such table
 
 
-def refuse(
+def check_parents(
     connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False, advice: str = RESTORING
 ) -> list[str]:
     """Raise Conflict, with up to ten rows a key, if rows of a child have no parent; where that is ``allowed``, return notes."""

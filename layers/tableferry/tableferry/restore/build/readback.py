@@ -18,7 +18,7 @@ from tableferry.schema.codec import select
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ReadBack:
     """How the tables of one target are read back and compared."""
 
     resources: Resources
@@ -40,7 +40,7 @@ class Check:
 
         return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
 
-    def refuse(self, reading: Sequence[Future[Digest]], item: Item) -> None:
+    def check_rows(self, reading: Sequence[Future[Digest]], item: Item) -> None:
         """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
 
         With the item's ``inexact_json``, JSON that no text gives back may have become what its text says.

@@ -107,7 +107,7 @@ def load(resources: Resources, connection: Connection, target: Target) -> None:
     with crew(resources.database, resources.workers) as hands:
         tables = [(item.entry, target.place.sql(item)) for item in target.items]
         fill(hands, resources.store, target.source, tables, progress)
-        _finish(hands, readback.Check(resources, connection, target, hashing), indexes, progress)
+        _finish(hands, readback.ReadBack(resources, connection, target, hashing), indexes, progress)
 
 
 def keyless_settings(connection: Connection) -> list[str]:
@@ -155,7 +155,7 @@ def _create(connection: Connection, target: Target) -> None:
             )
             raise Conflict.of(Finding("definition", item.entry.name, message)) from error
     for item in items:
-        definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
+        definition_check.check_definition(connection, item.entry, source.server, place.shadow, item.into)
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
@@ -174,12 +174,12 @@ def _off(connection: Connection, target: Target) -> dict[str, list[str]]:
 
 def _finish(
     hands: Crew,
-    check: readback.Check,
+    read_back: readback.ReadBack,
     indexes: Mapping[str, Sequence[str]],
     progress: BuildProgress,
 ) -> None:
     """Make the indexes and, meanwhile, read the rows back."""
-    connection, target = check.connection, check.target
+    connection, target = read_back.connection, read_back.target
     source, place = target.source, target.place
 
     def index(item: Item) -> bool:
@@ -187,14 +187,14 @@ def _finish(
             return secondary.put_on(one, place.sql(item), indexes[item.into])
 
     made = {item.into: hands.submit(index, item) for item in target.items if item.into in indexes}
-    readings = [check.begin(hands, item) for item in target.items]
+    readings = [read_back.begin(hands, item) for item in target.items]
     for item, reading in zip(target.items, readings, strict=True):
         moved = item.into in made and not made[item.into].result()
-        final = check.begin(hands, item) if moved else reading
+        final = read_back.begin(hands, item) if moved else reading
         progress.read_back(final, item.entry)
-        check.refuse(final, item)
+        read_back.check_rows(final, item)
         if item.into in made:
-            definition_check.refuse(connection, item.entry, source.server, place.shadow, item.into)
+            definition_check.check_definition(connection, item.entry, source.server, place.shadow, item.into)
 
 
 def _connect(
@@ -212,4 +212,4 @@ def _connect(
                 patiently(connection, show_create.add_foreign_key(replace(key, name=name)))  # it locks the parent
             except pymysql.err.MySQLError as error:
                 raise Conflict.of(foreign_key_check.misfit(connection, key, error)) from error
-    return orphans.refuse(connection, keys, allow_orphans)
+    return orphans.check_parents(connection, keys, allow_orphans)
