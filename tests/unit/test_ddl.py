@@ -1,7 +1,12 @@
 """Statements made from what SHOW CREATE TABLE says, of MySQL and of MariaDB."""
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tableferry.mysql.identifiers import NAME, QUOTED, quote, unquoted
 from tableferry.schema import show_create
 from tableferry.schema.table import ForeignKey
 
@@ -152,3 +157,18 @@ def test_a_trigger_is_made_in_whatever_schema_there_is(text: str, here: str | No
 
 def test_a_trigger_whose_beginning_cannot_be_read_is_none() -> None:
     assert show_create.trigger_on("CREATE TRIGGER t FOR EACH ROW SET @a = 1") is None
+
+
+@given(st.text(min_size=1))
+def test_a_name_is_quoted_read_and_unquoted_again(name: str) -> None:
+    assert re.fullmatch(NAME, quote(name), re.DOTALL)
+    assert re.fullmatch(QUOTED, quote(name), re.DOTALL)
+    assert unquoted(quote(name)) == name
+
+
+def test_the_columns_of_a_definition_are_told_by_their_names() -> None:
+    text = "CREATE TABLE `t` (\n  `a``b` int NOT NULL,\n  `c` varchar(9) DEFAULT 'x,\\ny',\n  PRIMARY KEY (`c`)\n) ENGINE=InnoDB"
+    assert list(show_create.column_lines(text).items()) == [
+        ("a`b", "int NOT NULL"),
+        ("c", "varchar(9) DEFAULT 'x,\\ny'"),
+    ]

@@ -10,6 +10,16 @@ OWN_PREFIX = "tableferry_"
 """Tables and schemas with this prefix are Tableferry's own: never listed, never backed up."""
 
 
+NAME = r"`(?:[^`]|``)+`"
+"""A quoted name as the servers write it, as a regular expression without groups. ``unquoted`` reads it."""
+
+QUOTED = r"`(?:[^`]|``)*`"
+"""Whatever stands between backticks, nothing too: to step over it."""
+
+TEXT = r"'(?:[^'\\]|''|\\.)*'"
+"""A text in single quotes, as a regular expression without groups, which wants DOTALL."""
+
+
 def possible(name: str) -> str:
     """A name that came from outside, if a server could have a table of it; raises InvalidRequest.
 
@@ -23,6 +33,11 @@ def possible(name: str) -> str:
 def quote(name: str) -> str:
     """A name of the catalog's as an identifier in SQL."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def unquoted(name: str) -> str:
+    """A name without the backticks around it, if it has any."""
+    return name[1:-1].replace("``", "`") if name.startswith("`") else name
 
 
 def qualified(schema: str, name: str) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from tableferry.errors import MissingPrivilege
 from tableferry.mysql.database import Connection, rows
-from tableferry.mysql.identifiers import quote
+from tableferry.mysql.identifiers import QUOTED, quote, unquoted
 
 Wanted = tuple[str, str, str]
 """A privilege, a schema, and a table."""
 
-_NAME = r"(\*|`(?:[^`]|``)*`)"
+_NAME = rf"(\*|{QUOTED})"
 _LINE = re.compile(rf"(GRANT|REVOKE) (.+?) ON {_NAME}\.{_NAME} (?:TO|FROM) ")
 _ONE = re.compile(r"(?:\([^)]*\)|[^,(])+")
 
@@ -76,7 +76,7 @@ def _covers(pattern: str, schema: str) -> bool:
     r"""Whether a schema's name in a grant, in which _ and % are wildcards and \ takes that from them, is of this one."""
     if pattern in ("*", quote(schema)):
         return True
-    parts = re.findall(r"\\?.", pattern[1:-1].replace("``", "`"), re.DOTALL)
+    parts = re.findall(r"\\?.", unquoted(pattern), re.DOTALL)
     wildcards = {"_": ".", "%": ".*"}
     expression = "".join(wildcards.get(part) or re.escape(part[-1]) for part in parts)
     return re.fullmatch(expression, schema, re.DOTALL) is not None

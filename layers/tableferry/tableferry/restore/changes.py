@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.mysql.database import Connection, rows
 from tableferry.mysql.identifiers import qualified
 from tableferry.schema import show_create
 
-_COLUMN = re.compile(r"  `((?:[^`]|``)+)` (.+)", re.DOTALL)
 _COUNTED = 2_000_000  # about a second's work; of larger tables the server's estimate is told
 
 
@@ -36,7 +33,7 @@ class Columns(BaseModel):
 
 def columns(now: str, then: str) -> Columns:
     """What differs between two definitions of a table, as this server's SHOW CREATE TABLE writes them."""
-    old, new = _lines(now), _lines(then)
+    old, new = show_create.column_lines(now), show_create.column_lines(then)
     return Columns(
         coming=tuple(name for name in new if name not in old),
         going=tuple(name for name in old if name not in new),
@@ -59,9 +56,3 @@ def row_count(connection: Connection, schema: str, table: str) -> tuple[int, boo
         return int(estimate), False
     [(count,)] = rows(connection, f"SELECT COUNT(*) FROM {qualified(schema, table)}")
     return int(count), True
-
-
-def _lines(definition: str) -> dict[str, str]:
-    body, _ = show_create.parts(definition)
-    found = (_COLUMN.fullmatch(line) for line in body)
-    return {match[1].replace("``", "`"): match[2] for match in found if match}

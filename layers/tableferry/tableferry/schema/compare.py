@@ -6,11 +6,13 @@ import re
 from collections.abc import Sequence
 from itertools import zip_longest
 
+from tableferry.mysql.identifiers import QUOTED, unquoted
 from tableferry.schema.collations import is_json, kind_of, of_column, of_table, own_checks, pivot
-from tableferry.schema.create_table import OWN_NAME, ColumnLine, Definition, Tokens, key_name, literal, parse, unquoted
+from tableferry.schema.create_table import OWN_NAME, ColumnLine, Definition, Tokens, key_name, literal, parse
 from tableferry.schema.types import INTEGER_BITS
 
 _WIDTH = re.compile(rf"^({'|'.join([*INTEGER_BITS, 'year'])})\(\d+\)")
+_BEGINNING = re.compile(rf"[A-Z ]*({QUOTED})")
 _SAME_WORDS = {"now": "current_timestamp", "curdate": "current_date", "curtime": "current_time"}
 
 
@@ -28,9 +30,9 @@ def first(said: Sequence[str], made: Sequence[str]) -> str:
     for number, (one, other) in enumerate(zip_longest(said, made)):
         if one != other:
             line = (one or other or "").strip()
-            name = re.match(r"(?:[A-Z ]*)`((?:[^`]|``)*)`", line)
+            name = _BEGINNING.match(line)
             kind = "column" if line.startswith("`") else "key or check"
-            return f"{kind} {name[1].replace('``', '`')!r} (line {number + 1})" if name else f"line {number + 1}"
+            return f"{kind} {unquoted(name[1])!r} (line {number + 1})" if name else f"line {number + 1}"
     return ""
 
 

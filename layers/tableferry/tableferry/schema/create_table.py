@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tableferry.mysql.identifiers import QUOTED, TEXT, unquoted
 from tableferry.schema import show_create
 
 _TOKEN = re.compile(
-    r"(?P<space>\s+)|(?P<mark>/\*M?!\d*|\*/)|(?P<name>`(?:[^`]|``)*`)|(?P<text>'(?:[^'\\]|''|\\.)*')"
+    rf"(?P<space>\s+)|(?P<mark>/\*M?!\d*|\*/)|(?P<name>{QUOTED})|(?P<text>{TEXT})"
     r"|(?P<word>\d+(?:\.\d+)?[eE][-+]\d+|[\w$@.]+)|(?P<sign>.)",
     re.DOTALL,
 )
@@ -126,11 +127,6 @@ def literal(word: str) -> bytes | None:
 def key_name(key: Tokens) -> str:
     """The name of a key's line; PRIMARY where it has none."""
     return next((unquoted(word) for word in key[:3] if word.startswith("`")), "PRIMARY")
-
-
-def unquoted(name: str) -> str:
-    """A name without the backticks around it, if it has any."""
-    return name[1:-1].replace("``", "`") if name.startswith("`") else name
 
 
 def _group(tokens: Sequence[str], start: int) -> int:

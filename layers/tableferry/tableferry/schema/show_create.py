@@ -10,24 +10,25 @@ from __future__ import annotations
 import hashlib
 import re
 
-from tableferry.mysql.identifiers import column_list, qualified, quote
+from tableferry.mysql.identifiers import NAME, QUOTED, TEXT, column_list, qualified, quote, unquoted
 from tableferry.schema.table import ForeignKey
 
-_FOREIGN_KEY = re.compile(r"  CONSTRAINT `(?:[^`]|``)+` FOREIGN KEY ")
-_NAMED_CHECK = re.compile(r"  CONSTRAINT `((?:[^`]|``)+)` CHECK ")
-_COLUMN_COLLATION = re.compile(r"^(  `(?:[^`]|``)+` [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
+_FOREIGN_KEY = re.compile(rf"  CONSTRAINT {NAME} FOREIGN KEY ")
+_COLUMN = re.compile(rf"  ({NAME}) (.+)", re.DOTALL)
+_NAMED_CHECK = re.compile(rf"  CONSTRAINT ({NAME}) CHECK ")
+_COLUMN_COLLATION = re.compile(rf"^(  {NAME} [a-z]+(?:\((?:'(?:[^']|'')*'|[^')])*\))?) COLLATE (\w+)")
 _TABLE_COLLATION = re.compile(r"^\).* COLLATE=(\w+)")
 _AUTO_INCREMENT = re.compile(r"(^\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
-_BY = r"DEFINER=`(?:[^`]|``)*`(?:@`(?:[^`]|``)*`)? "  # a user or, on MariaDB, a role
+_BY = rf"DEFINER={QUOTED}(?:@{QUOTED})? "  # a user or, on MariaDB, a role
 _DEFINER = re.compile(f"^CREATE {_BY}")
-_NAME = r"(?:`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|[^\s`\".()]+)"
+_ANY_NAME = rf"(?:{NAME}|\"(?:[^\"]|\"\")+\"|[^\s`\".()]+)"
 _GAP = r"(?:\s|/\*.*?\*/|(?:#|-- )[^\n]*\n)+"
 _TRIGGER = re.compile(
-    rf"^(CREATE (?:{_BY})?TRIGGER{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?)(?:{_NAME}\s*\.\s*)?"
-    rf"({_NAME}{_GAP}(?:BEFORE|AFTER){_GAP}.*?{_GAP}ON{_GAP})(?:{_NAME}\s*\.\s*)?({_NAME})(?={_GAP})",
+    rf"^(CREATE (?:{_BY})?TRIGGER{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?)(?:{_ANY_NAME}\s*\.\s*)?"
+    rf"({_ANY_NAME}{_GAP}(?:BEFORE|AFTER){_GAP}.*?{_GAP}ON{_GAP})(?:{_ANY_NAME}\s*\.\s*)?({_ANY_NAME})(?={_GAP})",
     re.IGNORECASE | re.DOTALL,
 )
-_QUOTED = re.compile(r"`(?:[^`]|``)*`|'(?:[^'\\]|''|\\.)*'|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
+_QUOTED = re.compile(rf"{QUOTED}|{TEXT}|\"(?:[^\"\\]|\"\"|\\.)*\"", re.DOTALL)
 _VERSION_COMMENTS_OF_SHOW_CREATE = re.compile(
     r"/\*!(?:50100 (?:PARTITION BY|TABLESPACE|WITH PARSER)|50500 PARTITION BY|50606 (?:STORAGE|COLUMN_FORMAT)|80003 SRID \d+|800(?:00|23) INVISIBLE"
     r"|80016 NOT ENFORCED|800\d\d ENCRYPTION)\b|\*/"
@@ -58,7 +59,7 @@ def without_foreign_keys(definition: str, schema: str, name: str, keep_names: bo
     if default := _TABLE_COLLATION.match(tail):
         body = [_inheriting(line, default[1]) for line in body]
     if not keep_names:
-        body = [_NAMED_CHECK.sub(lambda check: _own_check(name, check[1]), line) for line in body]
+        body = [_NAMED_CHECK.sub(lambda check: _own_check(name, check[1][1:-1]), line) for line in body]
     return f"CREATE TABLE {qualified(schema, name)} (\n" + ",\n".join(body) + f"\n{tail}"
 
 
@@ -110,6 +111,16 @@ def _inheriting(line: str, default: str) -> str:
     return found[1] + line[found.end() :] if found and found[2] == default else line
 
 
+def column_lines(definition: str) -> dict[str, str]:
+    """What a definition says of each column behind its name, by its name, in its order.
+
+    Raises ValueError where it is not as SHOW CREATE TABLE writes it.
+    """
+    body, _ = parts(definition)
+    found = (_COLUMN.fullmatch(line) for line in body)
+    return {unquoted(match[1]): match[2] for match in found if match}
+
+
 def add_foreign_key(key: ForeignKey) -> str:
     """The statement that gives the foreign key to its table."""
     return (
@@ -132,7 +143,7 @@ def check_names(definition: str) -> list[str]:
     """The names of a table's checks."""
     body, _ = parts(definition)
     found = (_NAMED_CHECK.match(line) for line in body)
-    return [match[1].replace("``", "`") for match in found if match]
+    return [unquoted(match[1]) for match in found if match]
 
 
 def own_check_names(definition: str, table: str) -> list[str]:

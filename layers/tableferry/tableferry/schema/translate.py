@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tableferry.mysql.database import Connection, rows, server_version
-from tableferry.mysql.identifiers import quote
+from tableferry.mysql.identifiers import QUOTED, TEXT, quote, unquoted
 from tableferry.mysql.version import Server
 from tableferry.schema import types
 from tableferry.schema.collations import carried, charset_of, is_json, kind_of, mb3, of_column, of_table, own_checks
@@ -26,7 +26,6 @@ from tableferry.schema.create_table import (
     literal,
     parse,
     sql,
-    unquoted,
 )
 from tableferry.schema.types import TYPES, Family
 
@@ -36,7 +35,7 @@ _OPTIONS = {
     "PACK_KEYS",
 }  # fmt: skip
 _WITHOUT_LITERAL_DEFAULT = types.of(Family.TEXT, Family.BLOB)
-_INTRODUCED = re.compile(r"(?P<quoted>`(?:[^`]|``)*`|(?<!_utf8mb4)'(?:[^'\\]|''|\\.)*')|\b_utf8mb4'", re.DOTALL)
+_INTRODUCED = re.compile(rf"(?P<quoted>{QUOTED}|(?<!_utf8mb4){TEXT})|\b_utf8mb4'", re.DOTALL)
 _VANISHES = {"NO_AUTO_CREATE_USER"}  # says something about GRANT only, and so nothing in a trigger
 
 

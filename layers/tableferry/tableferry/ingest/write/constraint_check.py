@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tableferry.errors import NotSupported
 from tableferry.mysql import local_infile
 from tableferry.mysql.database import Connection, execute, is_mariadb, rows
-from tableferry.mysql.identifiers import column_list, qualified, quote
+from tableferry.mysql.identifiers import NAME, TEXT, column_list, qualified, quote, unquoted
 from tableferry.mysql.privileges import may
 from tableferry.schema import show_create
 from tableferry.schema.catalog import definition, fires
@@ -25,17 +25,14 @@ _SIEVE = "tableferry_sieve"
 _NUMBER = "tableferry_number"
 _LINES_A_PIECE = 5000
 
-_NAME = r"`(?:[^`]|``)+`"
 _UNIQUE = re.compile(r"  (?:PRIMARY|UNIQUE) KEY ")
 _PLAIN_UNIQUE = re.compile(
-    rf"  (?:(PRIMARY) KEY|UNIQUE KEY ({_NAME})) \(({_NAME}(?: DESC)?(?:,{_NAME}(?: DESC)?)*)\)(?!.*USING HASH)",
+    rf"  (?:(PRIMARY) KEY|UNIQUE KEY ({NAME})) \(({NAME}(?: DESC)?(?:,{NAME}(?: DESC)?)*)\)(?!.*USING HASH)",
     re.DOTALL,
 )
-_FOREIGN = re.compile(
-    rf"  CONSTRAINT ({_NAME}) FOREIGN KEY \(([^)]*)\) REFERENCES (?:({_NAME})\.)?({_NAME}) \(([^)]*)\)"
-)
-_CHECK = re.compile(rf"  CONSTRAINT ({_NAME}) CHECK (\(.*\))( /\*!80016 NOT ENFORCED \*/)?$", re.DOTALL)
-_QUOTED_OR_NAME = re.compile(rf"'(?:[^'\\]|''|\\.)*'|({_NAME})", re.DOTALL)
+_FOREIGN = re.compile(rf"  CONSTRAINT ({NAME}) FOREIGN KEY \(([^)]*)\) REFERENCES (?:({NAME})\.)?({NAME}) \(([^)]*)\)")
+_CHECK = re.compile(rf"  CONSTRAINT ({NAME}) CHECK (\(.*\))( /\*!80016 NOT ENFORCED \*/)?$", re.DOTALL)
+_QUOTED_OR_NAME = re.compile(rf"{TEXT}|({NAME})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def _checks(connection: Connection, table: Table, body: Sequence[str]) -> Iterat
     if not is_mariadb(connection):
         for line in body:
             if (check := _CHECK.match(line)) and not check[3]:
-                yield _unquoted(check[1]), check[2]
+                yield unquoted(check[1]), check[2]
         return
     if any(" CHECK " in line for line in body):
         for name, level, clause in rows(
@@ -116,15 +113,15 @@ def _key(table: Table, line: str) -> Constraint:
     columns = _names(found[3])
     same = " AND ".join(f"there.{quote(name)} = given.{quote(name)}" for name in columns)
     broken = f"SELECT given.{_NUMBER} FROM {_of(table)} given STRAIGHT_JOIN {table.sql} there ON {same}"
-    return Constraint("duplicate_key", found[1] or _unquoted(found[2]), columns, broken)
+    return Constraint("duplicate_key", found[1] or unquoted(found[2]), columns, broken)
 
 
 def _foreign_key(table: Table, line: str) -> Constraint:
     found = _FOREIGN.match(line)
     if found is None:
         raise Unknown
-    schema = _unquoted(found[3]) if found[3] else table.schema
-    parent, columns, parents = _unquoted(found[4]), _names(found[2]), _names(found[5])
+    schema = unquoted(found[3]) if found[3] else table.schema
+    parent, columns, parents = unquoted(found[4]), _names(found[2]), _names(found[5])
     if (schema, parent) == (table.schema, table.name):
         raise Unknown
     same = " AND ".join(
@@ -135,21 +132,17 @@ def _foreign_key(table: Table, line: str) -> Constraint:
         f"SELECT given.{_NUMBER} FROM {_of(table)} given LEFT JOIN {qualified(schema, parent)} there ON {same}"
         f" WHERE {given} AND there.{quote(parents[0])} IS NULL LOCK IN SHARE MODE"
     )
-    return Constraint("missing_parent", _unquoted(found[1]), columns, broken)
+    return Constraint("missing_parent", unquoted(found[1]), columns, broken)
 
 
 def _check(table: Table, name: str, clause: str) -> Constraint:
-    columns = {_unquoted(one[1]) for one in _QUOTED_OR_NAME.finditer(clause) if one[1]}
+    columns = {unquoted(one[1]) for one in _QUOTED_OR_NAME.finditer(clause) if one[1]}
     broken = f"SELECT {_NUMBER} FROM {_of(table)} WHERE NOT {clause}"
     return Constraint("check", name, tuple(sorted(columns)), broken)
 
 
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(_unquoted(name) for name in re.findall(_NAME, text))
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace("``", "`")
+    return tuple(unquoted(name) for name in re.findall(NAME, text))
 
 
 def _of(table: Table) -> str:

@@ -16,7 +16,7 @@ from pymysql.constants import SERVER_STATUS
 
 from tableferry.errors import Problem
 from tableferry.mysql.database import Connection, error_code, execute
-from tableferry.mysql.identifiers import column_list
+from tableferry.mysql.identifiers import NAME, column_list, unquoted
 from tableferry.schema.table import Table
 
 _CODES = {
@@ -69,7 +69,7 @@ _LOST_CHARACTER = re.compile("Incorrect string value", re.IGNORECASE)
 _PARENT = re.compile(r"FOREIGN KEY \(([^)]*)\)")
 _COLUMN = re.compile(r"(?:column|field) (?:'([^']*)'|(?:`[^`]*`\.)*`([^`]*)`)", re.IGNORECASE)
 _KEY = re.compile(r".* for key '(.+)'$", re.DOTALL)
-_FOREIGN_KEY = re.compile(r"CONSTRAINT `((?:[^`]|``)+)` FOREIGN KEY \(")
+_FOREIGN_KEY = re.compile(rf"CONSTRAINT ({NAME}) FOREIGN KEY \(")
 _CHECK = re.compile(r"CONSTRAINT (?:`([^`]+)`|'([^']+)')", re.IGNORECASE)
 
 
@@ -112,7 +112,7 @@ def broken(table: Table, error: pymysql.err.MySQLError) -> tuple[str, str]:
         return code, _key(table, text)
     if code == "missing_parent":
         found = _FOREIGN_KEY.search(text)
-        return code, found[1].replace("``", "`") if found else ""
+        return code, unquoted(found[1]) if found else ""
     if code == "check":
         found = _CHECK.search(text)
         return code, (found[1] or found[2]) if found else ""

@@ -17,11 +17,11 @@ import pymysql
 from tableferry.errors import DefinitionDiffers, Finding, NotSupported
 from tableferry.manifest.manifest import TableEntry
 from tableferry.mysql.database import Connection, execute, server_version
-from tableferry.mysql.identifiers import qualified
+from tableferry.mysql.identifiers import NAME, TEXT, qualified, unquoted
 from tableferry.schema import catalog, compare, show_create
 from tableferry.schema.codec import Codec, Kind, codecs
 
-_BARE = re.compile(r"  `((?:[^`]|``)+)` \w+(?:\((?:'(?:[^'\\]|''|\\.)*'|[^')])*\))?(?: unsigned)?")
+_BARE = re.compile(rf"  ({NAME}) \w+(?:\((?:{TEXT}|[^')])*\))?(?: unsigned)?")
 """The name and type of a column's line."""
 
 
@@ -73,7 +73,7 @@ def culprit(connection: Connection, text: str, schema: str) -> str:
             execute(connection, f"CREATE TABLE {trial} (\n" + ",\n".join([*others, own]) + "\n)")
         except pymysql.err.MySQLError:
             if found and _taken(connection, trial, others):
-                return found[1].replace("``", "`")
+                return unquoted(found[1])
         execute(connection, f"DROP TABLE IF EXISTS {trial}")
     return ""
 

@@ -12,20 +12,20 @@ import pymysql
 
 from tableferry.errors import DigestMismatch
 from tableferry.mysql.database import Connection, error_code, execute
+from tableferry.mysql.identifiers import NAME, TEXT, quote
 from tableferry.schema import show_create
 
-_NAME = "`(?:[^`]|``)+`"
 _KEY = re.compile(
-    rf"  (?P<unique>UNIQUE )?KEY (?P<name>{_NAME}) \((?P<parts>{_NAME}(?:\(\d+\))?(?: DESC)?(?:,{_NAME}(?:\(\d+\))?(?: DESC)?)*)\)"
-    r"(?: USING BTREE)?(?: COMMENT '(?:[^'\\]|''|\\.)*')?(?: /\*!80000 INVISIBLE \*/)?",
+    rf"  (?P<unique>UNIQUE )?KEY (?P<name>{NAME}) \((?P<parts>{NAME}(?:\(\d+\))?(?: DESC)?(?:,{NAME}(?:\(\d+\))?(?: DESC)?)*)\)"
+    rf"(?: USING BTREE)?(?: COMMENT {TEXT})?(?: /\*!80000 INVISIBLE \*/)?",
     re.DOTALL,
 )
 """A B-tree of columns, as SHOW CREATE TABLE writes it: not of expressions, of words, or of places."""
-_PARTS = re.compile(f"({_NAME})")
-_COLUMN = re.compile(f"  ({_NAME}) ")
+_PARTS = re.compile(f"({NAME})")
+_COLUMN = re.compile(f"  ({NAME}) ")
 _ANY_KEY = re.compile(r"  (?:PRIMARY |UNIQUE |FULLTEXT |SPATIAL |VECTOR )?KEY ")
 
-_ALTERED_WITH_THE_TABLE = re.compile(rf"  UNIQUE KEY {_NAME} \(.*\) USING HASH", re.DOTALL)
+_ALTERED_WITH_THE_TABLE = re.compile(rf"  UNIQUE KEY {NAME} \(.*\) USING HASH", re.DOTALL)
 """MariaDB forgets the word with any change of the table; for a key of long values, which it keeps, it copies all rows."""
 
 _DUPLICATE, _NOT_IN_PLACE = 1062, {1845, 1846}
@@ -41,7 +41,7 @@ def deferrable(definition: str, stored: Collection[str]) -> list[str]:
     keyed = any(line.startswith("  PRIMARY KEY") for line in body)
     # The word may stand in a text, too: better one too many.
     counted = {column[1] for line in body if " AUTO_INCREMENT" in line and (column := _COLUMN.match(line))}
-    columns = {"`" + name.replace("`", "``") + "`" for name in stored}
+    columns = {quote(name) for name in stored}
     keys = [line for line in body if _ANY_KEY.match(line)]
     if any(map(_ALTERED_WITH_THE_TABLE.match, keys)):
         return []
