@@ -12,7 +12,7 @@ import pytest
 
 from local.runtime.database import grants
 from tableferry.manifest import manifest
-from tableferry.mysql.database import is_mariadb
+from tableferry.mysql.dialect import dialect
 from tableferry.restore import dry_run
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -200,7 +200,7 @@ def test_every_privilege_that_is_missing_is_named_at_once(
         for absent in (f"CREATE {live}", f"TRIGGER {live}", f"SELECT {shadows}", f"CREATE {shadows}"):
             assert absent not in found["detail"]
         with contextlib.closing(connect(loaded.admin_url)) as connection:
-            references = not is_mariadb(connection)  # type: ignore[arg-type]
+            references = dialect(connection).wants_references  # type: ignore[arg-type]
         assert (f"REFERENCES {shadows}" in found["detail"]) is references
         admin(*[statement for statement in grants(loaded.name, user) if "REPLICATION" not in statement])
         assert restore(dry_run=True)["plan"]["problems"] == []

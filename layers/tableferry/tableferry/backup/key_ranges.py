@@ -11,7 +11,8 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tableferry.mysql.database import Connection, is_mariadb
+from tableferry.mysql.database import Connection
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.table import Table
 from tableferry.schema.types import INTEGER_BITS
@@ -113,8 +114,7 @@ class _Keys:
         self._connection = connection
         self._table = table
         self._key = key
-        # MySQL may be set to explain in another form; MariaDB has no name for this one.
-        self._explain = "EXPLAIN" if is_mariadb(connection) else "EXPLAIN FORMAT=TRADITIONAL"
+        self._explain = dialect(connection).explain
 
     def span(self, part: Range) -> _Span | None:
         """The keys that there are in a range, about how many rows they have; None for no keys."""

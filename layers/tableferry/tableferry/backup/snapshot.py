@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import pymysql
 
 from tableferry.errors import Conflict
-from tableferry.mysql.database import Connection, Database, error_code, execute, is_mariadb, rows
+from tableferry.mysql.database import Connection, Database, error_code, execute, rows
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.retry import was_rolled_back
 from tableferry.mysql.session import Mode
 from tableferry.schema.table import Table
@@ -97,10 +98,9 @@ def _start(connection: Connection, tables: Sequence[Table], locked: bool) -> Non
 
 def _position(connection: Connection) -> dict[str, str]:
     """File and offset in the binary log and the GTID set; nothing where there is no log or no right to see it."""
-    statements = ["SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"]
-    gtid = "@@GLOBAL.gtid_binlog_pos" if is_mariadb(connection) else "@@GLOBAL.gtid_executed"
+    server = dialect(connection)
     found: dict[str, str] = {}
-    for statement in reversed(statements) if is_mariadb(connection) else statements:
+    for statement in server.log_status:
         try:
             status = rows(connection, statement)
         except pymysql.err.MySQLError:
@@ -109,7 +109,7 @@ def _position(connection: Connection) -> dict[str, str]:
             found |= {"file": str(status[0][0]), "position": str(status[0][1])}
         break
     try:
-        [(executed,)] = rows(connection, f"SELECT {gtid}")
+        [(executed,)] = rows(connection, f"SELECT {server.gtid}")
     except pymysql.err.MySQLError:
         return found
     return found | ({"gtid": str(executed).replace("\n", "")} if executed else {})

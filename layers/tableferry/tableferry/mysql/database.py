@@ -277,11 +277,6 @@ def server_version(connection: Connection) -> str:
     return str(raw.get_server_info())
 
 
-def is_mariadb(connection: Connection) -> bool:
-    """Whether the server is MariaDB; else it is MySQL."""
-    return "mariadb" in server_version(connection).lower()
-
-
 def error_code(error: BaseException) -> int:
     """The server's number for an error of the driver's, 0 where there is none."""
     return error.args[0] if error.args and isinstance(error.args[0], int) else 0

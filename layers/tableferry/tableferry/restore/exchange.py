@@ -9,7 +9,8 @@ import pymysql
 
 from tableferry.errors import ChangedMeanwhile, Conflict, Finding, HalfExchanged, InUse
 from tableferry.mysql import privileges
-from tableferry.mysql.database import Connection, foreseen, is_mariadb, why_refused
+from tableferry.mysql.database import Connection, foreseen, why_refused
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import quote
 from tableferry.mysql.lock_retry import STAYED_IN_USE, patiently
 from tableferry.restore import live_tables, record
@@ -251,7 +252,7 @@ def _refuse_without_parent(moves: Sequence[Move], pointing: Sequence[ForeignKey]
 
 def _need_references(connection: Connection, keys: Sequence[ForeignKey]) -> None:
     """Raise MissingPrivilege where a foreign key that is dropped might not be added again, and so be lost."""
-    if is_mariadb(connection):  # which does not ask for it
+    if not dialect(connection).wants_references:
         return
     for key in keys:
         privileges.need(connection, "REFERENCES", key.parent_schema, key.parent_table)

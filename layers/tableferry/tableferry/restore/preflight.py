@@ -10,6 +10,7 @@ from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.ingest.loads import unfinished
 from tableferry.mysql import privileges
 from tableferry.mysql.database import Connection, rows, server_version
+from tableferry.mysql.dialect import Dialect, dialect_of
 from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.mysql.version import Server
 from tableferry.restore import live_tables
@@ -39,6 +40,10 @@ class _Looked:
     keys: Sequence[ForeignKey]
     following: Sequence[ForeignKey]
     """Foreign keys of tables that stay, to those that are replaced."""
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.server)
 
     @property
     def going(self) -> set[str]:
@@ -105,11 +110,11 @@ def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
         wanted += [(one, schema, item.into) for schema in (place.shadow, place.old) for one in _OF_SHADOW]
     for key in looked.keys:
         wanted += [("SELECT", key.parent_schema, key.parent_table)]
-        if not looked.server.mariadb:  # which does not ask for it
+        if looked.dialect.wants_references:
             wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
     for key in looked.following:  # which will be dropped and added again
         wanted += [("SELECT", key.schema, key.table), ("ALTER", key.schema, key.table)]
-        if not looked.server.mariadb:
+        if looked.dialect.wants_references:
             wanted += [("REFERENCES", key.parent_schema, key.parent_table)]
     lacking: dict[tuple[str, str], list[str]] = {}
     for privilege, schema, table in privileges.missing(looked.connection, dict.fromkeys(wanted)):
@@ -145,9 +150,9 @@ def _primary_keys(looked: _Looked) -> Iterator[tuple[str, str]]:
                     f"Table {item.entry.name!r} has no primary key, and the server has {setting} on, which lets no table be "
                     "made as this one was. Set it to OFF for the restore (on RDS in the parameter group)"
                     + (
-                        "."
-                        if looked.server.mariadb
-                        else ", or grant SESSION_VARIABLES_ADMIN to the database user: then a restore does so for itself."
+                        ", or grant SESSION_VARIABLES_ADMIN to the database user: then a restore does so for itself."
+                        if looked.dialect.session_admin
+                        else "."
                     )
                 ),
             )
@@ -216,7 +221,7 @@ def _foreign_key_names(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """So may a check's on MySQL; on MariaDB each table has names of its own."""
-    if looked.server.mariadb:
+    if not looked.dialect.checks_of_one_schema:
         return
     other = translate.target_of(looked.target.source.server, looked.connection)
     names = []

@@ -29,7 +29,8 @@ from tableferry.errors import (
 )
 from tableferry.ids import is_id
 from tableferry.ledger import epoch, ledger
-from tableferry.mysql.database import Connection, Database, error_code, execute, is_mariadb, rows, why_refused
+from tableferry.mysql.database import Connection, Database, error_code, execute, rows, why_refused
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.mysql.lock_retry import patiently
 from tableferry.mysql.session import Mode
@@ -260,7 +261,7 @@ def drop(connection: Connection, place: Place) -> None:
     """
     execute(connection, "SET SESSION foreign_key_checks = 1")
     for schema in (place.shadow, place.old):
-        if is_mariadb(connection):
+        if not dialect(connection).drops_all_or_none:
             _drop_tables(connection, schema)
         try:
             patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")

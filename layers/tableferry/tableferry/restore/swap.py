@@ -15,7 +15,8 @@ import pymysql
 
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged
 from tableferry.ledger import epoch
-from tableferry.mysql.database import Connection, error_code, execute, foreseen, is_mariadb, why_refused
+from tableferry.mysql.database import Connection, error_code, execute, foreseen, why_refused
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import qualified, quote
 from tableferry.mysql.lock_retry import patiently
 from tableferry.restore.build import foreign_key_check, triggers
@@ -224,7 +225,7 @@ def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[For
     (https://dev.mysql.com/doc/refman/8.4/en/rename-table.html); MariaDB refuses it. The privilege may be lacking. MySQL
     locks the children of a locked table by itself, but not those of a table that is not there yet.
     """
-    if is_mariadb(connection):
+    if not dialect(connection).renames_locked_tables:
         return False
     missing = {(move.live, move.name) for move in moves if not move.leaves}
     tables = [qualified(move.live, move.name) for move in moves if move.leaves]

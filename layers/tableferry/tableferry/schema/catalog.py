@@ -14,7 +14,8 @@ from typing import Literal
 import pymysql
 
 from tableferry.errors import NotSupported, RowsMissing, TableNotFound, TableNotServed
-from tableferry.mysql.database import Connection, Database, all_rows, error_code, is_mariadb, rows
+from tableferry.mysql.database import Connection, Database, all_rows, error_code, rows
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import OWN_PREFIX, possible, qualified, quote
 from tableferry.mysql.privileges import need
 from tableferry.schema import show_create
@@ -32,16 +33,6 @@ _EXACT = (
 Kind = Literal["TRIGGER", "FOREIGN KEY", "CHECK"]
 """What has names that a schema can have only once; checks on MySQL only."""
 
-# How a server compares such names when one is made, by kind and whether it is MariaDB; found by trying. What CONVERT gives
-# has the character set's own collation, general_ci, whose name is another one before MySQL 8.0.30.
-_COMPARED: dict[tuple[Kind, bool], str] = {
-    ("TRIGGER", False): "CONVERT({} USING utf8mb3)",
-    ("TRIGGER", True): "CAST({} AS BINARY)",  # each is a file
-    ("FOREIGN KEY", False): "CONVERT({} USING utf8mb3)",
-    ("FOREIGN KEY", True): "CONVERT(CAST({} AS BINARY) USING latin1) COLLATE latin1_swedish_ci",  # InnoDB's own table
-    ("CHECK", False): "{}",  # the column's own collation, which has no regard to case
-}
-
 
 def own_schemas(connection: Connection) -> set[str]:
     """The schemas of Tableferry's own."""
@@ -54,7 +45,7 @@ def own_schemas(connection: Connection) -> set[str]:
 
 def read_only(connection: Connection, schemas: Collection[str]) -> list[str]:
     """Those of the schemas that are read-only by themselves, as MySQL's may be since 8.0.22 (ALTER DATABASE)."""
-    if is_mariadb(connection):
+    if not dialect(connection).read_only_schemas:
         return []
     try:
         found = all_rows(
@@ -205,7 +196,7 @@ def taken(
     query = "table_name FROM information_schema.table_constraints WHERE constraint_schema = %s AND constraint_type = %s"
     if kind == "TRIGGER":
         column, query = "trigger_name", "event_object_table FROM information_schema.triggers WHERE trigger_schema = %s"
-    compared = _COMPARED[kind, is_mariadb(connection)]
+    compared = dialect(connection).compared_names[kind]
     marks = ", ".join([compared.format("%s")] * len(wanted))
     found = all_rows(
         connection,
@@ -295,7 +286,7 @@ def _column(
 
 def _documents(connection: Connection, schema: str, table: str) -> set[str]:
     """The columns that MariaDB was told are JSON."""
-    if not is_mariadb(connection):
+    if not dialect(connection).json_is_a_check:
         return set()
     found = all_rows(
         connection,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tableferry.mysql.database import Connection, rows, server_version
+from tableferry.mysql.dialect import Dialect, dialect_of
 from tableferry.mysql.identifiers import QUOTED, TEXT, quote, unquoted
 from tableferry.mysql.version import Server
 from tableferry.schema import types
@@ -59,6 +60,10 @@ class Target:
         """The collation that a collation becomes there."""
         return carried(collation, self.server.mariadb)
 
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.server)
+
 
 def crosses(source: str, connection: Connection) -> bool:
     """Whether a backup of the server ``source`` would come to a server of the other kind; asks the server nothing."""
@@ -82,7 +87,7 @@ def translated(text: str, table: str, target: Target) -> tuple[str, list[str]]:
     lines = [_column(column, found, target) for column in found.columns]
     lines += [sql(_key(key, target)) for key in found.keys]
     lines += [_check(check, target) for check in found.checks]
-    if not target.server.mariadb:  # which has checks of the table only
+    if not target.dialect.columns_have_checks:
         lines += [_check(check, target) for check in own_checks(found)]
     collation = target.carried(of_table(found))
     options = {**found.options, "CHARSET": charset_of(collation), "COLLATE": collation}
@@ -122,7 +127,7 @@ def _obstacles(found: Definition, table: str, target: Target) -> Iterator[str]:
     for column in found.columns:
         for lack in _column_lacks(column, found, target):
             yield f"Column {column.name!r} of {table} {lack}, which {server} has not."
-        if server.mariadb and column.default and not _is_text(column.default):
+        if not target.dialect.shows_default_bytes and column.default and not _is_text(column.default):
             yield (
                 f"Column {column.name!r} of {table} has a default that is no text in UTF-8, which {server} could not show."
             )
@@ -219,8 +224,8 @@ def _default(column: ColumnLine, mariadb: bool) -> str:
 
 
 def _key(key: Tokens, target: Target) -> Tokens:
-    ours, theirs = ("IGNORED", "INVISIBLE") if target.server.mariadb else ("INVISIBLE", "IGNORED")
-    return tuple(ours if word == theirs else word for word in key)
+    ours = target.dialect.hidden_index
+    return tuple(ours if word in ("IGNORED", "INVISIBLE") else word for word in key)
 
 
 def _check(check: CheckLine, target: Target) -> str:

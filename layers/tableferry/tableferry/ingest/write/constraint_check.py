@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from tableferry.errors import NotSupported
 from tableferry.mysql import local_infile
-from tableferry.mysql.database import Connection, execute, is_mariadb, rows
+from tableferry.mysql.database import Connection, execute, rows
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import NAME, TEXT, column_list, qualified, quote, unquoted
 from tableferry.mysql.privileges import may
 from tableferry.schema import show_create
@@ -91,7 +92,7 @@ def constraints(connection: Connection, table: Table) -> list[Constraint]:
 
 def _checks(connection: Connection, table: Table, body: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The name and the clause of each check that is enforced."""
-    if not is_mariadb(connection):
+    if not dialect(connection).columns_have_checks:
         for line in body:
             if (check := _CHECK.match(line)) and not check[3]:
                 yield unquoted(check[1]), check[2]

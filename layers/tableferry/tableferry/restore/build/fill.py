@@ -11,7 +11,8 @@ from tableferry.columnar import load_data
 from tableferry.errors import Conflict, Finding
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import fetch
-from tableferry.mysql.database import Connection, is_mariadb, rows
+from tableferry.mysql.database import Connection, rows
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.retry import was_rolled_back
 from tableferry.mysql.worker_pool import Crew
 from tableferry.restore.build.progress import BuildProgress
@@ -66,7 +67,7 @@ def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entr
 
 def _longest_coded(connection: Connection) -> int | None:
     """MariaDB's CONVERT gives no more bytes than a packet has, and says nothing of it; MySQL's does."""
-    if not is_mariadb(connection):
+    if not dialect(connection).cuts_converted_texts:
         return None
     [(limit,)] = rows(connection, "SELECT @@SESSION.max_allowed_packet")
     return int(str(limit))

@@ -13,7 +13,8 @@ from dataclasses import replace
 import pymysql
 
 from tableferry.errors import Finding
-from tableferry.mysql.database import Connection, error_code, execute, foreseen, is_mariadb, rows
+from tableferry.mysql.database import Connection, error_code, execute, foreseen, rows
+from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified
 from tableferry.schema import catalog, show_create
 from tableferry.schema.table import ForeignKey
@@ -100,7 +101,7 @@ def as_they_were(connection: Connection) -> Iterator[None]:
     On MySQL, where the user may set that, these are also foreign keys to keys that it calls not standard.
     """
     execute(connection, "SET SESSION foreign_key_checks = 0")
-    if not is_mariadb(connection):
+    if dialect(connection).standard_keys_only:
         try:
             execute(connection, _LET_IN)
         except pymysql.err.MySQLError as error:
