@@ -8,14 +8,14 @@ from tableferry.mysql.version import Server
 from tableferry.schema import translate
 from tableferry.schema.compare import difference
 from tableferry.schema.create_table import parse, sql, tokenize
-from tableferry.schema.translate import Target, translated
+from tableferry.schema.translate import OtherServer, translated
 
 COLLATIONS = frozenset(
     {"utf8mb4_general_ci", "utf8mb4_bin", "utf8mb4_unicode_ci", "latin1_swedish_ci", "utf8mb3_general_ci"}
 )
-MARIADB = Target(Server("MariaDB", (10, 11, 0)), COLLATIONS | {"utf8mb4_uca1400_nopad_ai_ci"})
-OLD_MARIADB = Target(Server("MariaDB", (10, 6, 0)), COLLATIONS)
-MYSQL = Target(Server("MySQL", (9, 7, 0)), COLLATIONS | {"utf8mb4_0900_ai_ci"})
+MARIADB = OtherServer(Server("MariaDB", (10, 11, 0)), COLLATIONS | {"utf8mb4_uca1400_nopad_ai_ci"})
+OLD_MARIADB = OtherServer(Server("MariaDB", (10, 6, 0)), COLLATIONS)
+MYSQL = OtherServer(Server("MySQL", (9, 7, 0)), COLLATIONS | {"utf8mb4_0900_ai_ci"})
 
 OF_MYSQL = """CREATE TABLE `t` (
   `id` int unsigned NOT NULL AUTO_INCREMENT,
@@ -52,7 +52,7 @@ PARTITIONS 2"""
 
 
 @pytest.mark.parametrize(("text", "target"), [(OF_MYSQL, MARIADB), (OF_MARIADB, MYSQL)])
-def test_a_definition_is_the_same_in_the_others_words(text: str, target: Target) -> None:
+def test_a_definition_is_the_same_in_the_others_words(text: str, target: OtherServer) -> None:
     made, obstacles = translated(text, "t", target)
     assert obstacles == []
     assert difference(text, made, same_name=True) == ""

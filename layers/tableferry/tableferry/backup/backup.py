@@ -31,7 +31,7 @@ from tableferry.schema.table import ForeignKey, Table, Trigger
 from tableferry.signing import Keys
 from tableferry.storage.bucket import Store, encode_name
 
-Progress = Callable[[int, int, int], None]
+TellChunks = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
 
 _RANGE_BYTES = 16 * 1024 * 1024
@@ -40,7 +40,7 @@ _GONE = {1054, 1146, 1360, 1412}  # no such column, table or trigger; its defini
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TablePlan:
     """A table to be backed up: what the catalog says of it, and how it will be read."""
 
     table: Table
@@ -52,10 +52,10 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class RangePlan:
     """One chunk to be read. ``prefix`` is what its files' keys begin with."""
 
-    source: Source
+    table_plan: TablePlan
     range: key_ranges.Range
     prefix: str
 
@@ -71,7 +71,7 @@ def backup(
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
     lock_days: int = 0,
-    progress: Progress = lambda *_: None,
+    progress: TellChunks = lambda *_: None,
 ) -> Manifest:
     """Write the tables (all, where none are named) as they are at one moment, and their manifest last.
 
@@ -91,19 +91,26 @@ def backup(
     attempt = secrets.token_hex(3)
     key_id, hashing = digest_keys.newest(keys)
     with database.connect(Mode.FAITHFUL) as connection, _as_planned():
-        sources = plan(connection, database, tables)
-        with open_snapshot(database, [source.table for source in sources], workers) as snapshot:
-            tasks = [
-                Task(source, part, f"backups/{backup_id}/{encode_name(source.table.name)}/{attempt}-{number:05d}")
-                for source in sources
-                for number, part in enumerate(source.ranges)
+        table_plans = plan(connection, database, tables)
+        with open_snapshot(database, [table_plan.table for table_plan in table_plans], workers) as snapshot:
+            range_plans = [
+                RangePlan(
+                    table_plan, part, f"backups/{backup_id}/{encode_name(table_plan.table.name)}/{attempt}-{number:05d}"
+                )
+                for table_plan in table_plans
+                for number, part in enumerate(table_plan.ranges)
             ]
             kept = load_history.keep(
-                snapshot.connections[0], store, backup_id, attempt, [source.table.name for source in sources], lock_days
+                snapshot.connections[0],
+                store,
+                backup_id,
+                attempt,
+                [table_plan.table.name for table_plan in table_plans],
+                lock_days,
             )
             with sending(store, form, lock_days, _SENT_AT_ONCE * len(snapshot.connections)) as sender:
-                entries = _run(snapshot.connections, sender, tasks, chunk_bytes, hashing, progress)
-        _unchanged(connection, sources)
+                entries = _run(snapshot.connections, sender, range_plans, chunk_bytes, hashing, progress)
+        _unchanged(connection, table_plans)
         server = server_version(connection)
         besides = catalog.passed_over(connection, database) if tables is None else []
         served = catalog.served_names(connection, database)
@@ -118,8 +125,8 @@ def backup(
         position=snapshot.position,
         started=started,
         finished=datetime.now(UTC),
-        tables=tuple(_entry(source, tasks, entries, hashing) for source in sources),
-        complete=set(served) <= {source.table.name for source in sources},
+        tables=tuple(_entry(table_plan, range_plans, entries, hashing) for table_plan in table_plans),
+        complete=set(served) <= {table_plan.table.name for table_plan in table_plans},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
         ledger=kept,
     )
@@ -127,7 +134,7 @@ def backup(
     return done
 
 
-def plan(connection: Connection, database: Database, names: Sequence[str] | None) -> list[Source]:
+def plan(connection: Connection, database: Database, names: Sequence[str] | None) -> list[TablePlan]:
     """What there is to do; reads the catalog only."""
     if names is not None and not names:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
@@ -141,7 +148,7 @@ def plan(connection: Connection, database: Database, names: Sequence[str] | None
                 "without it, or change its engine to InnoDB."
             )
     return [
-        Source(
+        TablePlan(
             table=table,
             columns=codecs(table),
             definition=catalog.definition(connection, table.schema, table.name),
@@ -157,7 +164,7 @@ def plan(connection: Connection, database: Database, names: Sequence[str] | None
 class Chunk:
     """One range that was read, and its files, which may not be written yet."""
 
-    task: Task
+    range_plan: RangePlan
     digest: Digest
     hashing: Hashing
     inexact: dict[str, int]
@@ -166,8 +173,8 @@ class Chunk:
     def entry(self) -> ChunkEntry:
         """What the manifest says of it, once all its files are written; raises what one of them failed with."""
         return ChunkEntry(
-            lower=self.task.range.lower,
-            upper=self.task.range.upper,
+            lower=self.range_plan.range.lower,
+            upper=self.range_plan.range.upper,
             rows=self.digest.rows,
             digest=self.hashing.text(self.digest),
             objects=tuple(written.result() for written in self.objects),
@@ -175,20 +182,22 @@ class Chunk:
         )
 
 
-def back_up_chunk(connection: Connection, sender: Sending, task: Task, chunk_bytes: int, hashing: Hashing) -> Chunk:
-    """Read one range of keys and have its files written; the same task writes the same keys again.
+def back_up_chunk(
+    connection: Connection, sender: Sending, range_plan: RangePlan, chunk_bytes: int, hashing: Hashing
+) -> Chunk:
+    """Read one range of keys and have its files written; the same plan writes the same keys again.
 
     The next range is read while these are still on their way.
     """
-    table, columns = task.source.table, task.source.columns
-    where = task.range.where(table.primary_key)
+    table, columns = range_plan.table_plan.table, range_plan.table_plan.columns
+    where = range_plan.range.where(table.primary_key)
     sql = select(table.sql, columns, where, key_ranges.in_key_order(table))
-    seen = Digest()
+    total = Digest()
     objects = []
     for number, batch in enumerate(_read(connection, sql, columns, chunk_bytes, hashing, sender.form)):
-        seen += batch.digest
-        objects.append(sender.send(f"{task.prefix}-{number:05d}", batch, columns))
-    return Chunk(task, seen, hashing, inexact_json.inexact(connection, table, where), tuple(objects))
+        total += batch.digest
+        objects.append(sender.send(f"{range_plan.prefix}-{number:05d}", batch, columns))
+    return Chunk(range_plan, total, hashing, inexact_json.inexact(connection, table, where), tuple(objects))
 
 
 def _read(
@@ -202,30 +211,30 @@ def _read(
 def _run(
     connections: Sequence[Connection],
     sender: Sending,
-    tasks: Sequence[Task],
+    range_plans: Sequence[RangePlan],
     chunk_bytes: int,
     hashing: Hashing,
-    progress: Progress,
+    progress: TellChunks,
 ) -> list[tuple[ChunkEntry, Digest]]:
-    """Every task, on as many threads as there are connections; the first error stops the rest."""
+    """Read every range, on as many threads as there are connections; the first error stops the rest."""
 
-    def run(task: Task) -> Chunk:
+    def run(range_plan: RangePlan) -> Chunk:
         try:
             with hands.connection() as connection:
-                return back_up_chunk(connection, sender, task, chunk_bytes, hashing)
+                return back_up_chunk(connection, sender, range_plan, chunk_bytes, hashing)
         except BaseException as error:
             sender.stop(error)  # the others have ranges of any size to read
             raise
 
-    progress(0, len(tasks), 0)
+    progress(0, len(range_plans), 0)
     with at_work(connections, len(connections)) as hands:
-        futures = [hands.submit(run, task) for task in tasks]
+        futures = [hands.submit(run, range_plan) for range_plan in range_plans]
         entries = []
         try:
             for done, future in enumerate(futures, 1):
                 chunk = future.result()
                 entries.append((chunk.entry(), chunk.digest))
-                progress(done, len(tasks), chunk.digest.rows)
+                progress(done, len(range_plans), chunk.digest.rows)
         except BaseException as error:
             sender.stop(error)
             raise
@@ -243,28 +252,30 @@ def _as_planned() -> Iterator[None]:
         raise Conflict("A table was changed, renamed or dropped during the backup; take it again.") from error
 
 
-def _unchanged(connection: Connection, sources: Sequence[Source]) -> None:
-    for source in sources:
-        now = catalog.definition(connection, source.table.schema, source.table.name)
-        if show_create.fingerprint(now) != show_create.fingerprint(source.definition):
-            raise Conflict(f"The definition of table {source.table.name!r} changed during the backup; take it again.")
+def _unchanged(connection: Connection, table_plans: Sequence[TablePlan]) -> None:
+    for table_plan in table_plans:
+        now = catalog.definition(connection, table_plan.table.schema, table_plan.table.name)
+        if show_create.fingerprint(now) != show_create.fingerprint(table_plan.definition):
+            raise Conflict(
+                f"The definition of table {table_plan.table.name!r} changed during the backup; take it again."
+            )
 
 
 def _entry(
-    source: Source, tasks: Sequence[Task], done: Sequence[tuple[ChunkEntry, Digest]], hashing: Hashing
+    table_plan: TablePlan, range_plans: Sequence[RangePlan], done: Sequence[tuple[ChunkEntry, Digest]], hashing: Hashing
 ) -> TableEntry:
-    parts = [part for task, part in zip(tasks, done, strict=True) if task.source is source]
+    parts = [part for range_plan, part in zip(range_plans, done, strict=True) if range_plan.table_plan is table_plan]
     own = [entry for entry, _ in parts]
     total = sum((digest for _, digest in parts), Digest())
-    types = {column.name: column.column_type for column in source.table.columns}
+    types = {column.name: column.column_type for column in table_plan.table.columns}
     return TableEntry(
-        name=source.table.name,
-        definition=source.definition,
-        fingerprint=show_create.fingerprint(source.definition),
-        columns=tuple(ColumnEntry(type=types[codec.name], codec=codec) for codec in source.columns),
-        primary_key=source.table.primary_key,
-        foreign_keys=source.foreign_keys,
-        triggers=source.triggers,
+        name=table_plan.table.name,
+        definition=table_plan.definition,
+        fingerprint=show_create.fingerprint(table_plan.definition),
+        columns=tuple(ColumnEntry(type=types[codec.name], codec=codec) for codec in table_plan.columns),
+        primary_key=table_plan.table.primary_key,
+        foreign_keys=table_plan.foreign_keys,
+        triggers=table_plan.triggers,
         rows=total.rows,
         bytes=sum(file.bytes for entry in own for file in entry.objects),
         digest=hashing.text(total),

@@ -51,8 +51,8 @@ def drill(
 def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
     """The name of a schema for one drill, which is dropped on leaving; those of drills that died are dropped before."""
     prefix = prefix_of("drill", live)
-    [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
-    if not alone:
+    [(locked,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
+    if not locked:
         raise Conflict(f"Another restore drill of the database {live!r} is going on.")
     name = prefix + drill_id.lower().replace("-", "_")
     _drop(connection, prefix)

@@ -156,7 +156,7 @@ def _unknown(key: ForeignKey, large: Collection[str]) -> Finding:
 
 def _definition(connection: Connection, source: Manifest, item: Item) -> str:
     """The definition in this server's words, as far as it can be told without making the table."""
-    target = translate.target_of(source.server, connection)
+    target = translate.other_server(source.server, connection)
     return translate.translated(item.entry.definition, item.entry.name, target)[0] if target else item.entry.definition
 
 

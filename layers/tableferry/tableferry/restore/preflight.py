@@ -84,7 +84,7 @@ def notes(connection: Connection, target: Target) -> list[str]:
     found += [_without_triggers(item) for item in items if item.renamed and item.entry.triggers]
     if source.version > 1 and source.digest_key is None:
         found.append(_OF_ANOTHER_KEY)
-    if other := translate.target_of(source.server, connection):
+    if other := translate.other_server(source.server, connection):
         found += [note for item in items for note in translate.notes(item.entry.definition, item.entry.name, other)]
     return found
 
@@ -106,8 +106,8 @@ def _privileges(looked: _Looked) -> Iterator[tuple[str, str]]:
     """Each privilege once, with all tables for which it is lacking."""
     place, wanted = looked.target.place, []
     for item in looked.target.items:
-        wanted += [(one, place.live, item.into) for one in _OF_LIVE]
-        wanted += [(one, schema, item.into) for schema in (place.shadow, place.old) for one in _OF_SHADOW]
+        wanted += [(privilege, place.live, item.into) for privilege in _OF_LIVE]
+        wanted += [(privilege, schema, item.into) for schema in (place.shadow, place.old) for privilege in _OF_SHADOW]
     for key in looked.keys:
         wanted += [("SELECT", key.parent_schema, key.parent_table)]
         if looked.dialect.wants_references:
@@ -173,7 +173,7 @@ def _taken_tables(looked: _Looked) -> Iterator[tuple[str, str]]:
 
 def _crossing(looked: _Looked) -> Iterator[tuple[str, str]]:
     """What a server of the other kind has no word for."""
-    other = translate.target_of(looked.target.source.server, looked.connection)
+    other = translate.other_server(looked.target.source.server, looked.connection)
     if other is None:
         return
     for item in looked.target.items:
@@ -223,7 +223,7 @@ def _check_names(looked: _Looked) -> Iterator[tuple[str, str]]:
     """So may a check's on MySQL; on MariaDB each table has names of its own."""
     if not looked.dialect.checks_of_one_schema:
         return
-    other = translate.target_of(looked.target.source.server, looked.connection)
+    other = translate.other_server(looked.target.source.server, looked.connection)
     names = []
     for item in looked.target.items:
         text = item.entry.definition

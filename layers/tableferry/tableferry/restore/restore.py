@@ -27,7 +27,7 @@ from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.restore import dependent_views, exchange, live_tables, preflight, record, recovery
 from tableferry.restore import dry_run as rehearsal
 from tableferry.restore.build import shadow
-from tableferry.restore.build.progress import Progress
+from tableferry.restore.build.progress import TellBuild
 from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.restore.record import Restore, RestoredTable
 from tableferry.restore.recovery import abandon, restore_lock
@@ -86,7 +86,7 @@ def restore(
     allow_orphans: bool = False,
     workers: int = 2,
     chunk_bytes: int = 4 * 1024 * 1024,
-    progress: Progress = lambda *_: None,
+    progress: TellBuild = lambda *_: None,
 ) -> Restore:
     """Build the tables in a schema of their own, hold them against the manifest, and swap them in together.
 

@@ -19,37 +19,37 @@ _SAME_WORDS = {"now": "current_timestamp", "curdate": "current_date", "curtime":
 def difference(said: str, made: str, same_name: bool) -> str:
     """The first thing in which two definitions of different servers differ; empty where there is none."""
     try:
-        one, other = _neutral(parse(said), same_name), _neutral(parse(made), same_name)
+        of_said, of_made = _neutral(parse(said), same_name), _neutral(parse(made), same_name)
     except ValueError:
         return "it is not one that SHOW CREATE TABLE writes"
-    return next((label for label in [*one, *other] if one.get(label) != other.get(label)), "")
+    return next((label for label in [*of_said, *of_made] if of_said.get(label) != of_made.get(label)), "")
 
 
 def first(said: Sequence[str], made: Sequence[str]) -> str:
     """The first line in which two definitions of the same server differ, called by what it defines."""
-    for number, (one, other) in enumerate(zip_longest(said, made)):
-        if one != other:
-            line = (one or other or "").strip()
+    for number, (line_said, line_made) in enumerate(zip_longest(said, made)):
+        if line_said != line_made:
+            line = (line_said or line_made or "").strip()
             name = _BEGINNING.match(line)
             kind = "column" if line.startswith("`") else "key or check"
             return f"{kind} {unquoted(name[1])!r} (line {number + 1})" if name else f"line {number + 1}"
     return ""
 
 
-def _neutral(found: Definition, same_name: bool) -> dict[str, object]:
+def _neutral(definition: Definition, same_name: bool) -> dict[str, object]:
     """A definition by its parts, each by a name for people, in words of neither server."""
     parts: dict[str, object] = {
-        f"column {column.name!r}": (number, *_neutral_column(column, found))
-        for number, column in enumerate(found.columns)
+        f"column {column.name!r}": (number, *_neutral_column(column, definition))
+        for number, column in enumerate(definition.columns)
     }
-    parts |= _neutral_checks(found, same_name)
-    for number, key in enumerate(found.keys):
+    parts |= _neutral_checks(definition, same_name)
+    for number, key in enumerate(definition.keys):
         shown = tuple("IGNORED" if word == "INVISIBLE" else word for word in key)
         parts[f"key {key_name(key)!r}"] = (number, shown)
-    options = {name: value for name, value in found.options.items() if name not in ("AUTO_INCREMENT", "CHARSET")}
-    parts["its options"] = {**options, "COLLATE": pivot(of_table(found))}
-    parts["what follows its columns"] = found.rest
-    parts["its partitions"] = tuple(unquoted(word) for word in _words(found.partitions))
+    options = {name: value for name, value in definition.options.items() if name not in ("AUTO_INCREMENT", "CHARSET")}
+    parts["its options"] = {**options, "COLLATE": pivot(of_table(definition))}
+    parts["what follows its columns"] = definition.rest
+    parts["its partitions"] = tuple(unquoted(word) for word in _words(definition.partitions))
     return parts
 
 
@@ -69,11 +69,11 @@ def _neutral_column(column: ColumnLine, table: Definition) -> tuple[object, ...]
     )
 
 
-def _neutral_checks(found: Definition, same_name: bool) -> dict[str, object]:
+def _neutral_checks(definition: Definition, same_name: bool) -> dict[str, object]:
     """The checks of the table and of its columns: by name where that is the user's, the others sorted, as one part."""
     parts: dict[str, object] = {}
     nameless = []
-    for check in [*found.checks, *own_checks(found)]:
+    for check in [*definition.checks, *own_checks(definition)]:
         neutral = (_words(check.expression), check.rest)
         if check.name and same_name and not OWN_NAME.fullmatch(check.name):
             parts[f"check {check.name!r}"] = neutral

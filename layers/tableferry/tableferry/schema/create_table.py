@@ -74,33 +74,33 @@ class Definition:
 def parse(text: str) -> Definition:
     """Take a definition apart; raises ValueError where it is not as SHOW CREATE TABLE writes it."""
     body, tail = show_create.parts(text)
-    found = Definition([], [], [], {}, (), ())
+    definition = Definition([], [], [], {}, (), ())
     for line in body:
         tokens = tokenize(line)
         if not tokens:
             raise ValueError("an empty line")
         if tokens[0].startswith("`"):
-            found.columns.append(_column(tokens))
+            definition.columns.append(_column(tokens))
         elif "CHECK" in (tokens[0], *tokens[2:3]):
-            found.checks.append(_check(tokens))
+            definition.checks.append(_check(tokens))
         else:
-            found.keys.append(tokens)
-    found.options, found.rest, found.partitions = _tail(tokenize(tail)[1:])
-    return found
+            definition.keys.append(tokens)
+    definition.options, definition.rest, definition.partitions = _tail(tokenize(tail)[1:])
+    return definition
 
 
 def tokenize(text: str) -> Tokens:
     """The words, names, texts and signs of a piece of SQL; a text and what stands directly before it is one."""
-    found: list[str] = []
+    tokens: list[str] = []
     glue = False
     for match in _TOKEN.finditer(text):
         kind, word = match.lastgroup, match[0]
         if kind == "text" and glue:
-            found[-1] += word
+            tokens[-1] += word
         elif kind not in ("space", "mark"):
-            found.append(word)
+            tokens.append(word)
         glue = kind == "word" and _PREFIXES.fullmatch(word) is not None
-    return tuple(found)
+    return tuple(tokens)
 
 
 def sql(tokens: Sequence[str]) -> str:
@@ -152,59 +152,59 @@ def _column(tokens: Tokens) -> ColumnLine:
     at = _group(tokens, 2) if tokens[2:3] == ("(",) else 2
     while at < len(tokens) and tokens[at].lower() in ("unsigned", "zerofill"):
         at += 1
-    found = ColumnLine(unquoted(tokens[0]), sql(tokens[1:at]))
+    column = ColumnLine(unquoted(tokens[0]), sql(tokens[1:at]))
     try:
         while at < len(tokens):
-            at = _attribute(found, tokens, at)
+            at = _attribute(column, tokens, at)
     except IndexError as error:
         raise ValueError("a column that breaks off") from error
-    return found
+    return column
 
 
-def _attribute(found: ColumnLine, tokens: Tokens, at: int) -> int:
+def _attribute(column: ColumnLine, tokens: Tokens, at: int) -> int:
     """Take one attribute of a column; where the next one starts."""
     match [word.upper() for word in tokens[at : at + 3]]:
         case ["CHARACTER", "SET", _]:
-            found.charset = tokens[at + 2]
+            column.charset = tokens[at + 2]
             return at + 3
         case ["COLLATE", _, *_]:
-            found.collation = tokens[at + 1]
+            column.collation = tokens[at + 1]
             return at + 2
         case ["GENERATED", "ALWAYS", "AS"] if tokens[at + 3] == "(":
             end = _group(tokens, at + 3)
-            found.generated = tokens[at + 4 : end - 1]
-            found.stored = tokens[end] == "STORED"
+            column.generated = tokens[at + 4 : end - 1]
+            column.stored = tokens[end] == "STORED"
             if tokens[end] not in ("STORED", "VIRTUAL"):
-                found.rest.append(tokens[end])
+                column.rest.append(tokens[end])
             return end + 1
         case ["NOT", "NULL", *_]:
-            found.null = "NOT NULL"
+            column.null = "NOT NULL"
             return at + 2
         case ["NULL", *_]:
-            found.null = "NULL"
+            column.null = "NULL"
             return at + 1
         case ["DEFAULT", *_]:
             end = _value(tokens, at + 1)
-            found.default = tokens[at + 1 : end]
+            column.default = tokens[at + 1 : end]
             return end
         case ["ON", "UPDATE", _]:
             end = _value(tokens, at + 2)
-            found.on_update = tokens[at + 2 : end]
+            column.on_update = tokens[at + 2 : end]
             return end
         case ["AUTO_INCREMENT", *_]:
-            found.auto_increment = True
+            column.auto_increment = True
             return at + 1
         case ["INVISIBLE", *_]:
-            found.invisible = True
+            column.invisible = True
             return at + 1
         case ["COMMENT", _, *_]:
-            found.comment = tokens[at + 1]
+            column.comment = tokens[at + 1]
             return at + 2
         case ["CHECK", "(", _]:
             end = _group(tokens, at + 1)
-            found.check = tokens[at + 2 : end - 1]
+            column.check = tokens[at + 2 : end - 1]
             return end
-    found.rest.append(tokens[at])
+    column.rest.append(tokens[at])
     return at + 1
 
 

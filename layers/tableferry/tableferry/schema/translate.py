@@ -41,20 +41,20 @@ _VANISHES = {"NO_AUTO_CREATE_USER"}  # says something about GRANT only, and so n
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class OtherServer:
     """The server that a backup is to be restored on."""
 
     server: Server
     collations: frozenset[str]
 
     @classmethod
-    def of(cls, connection: Connection) -> Target:
+    def of(cls, connection: Connection) -> OtherServer:
         server = Server.of(server_version(connection))
         sql_text = "SELECT collation_name FROM information_schema.collations"
         if server.mariadb and server.version >= (10, 10, 0):
             sql_text = "SELECT full_collation_name FROM information_schema.collation_character_set_applicability"
-        found = {str(name) for (name,) in rows(connection, sql_text)}
-        return cls(server, frozenset(found | {mb3(name) for name in found}))
+        names = {str(name) for (name,) in rows(connection, sql_text)}
+        return cls(server, frozenset(names | {mb3(name) for name in names}))
 
     def carried(self, collation: str) -> str:
         """The collation that a collation becomes there."""
@@ -70,31 +70,31 @@ def crosses(source: str, connection: Connection) -> bool:
     return Server.of(source).flavour != Server.of(server_version(connection)).flavour
 
 
-def target_of(source: str, connection: Connection) -> Target | None:
+def other_server(source: str, connection: Connection) -> OtherServer | None:
     """The server that a backup of ``source`` would cross to; None where it is of the same kind."""
-    return Target.of(connection) if crosses(source, connection) else None
+    return OtherServer.of(connection) if crosses(source, connection) else None
 
 
-def translated(text: str, table: str, target: Target) -> tuple[str, list[str]]:
-    """A definition in the words of the target, and what it has no words for.
+def translated(text: str, table: str, other: OtherServer) -> tuple[str, list[str]]:
+    """A definition in the words of the other server, and what it has no words for.
 
     Raises ValueError where the definition is not as SHOW CREATE TABLE writes it.
     """
-    if target.server.mariadb:  # to which every text is one in the session's character set
+    if other.server.mariadb:  # to which every text is one in the session's character set
         text = _without_introducers(text)
-    found = parse(text)
-    obstacles = list(_obstacles(found, f"table {table!r}", target))
-    lines = [_column(column, found, target) for column in found.columns]
-    lines += [sql(_key(key, target)) for key in found.keys]
-    lines += [_check(check, target) for check in found.checks]
-    if not target.dialect.columns_have_checks:
-        lines += [_check(check, target) for check in own_checks(found)]
-    collation = target.carried(of_table(found))
-    options = {**found.options, "CHARSET": charset_of(collation), "COLLATE": collation}
+    definition = parse(text)
+    obstacles = list(_obstacles(definition, f"table {table!r}", other))
+    lines = [_column(column, definition, other) for column in definition.columns]
+    lines += [sql(_key(key, other)) for key in definition.keys]
+    lines += [_check(check, other) for check in definition.checks]
+    if not other.dialect.columns_have_checks:
+        lines += [_check(check, other) for check in own_checks(definition)]
+    collation = other.carried(of_table(definition))
+    options = {**definition.options, "CHARSET": charset_of(collation), "COLLATE": collation}
     tail = " ".join(
         f"DEFAULT {name}={value}" if name == "CHARSET" else f"{name}={value}" for name, value in options.items()
     )
-    after = f"\n{sql(found.partitions)}" if found.partitions else ""
+    after = f"\n{sql(definition.partitions)}" if definition.partitions else ""
     return f"CREATE TABLE {quote(table)} (\n  " + ",\n  ".join(lines) + f"\n) {tail}{after}", obstacles
 
 
@@ -102,60 +102,60 @@ def _without_introducers(text: str) -> str:
     return _INTRODUCED.sub(lambda match: match["quoted"] or "'", text)
 
 
-def notes(text: str, table: str, target: Target) -> list[str]:
+def notes(text: str, table: str, other: OtherServer) -> list[str]:
     """What is not the same though nothing is lost: collations of another version of Unicode."""
-    found = parse(text)
-    used = {of_column(column, found) for column in found.columns} | {of_table(found)}
+    definition = parse(text)
+    used = {of_column(column, definition) for column in definition.columns} | {of_table(definition)}
     return [
-        f"Table {table!r}: collation {name} became {target.carried(name)}, which compares by another version of Unicode."
+        f"Table {table!r}: collation {name} became {other.carried(name)}, which compares by another version of Unicode."
         for name in sorted(used)
-        if target.carried(name) != name and "_bin" not in name
+        if other.carried(name) != name and "_bin" not in name
     ]
 
 
 def sql_mode(mode: str) -> str:
     """A trigger's mode, less what says nothing about a trigger and not every server knows."""
-    return ",".join(one for one in mode.split(",") if one not in _VANISHES)
+    return ",".join(word for word in mode.split(",") if word not in _VANISHES)
 
 
 # --- what cannot cross
 
 
-def _obstacles(found: Definition, table: str, target: Target) -> Iterator[str]:
-    """What the target has no word for, in sentences; ``table`` is how they call the table."""
-    server = target.server
-    for column in found.columns:
-        for lack in _column_lacks(column, found, target):
+def _obstacles(definition: Definition, table: str, other: OtherServer) -> Iterator[str]:
+    """What the other server has no word for, in sentences; ``table`` is how they call the table."""
+    server = other.server
+    for column in definition.columns:
+        for lack in _column_lacks(column, definition, other):
             yield f"Column {column.name!r} of {table} {lack}, which {server} has not."
-        if not target.dialect.shows_default_bytes and column.default and not _is_text(column.default):
+        if not other.dialect.shows_default_bytes and column.default and not _is_text(column.default):
             yield (
                 f"Column {column.name!r} of {table} has a default that is no text in UTF-8, which {server} could not show."
             )
-    if (collation := of_table(found)) and target.carried(collation) not in target.collations:
+    if (collation := of_table(definition)) and other.carried(collation) not in other.collations:
         yield f"The collation {collation} of {table} is not one of {server}."
-    for key in found.keys:
+    for key in definition.keys:
         if reason := _key_obstacle(key, server):
             name = next((unquoted(word) for word in key if word.startswith("`")), "PRIMARY")
             yield f"Key {name!r} of {table} {reason}, which {server} has not."
-    for check in found.checks:
+    for check in definition.checks:
         if check.rest and server.mariadb:
             yield f"Check {check.name!r} of {table} is not enforced, which {server} has not."
-    for option in sorted(found.options.keys() - _OPTIONS):
+    for option in sorted(definition.options.keys() - _OPTIONS):
         yield f"The option {option} of {table} is not one of {server}."
-    if found.rest:
-        yield f"{table.capitalize()} has {' '.join(found.rest)}, which {server} has not."
+    if definition.rest:
+        yield f"{table.capitalize()} has {' '.join(definition.rest)}, which {server} has not."
 
 
-def _column_lacks(column: ColumnLine, table: Definition, target: Target) -> Iterator[str]:
-    """What the column is or has that the target has not."""
+def _column_lacks(column: ColumnLine, table: Definition, other: OtherServer) -> Iterator[str]:
+    """What the column is or has that the other server has not."""
     kind, collation = kind_of(column), of_column(column, table)
-    if kind in TYPES and not TYPES[kind].known_to(target.server):
+    if kind in TYPES and not TYPES[kind].known_to(other.server):
         yield f"is of type {kind}"
     if column.rest:
         yield f"has {' '.join(column.rest)}"
-    if collation and target.carried(collation) not in target.collations:
+    if collation and other.carried(collation) not in other.collations:
         yield f"has the collation {collation}"
-    if target.server.mariadb and column.null == "NOT NULL":
+    if other.server.mariadb and column.null == "NOT NULL":
         if column.generated is not None:
             yield "is generated and NOT NULL"
         if column.invisible and not (column.default or column.auto_increment):
@@ -186,16 +186,16 @@ def _is_text(default: Tokens) -> bool:
     return True
 
 
-# --- in the words of the target
+# --- in the words of the other server
 
 
-def _column(column: ColumnLine, table: Definition, target: Target) -> str:
-    mariadb = target.server.mariadb
+def _column(column: ColumnLine, table: Definition, other: OtherServer) -> str:
+    mariadb = other.server.mariadb
     parts = [quote(column.name), column.type.replace("geomcollection", "geometrycollection")]
-    collation = target.carried(of_column(column, table))
+    collation = other.carried(of_column(column, table))
     if is_json(column):
         parts[1] = "longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if mariadb else "json"
-    elif collation and collation != target.carried(of_table(table)):
+    elif collation and collation != other.carried(of_table(table)):
         parts.append(f"CHARACTER SET {charset_of(collation)} COLLATE {collation}")
     if column.generated is not None:
         parts.append(f"GENERATED ALWAYS AS ({sql(column.generated)}) {'STORED' if column.stored else 'VIRTUAL'}")
@@ -223,12 +223,12 @@ def _default(column: ColumnLine, mariadb: bool) -> str:
     return text if text.upper() == "NULL" else f"({text})"
 
 
-def _key(key: Tokens, target: Target) -> Tokens:
-    ours = target.dialect.hidden_index
+def _key(key: Tokens, other: OtherServer) -> Tokens:
+    ours = other.dialect.hidden_index
     return tuple(ours if word in ("IGNORED", "INVISIBLE") else word for word in key)
 
 
-def _check(check: CheckLine, target: Target) -> str:
-    kept = check.name and (target.server.mariadb or not OWN_NAME.fullmatch(check.name))
+def _check(check: CheckLine, other: OtherServer) -> str:
+    kept = check.name and (other.server.mariadb or not OWN_NAME.fullmatch(check.name))
     name = f"CONSTRAINT {quote(check.name)} " if kept else ""
     return f"{name}CHECK ({sql(check.expression)}) {sql(check.rest)}".rstrip()

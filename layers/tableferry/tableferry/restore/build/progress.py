@@ -10,7 +10,7 @@ from tableferry.columnar.digest import Digest
 from tableferry.manifest.manifest import ChunkEntry, ObjectEntry, TableEntry
 
 
-class Progress(Protocol):
+class TellBuild(Protocol):
     """Takes objects loaded, of how many, the rows since it was last called, and the share of the build that is done."""
 
     def __call__(self, done: int, of: int, rows: int, share: float | None = None, /) -> None: ...
@@ -19,7 +19,7 @@ class Progress(Protocol):
 class BuildProgress:
     """Tells of one build; to be used by one thread."""
 
-    def __init__(self, tell: Progress, tables: Iterable[TableEntry]) -> None:
+    def __init__(self, tell: TellBuild, tables: Iterable[TableEntry]) -> None:
         self._tell = tell
         tables = list(tables)
         self._objects = sum(len(table.objects) for table in tables)

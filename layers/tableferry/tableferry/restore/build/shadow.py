@@ -96,7 +96,9 @@ def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[T
         return item.entry.triggers
     mode = translate.sql_mode
     # The other server may not know the collation.
-    return tuple(replace(one, sql_mode=mode(one.sql_mode), collation_connection="") for one in item.entry.triggers)
+    return tuple(
+        replace(trigger, sql_mode=mode(trigger.sql_mode), collation_connection="") for trigger in item.entry.triggers
+    )
 
 
 def load(resources: Resources, connection: Connection, target: Target) -> None:
@@ -136,7 +138,7 @@ def _create(connection: Connection, target: Target) -> None:
     execute(connection, f"DROP DATABASE IF EXISTS {quote(place.shadow)}")  # a try of this same restore that died
     execute(connection, f"CREATE DATABASE {quote(place.shadow)}")
     keyless_settings(connection)
-    other = translate.target_of(source.server, connection)
+    other = translate.other_server(source.server, connection)
     execute(connection, "SET SESSION foreign_key_checks = 0")
     for item in items:
         text = item.entry.definition
@@ -183,8 +185,8 @@ def _finish(
     source, place = target.source, target.place
 
     def index(item: Item) -> bool:
-        with hands.connection() as one:
-            return secondary.put_on(one, place.sql(item), indexes[item.into])
+        with hands.connection() as own:
+            return secondary.put_on(own, place.sql(item), indexes[item.into])
 
     made = {item.into: hands.submit(index, item) for item in target.items if item.into in indexes}
     readings = [read_back.begin(hands, item) for item in target.items]

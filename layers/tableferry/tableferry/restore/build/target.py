@@ -9,7 +9,7 @@ from tableferry.ids import is_id
 from tableferry.manifest.manifest import Manifest, TableEntry
 from tableferry.mysql.database import Database
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified
-from tableferry.restore.build.progress import Progress
+from tableferry.restore.build.progress import TellBuild
 from tableferry.schema.table import ForeignKey
 from tableferry.storage.bucket import Store
 
@@ -94,4 +94,4 @@ class Resources:
     store: Store
     workers: int = 2
     chunk_bytes: int = 4 * 1024 * 1024
-    progress: Progress = lambda *_: None
+    progress: TellBuild = lambda *_: None

@@ -44,7 +44,7 @@ OF_THE_KEPT = "Mend what it names, in the table that was kept if it is the cause
 
 def look(connection: Connection, schema: str, wanted: Sequence[Wanted]) -> list[Finding]:
     """The triggers that the server would not make, tried on empty copies of the tables, which are made in ``schema``."""
-    return [finding for one in wanted if one.triggers for finding in _tried(connection, schema, one)]
+    return [finding for table in wanted if table.triggers for finding in _tried(connection, schema, table)]
 
 
 def _tried(connection: Connection, schema: str, wanted: Wanted) -> Iterator[Finding]:
@@ -149,12 +149,12 @@ def _make(connection: Connection, trigger: Trigger, text: str) -> bool:
 
 def refuse_taken(connection: Connection, schema: str, wanted: Sequence[Wanted], going: Collection[str]) -> None:
     """Raise Conflict if a trigger has the name of one of a table of the schema that does not go."""
-    names = [trigger.name for one in wanted for trigger in one.triggers]
+    names = [trigger.name for table in wanted for trigger in table.triggers]
     others = catalog.taken(connection, schema, "TRIGGER", names, going)
-    for one in wanted:
-        for trigger in one.triggers:
+    for table in wanted:
+        for trigger in table.triggers:
             if trigger.name in others:
-                raise taken(trigger.name, one.table, others[trigger.name])
+                raise taken(trigger.name, table.table, others[trigger.name])
 
 
 def taken(name: str, table: str, by: str) -> Conflict:
