@@ -193,8 +193,8 @@ def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_
 def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
-    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
     backup("jobs")
     before = picture(loaded)
     done = restore()

@@ -18,7 +18,7 @@ from tableferry.columnar import load_data
 from tableferry.config.settings import database_address
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
 from tableferry.manifest import manifest
-from tableferry.mysql import local_infile, lock_retry
+from tableferry.mysql import local_infile, retry
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.database import rows as query
 from tableferry.restore import swap
@@ -655,8 +655,8 @@ def test_a_connection_that_is_killed_in_a_statement_is_a_database_that_cannot_be
 
 
 def test_a_table_that_stays_locked_is_not_replaced(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock_retry, "_TRIES", 1)
-    monkeypatch.setattr(lock_retry, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(retry, "_LOCK_TRIES", 1)
+    monkeypatch.setattr(retry, "_LOCK_WAIT_SECONDS", 1)
     run(loaded, "CREATE TRIGGER mine BEFORE INSERT ON jobs FOR EACH ROW SET @a = 1")
     backup("jobs")
     with verbs.unchanged(loaded), closing(loaded.connect(autocommit=False)) as busy, busy.cursor() as cursor:

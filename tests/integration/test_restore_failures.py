@@ -14,7 +14,7 @@ from local.runtime import database as embedded
 from local.runtime.s3 import S3
 from local.runtime.state import State
 from tableferry.columnar import load_data
-from tableferry.mysql import lock_retry
+from tableferry.mysql import retry
 from tableferry.restore import swap
 from tableferry.restore.build import shadow
 from tests.effort import sample
@@ -208,8 +208,8 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock_retry, "_TRIES", 1)
-    monkeypatch.setattr(lock_retry, "_LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(retry, "_LOCK_TRIES", 1)
+    monkeypatch.setattr(retry, "_LOCK_WAIT_SECONDS", 1)
     for statement in (
         "SELECT * FROM departments",
         "SELECT * FROM hired_employees LIMIT 1",

@@ -269,7 +269,7 @@ def test_a_parent_deleted_right_before_a_restored_child_gets_its_key_stops_the_r
     loaded: Database, meanwhile: Callable[..., None]
 ) -> None:
     run(loaded, "DELETE FROM hired_employees")
-    meanwhile(shadow, "patiently", "DELETE FROM jobs WHERE id = 7")
+    meanwhile(shadow, "with_lock_retry", "DELETE FROM jobs WHERE id = 7")
     assert "(7)" in post("/restores", {"backup": "latest", "tables": ["hired_employees"]}).problem(409)["detail"]
     assert rows(loaded, "SELECT * FROM hired_employees") == []
 
@@ -346,7 +346,7 @@ def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
     done = restore(tables=["jobs"])
-    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
     monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
     monkeypatch.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
     with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor:

@@ -27,7 +27,7 @@ REFUSED, BROKEN, LOST = "refused", "broken", "lost answer"
 @pytest.fixture
 def damaged(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A backup of a parent and a child with triggers, and other rows and another trigger since."""
-    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
     load_sample(database)
     run(
         database,
@@ -248,7 +248,7 @@ def test_an_accept_that_meets_an_error_is_taken_back_whole_or_goes_on(
 def test_an_undo_that_is_refused_can_still_be_undone_and_does_not_have_the_originals_dropped(
     damaged: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
     old = table(damaged, "departments")
     done = restore(tables=["departments"])
     with damaged.connect(autocommit=False) as reader, reader.cursor() as cursor:

@@ -152,7 +152,7 @@ class World:
 def test_restores_and_a_user_in_any_order(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch, turn: int
 ) -> None:
-    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 2)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 2)
     other = schemas(database)
     run(
         database,

@@ -229,8 +229,8 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
     """
     if not database.mariadb:  # as where the user may not lock tables, which is not asked for
         monkeypatch.setattr(swap, "_lock", lambda *_: False)
-    monkeypatch.setattr("tableferry.mysql.lock_retry._TRIES", 2)
-    monkeypatch.setattr("tableferry.mysql.lock_retry._LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 2)
+    monkeypatch.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
 
     @contextlib.contextmanager
     def others(before: str | None, after: str, statement: str, *since: str) -> Iterator[None]:
@@ -244,16 +244,16 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
         if before:
             read(0, before)
         with monkeypatch.context() as patched:
-            for module, name in ((triggers, "patiently"), (swap, "patiently")):
+            for module, name in ((triggers, "with_lock_retry"), (swap, "with_lock_retry")):
                 real = getattr(module, name)
 
-                def patiently(connection: Connection, sql: str, real: Callable[..., None] = real) -> None:
+                def with_lock_retry(connection: Connection, sql: str, real: Callable[..., None] = real) -> None:
                     real(connection, sql)
                     if sql.startswith(statement) and "copy" not in sql:
                         run(database, *since)
                         read(1, after)
 
-                patched.setattr(module, name, patiently)
+                patched.setattr(module, name, with_lock_retry)
             yield
         for reader in readers:
             reader.close()

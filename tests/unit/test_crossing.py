@@ -118,7 +118,7 @@ def test_all_that_cannot_cross_is_named() -> None:
         ("CONSTRAINT `k` CHECK ((`n` > 1)) /*!80016 NOT ENFORCED */", MARIADB, "is not enforced"),
     ],
 )
-def test_what_the_other_server_has_not_is_named_with_its_reason(line: str, target: Target, why: str) -> None:
+def test_what_the_other_server_has_not_is_named_with_its_reason(line: str, target: OtherServer, why: str) -> None:
     text = (
         f"CREATE TABLE `t` (\n  `n` int NOT NULL,\n  `s` text,\n  {line}\n"
         ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"

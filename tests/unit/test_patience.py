@@ -6,7 +6,7 @@ import pymysql
 import pytest
 
 from tableferry.errors import InUse
-from tableferry.mysql import lock_retry
+from tableferry.mysql import retry
 
 DEADLOCK, LOCK_WAIT_TIMEOUT, SYNTAX = 1213, 1205, 1064
 
@@ -27,25 +27,25 @@ class Server:
         return 0
 
 
-def patiently(monkeypatch: pytest.MonkeyPatch, *errors: int) -> list[str]:
+def with_lock_retry(monkeypatch: pytest.MonkeyPatch, *errors: int) -> list[str]:
     server = Server(*errors)
-    monkeypatch.setattr(lock_retry, "execute", server.execute)
+    monkeypatch.setattr(retry, "execute", server.execute)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
-    lock_retry.patiently(cast("Any", server), "ALTER TABLE t")
+    retry.with_lock_retry(cast("Any", server), "ALTER TABLE t")
     return server.ran
 
 
 @pytest.mark.parametrize("code", [DEADLOCK, LOCK_WAIT_TIMEOUT])
 def test_a_lock_that_was_not_to_be_had_is_tried_again(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
-    assert patiently(monkeypatch, code, code) == ["ALTER TABLE t"]
+    assert with_lock_retry(monkeypatch, code, code) == ["ALTER TABLE t"]
 
 
 @pytest.mark.parametrize("code", [DEADLOCK, LOCK_WAIT_TIMEOUT])
 def test_a_lock_that_is_never_to_be_had_is_said_by_name(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     with pytest.raises(InUse):
-        patiently(monkeypatch, *[code] * 9)
+        with_lock_retry(monkeypatch, *[code] * 9)
 
 
 def test_another_error_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(pymysql.err.OperationalError):
-        patiently(monkeypatch, SYNTAX)
+        with_lock_retry(monkeypatch, SYNTAX)

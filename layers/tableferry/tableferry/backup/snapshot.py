@@ -16,12 +16,13 @@ import pymysql
 from tableferry.errors import Conflict
 from tableferry.mysql.database import Connection, Database, error_code, execute, rows
 from tableferry.mysql.dialect import dialect
+from tableferry.mysql.error_codes import LOCK_WAIT_TIMEOUT
 from tableferry.mysql.retry import was_rolled_back
 from tableferry.mysql.session import Mode
 from tableferry.schema.table import Table
 
 _IMPATIENT = {"lock_wait_timeout": 3}
-_LOCK_WAIT_TIMEOUT, _DENIED = 1205, {1044, 1142, 1227}
+_DENIED = {1044, 1142, 1227}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _lock(connection: Connection, tables: Sequence[Table]) -> bool:
     try:
         execute(connection, "LOCK TABLES " + ", ".join(f"{table.sql} READ" for table in tables))
     except pymysql.err.MySQLError as error:
-        if error_code(error) == _LOCK_WAIT_TIMEOUT or error_code(error) in _DENIED:
+        if error_code(error) == LOCK_WAIT_TIMEOUT or error_code(error) in _DENIED:
             return False
         raise
     return True

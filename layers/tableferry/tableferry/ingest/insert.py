@@ -23,7 +23,7 @@ from tableferry.ingest.write.insertion import Counts
 from tableferry.ingest.write.writer import insert_rows
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Connection, Database
-from tableferry.mysql.retry import again_on_deadlock
+from tableferry.mysql.retry import retry_transaction
 from tableferry.schema.catalog import describe
 from tableferry.schema.table import Table
 
@@ -91,7 +91,7 @@ def insert(
         table = describe(connection, database, name)
         rules, good, bad = _checked(table, batch, options)
         if idempotency_key is None:
-            return again_on_deadlock(connection, lambda: _write(connection, rules, good, bad, options.on_duplicate))
+            return retry_transaction(connection, lambda: _write(connection, rules, good, bad, options.on_duplicate))
         ledger.prepare(connection)
         epoch.begin(connection, table.name)
         known_as = "request/" + hashlib.sha256(idempotency_key.encode()).hexdigest()
@@ -107,7 +107,7 @@ def insert(
             ledger.update(connection, entry, 0, {"fingerprint": fingerprint, "answer": asdict(done)})
             return done
 
-        done = epoch.unless_replaced(connection, database.name, table.name, lambda: again_on_deadlock(connection, once))
+        done = epoch.unless_replaced(connection, database.name, table.name, lambda: retry_transaction(connection, once))
         ledger.expire(connection, ledger_days, _EXPIRED_AT_ONCE)
         return done
 

@@ -42,7 +42,8 @@ from tableferry.ingest.source import Source
 from tableferry.ingest.write.parents import parents_of
 from tableferry.ingest.write.writer import refuse_without_transactions
 from tableferry.ledger import epoch, ledger
-from tableferry.mysql.database import Connection, Database, execute, rows
+from tableferry.mysql.database import Connection, Database, execute
+from tableferry.mysql.named_lock import named_lock
 from tableferry.pauses import growing
 from tableferry.schema.catalog import describe
 from tableferry.storage.bucket import Object, Store
@@ -153,7 +154,7 @@ class _Load:
         """Load the file, or go on with it, as far as there is time."""
         with self.database.connect(also=_HOLDS_THE_LOCK) as connection:
             ledger.prepare(connection)
-            with _only_one(connection, self.account.id) as alone:
+            with named_lock(connection, f"tableferry/{self.account.id}", _LOCK_SECONDS) as alone:
                 if not alone:
                     return self._left_to_the_other()
                 while True:
@@ -353,15 +354,3 @@ class _Load:
         table = describe(connection, self.database, self.account.table)
         found = verdict(table, state.described, lines(self.store, entries.rejects(connection)))
         return f"{found} {said}" if found else said
-
-
-@contextmanager
-def _only_one(connection: Connection, load_id: str) -> Iterator[bool]:
-    """Whether this is the only invocation that works on the load, of those that have come for it."""
-    name = f"tableferry/{load_id}"
-    [(alone,)] = rows(connection, "SELECT GET_LOCK(%s, %s)", (name, _LOCK_SECONDS))
-    try:
-        yield bool(alone)
-    finally:
-        if alone and connection.open:
-            rows(connection, "SELECT RELEASE_LOCK(%s)", (name,))

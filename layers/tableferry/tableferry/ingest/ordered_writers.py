@@ -19,7 +19,7 @@ import pymysql
 
 from tableferry.errors import TooManyConnections
 from tableferry.mysql.database import Connection
-from tableferry.mysql.retry import again_on_deadlock, was_rolled_back
+from tableferry.mysql.retry import retry_transaction, was_rolled_back
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ class Lanes(Generic[T]):
             if done is None:
                 while not self._turns.wait(task.number, _ALIVE_SECONDS):
                     connection.ping(reconnect=False)  # the server would give the connection up
-                done = again_on_deadlock(connection, lambda: self._in_turn(connection, task))
+                done = retry_transaction(connection, lambda: self._in_turn(connection, task))
         except BaseException as error:
             if self._error is None:
                 self._error = error

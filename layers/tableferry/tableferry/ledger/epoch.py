@@ -14,20 +14,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import pymysql
 
 from tableferry.errors import BeingReplaced, InUse, TableReplaced
 from tableferry.ledger import facts
-from tableferry.mysql.database import Connection, error_code, execute, rows, transaction
+from tableferry.mysql.database import Connection, error_code, execute
 from tableferry.mysql.identifiers import OWN_PREFIX
+from tableferry.mysql.named_lock import named_lock
 from tableferry.mysql.privileges import need
-from tableferry.mysql.retry import was_rolled_back
+from tableferry.mysql.retry import STAYED_IN_USE, retry_deadlock, was_rolled_back
 from tableferry.schema import catalog
 
 FIRST = ""
@@ -243,16 +244,19 @@ def announce(connection: Connection, moves: Sequence[Move]) -> None:
         begin(connection, move.name)
     execute(connection, f"SET SESSION innodb_lock_wait_timeout = {_MARK_SECONDS}")
     try:
-        with transaction(connection):
-            marked = []
-            for move in sorted(moves, key=lambda move: move.name):
-                found = _as_after(_locked(connection, move.name), aside=move.coming, coming=move.aside)
-                marked.append(replace(found, mark=Mark(move.aside, move.coming, move.leaves)))
-            _write(connection, *marked)
+        retry_deadlock(connection, lambda: _mark(connection, moves))
     except pymysql.err.MySQLError as error:
         if not was_rolled_back(error):
             raise
-        raise InUse("The tables stayed in use by other sessions. Try again when they are done.") from error
+        raise InUse(STAYED_IN_USE) from error
+
+
+def _mark(connection: Connection, moves: Sequence[Move]) -> None:
+    marked = []
+    for move in sorted(moves, key=lambda move: move.name):
+        found = _as_after(_locked(connection, move.name), aside=move.coming, coming=move.aside)
+        marked.append(replace(found, mark=Mark(move.aside, move.coming, move.leaves)))
+    _write(connection, *marked)
 
 
 def settle(connection: Connection, moves: Sequence[Move]) -> None:
@@ -278,11 +282,14 @@ def take_back(connection: Connection, moves: Sequence[Move]) -> None:
 def _settle(connection: Connection, moves: Sequence[Move], then: Callable[[Epochs, Move], Epochs]) -> None:
     if not facts.is_there(connection):
         return
-    with transaction(connection):
+
+    def write_down() -> None:
         ordered = sorted(moves, key=lambda move: move.name)
         found = [(_locked(connection, move.name), move) for move in ordered]
         settled = [(epochs, then(_as_after(epochs, move.aside, move.coming), move)) for epochs, move in found]
         _write(connection, *(now for before, now in settled if now != before))
+
+    retry_deadlock(connection, write_down)
 
 
 def _as_after(found: Epochs, aside: str, coming: str) -> Epochs:
@@ -293,15 +300,18 @@ def _as_after(found: Epochs, aside: str, coming: str) -> Epochs:
 
 def _settle_dead(connection: Connection, database: str) -> bool:
     """Settle the exchanges whose process died, so that nobody has the lock; whether there was nobody."""
-    with _nobody_swaps(connection, database) as nobody:
+    with named_lock(connection, swap_lock(database)) as nobody:
         if nobody:
             for found in _marked(connection):
-                with transaction(connection):
-                    now = _locked(connection, found.table)
-                    if now.mark is not None:
-                        happened = _happened(connection, now.table, now.mark)
-                        _write(connection, now.exchanged() if happened else replace(now, mark=None))
+                retry_deadlock(connection, partial(_settle_marked, connection, found.table))
         return nobody
+
+
+def _settle_marked(connection: Connection, table: str) -> None:
+    now = _locked(connection, table)
+    if now.mark is not None:
+        happened = _happened(connection, now.table, now.mark)
+        _write(connection, now.exchanged() if happened else replace(now, mark=None))
 
 
 def _happened(connection: Connection, table: str, mark: Mark) -> bool:
@@ -310,17 +320,6 @@ def _happened(connection: Connection, table: str, mark: Mark) -> bool:
     unseen = f" in schema {schema!r}, and so would not be shown whether a restore that died had exchanged it"
     need(connection, "SELECT", schema, table, unseen)
     return (table in catalog.table_names(connection, schema)) is mark.leaves
-
-
-@contextmanager
-def _nobody_swaps(connection: Connection, database: str) -> Iterator[bool]:
-    name = swap_lock(database)
-    [(got,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (name,))
-    try:
-        yield got == 1
-    finally:
-        if got == 1 and connection.open:
-            rows(connection, "SELECT RELEASE_LOCK(%s)", (name,))
 
 
 def clean(connection: Connection) -> list[str]:
@@ -334,9 +333,7 @@ def clean(connection: Connection) -> list[str]:
     epochs = every(connection)
     for found in epochs.values():
         if not found.kept.keys() <= there and found.mark is None:
-            with transaction(connection):
-                now = _locked(connection, found.table)
-                _write(connection, replace(now, kept={name: of for name, of in now.kept.items() if name in there}))
+            retry_deadlock(connection, partial(_keep_only, connection, found.table, there))
     gone = []
     for told in facts.alike(connection, _SOURCE_PREFIX):
         table, of = str(told["table"]), str(told["epoch"])
@@ -345,6 +342,12 @@ def clean(connection: Connection) -> list[str]:
             gone.append(entry("", table, of)[1:])
             facts.delete(connection, _source_id(table, of))
     return gone
+
+
+def _keep_only(connection: Connection, table: str, there: Collection[str]) -> None:
+    """Forget the epochs of the table's copies but for those in these schemas."""
+    now = _locked(connection, table)
+    _write(connection, replace(now, kept={name: of for name, of in now.kept.items() if name in there}))
 
 
 def _marked(connection: Connection) -> list[Epochs]:

@@ -13,11 +13,11 @@ from typing import Any
 import pymysql
 
 from tableferry.mysql.database import Connection, error_code, execute, rows
-from tableferry.mysql.retry import again_when_rolled_back
+from tableferry.mysql.error_codes import NO_SUCH_TABLE
+from tableferry.mysql.retry import retry_statement
 
 TABLE = "tableferry_epochs"
 
-_NO_SUCH_TABLE = 1146
 _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
   `id` VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `content` LONGTEXT CHARACTER SET utf8mb4 NOT NULL,
@@ -28,7 +28,7 @@ _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
 def prepare(connection: Connection) -> None:
     """Make the table where there is none; not inside a transaction, which it would commit."""
     if not is_there(connection):
-        again_when_rolled_back(lambda: execute(connection, _CREATE))
+        retry_statement(lambda: execute(connection, _CREATE))
 
 
 def is_there(connection: Connection) -> bool:
@@ -36,7 +36,7 @@ def is_there(connection: Connection) -> bool:
     try:
         execute(connection, f"SELECT 1 FROM `{TABLE}` LIMIT 0")
     except pymysql.err.ProgrammingError as error:
-        if error_code(error) != _NO_SUCH_TABLE:
+        if error_code(error) != NO_SUCH_TABLE:
             raise
         return False
     return True
@@ -47,7 +47,7 @@ def read(connection: Connection, name: str, lock: str = "") -> Any:
     try:
         found = rows(connection, f"SELECT `content` FROM `{TABLE}` WHERE `id` = %s {lock}", (name,))
     except pymysql.err.ProgrammingError as error:
-        if error_code(error) != _NO_SUCH_TABLE:
+        if error_code(error) != NO_SUCH_TABLE:
             raise
         return None
     return json.loads(found[0][0]) if found else None
@@ -65,7 +65,7 @@ def begin(connection: Connection, name: str, content: Any) -> Any:
         prepare(connection)
         text = json.dumps(content, ensure_ascii=False)
         sql = f"INSERT IGNORE INTO `{TABLE}` (`id`, `content`) VALUES (%s, %s)"
-        again_when_rolled_back(lambda: execute(connection, sql, (name, text)))
+        retry_statement(lambda: execute(connection, sql, (name, text)))
         found = read(connection, name)
     return found
 

@@ -18,7 +18,8 @@ import pymysql
 
 from tableferry.ledger import facts
 from tableferry.mysql.database import Connection, error_code, execute, rows
-from tableferry.mysql.retry import again_when_rolled_back
+from tableferry.mysql.error_codes import NO_SUCH_TABLE, ROLLED_BACK
+from tableferry.mysql.retry import retry_statement
 
 TABLE = "tableferry_ledger"
 FINAL = -1
@@ -32,7 +33,6 @@ _HORIZON = "expired"
 _PAGE = 1000
 _ADDED, _ADDED_BYTES = 500, 256 * 1024
 
-_NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT = 1146, 1213, 1205
 _CREATE = f"""CREATE TABLE IF NOT EXISTS `{TABLE}` (
   `id` VARCHAR(80) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   `part` INT NOT NULL,
@@ -48,9 +48,9 @@ def prepare(connection: Connection) -> None:
     try:
         execute(connection, f"SELECT 1 FROM `{TABLE}` LIMIT 0")
     except pymysql.err.ProgrammingError as error:
-        if error_code(error) != _NO_SUCH_TABLE:
+        if error_code(error) != NO_SUCH_TABLE:
             raise
-        again_when_rolled_back(lambda: execute(connection, _CREATE))
+        retry_statement(lambda: execute(connection, _CREATE))
 
 
 def identity(connection: Connection) -> str:
@@ -199,7 +199,7 @@ def forget(connection: Connection, suffixes: Collection[str]) -> None:
     try:
         found = rows(connection, sql, tuple(suffixes))
     except pymysql.err.ProgrammingError as error:
-        if error_code(error) != _NO_SUCH_TABLE:
+        if error_code(error) != NO_SUCH_TABLE:
             raise
         return
     for entry, part in found:
@@ -235,6 +235,6 @@ def expire(connection: Connection, days: int, limit: int = 1000) -> int:
         )
     except pymysql.err.MySQLError as error:
         # What this follows is done, and must not fail for it; another call is at the same entries, or none was made yet.
-        if error_code(error) not in (_NO_SUCH_TABLE, _DEADLOCK, _LOCK_WAIT_TIMEOUT):
+        if error_code(error) not in ROLLED_BACK | {NO_SUCH_TABLE}:
             raise
         return 0

@@ -23,6 +23,7 @@ from tableferry.errors import (
 from tableferry.mysql import connection as driver
 from tableferry.mysql import session
 from tableferry.mysql.credentials import login, refused
+from tableferry.mysql.error_codes import ROLLED_BACK
 from tableferry.mysql.session import NOTHING, Mode, Value
 from tableferry.pauses import growing
 
@@ -61,7 +62,6 @@ _FAILED_AT_LOGIN = 1184
 _OPTION = 1290  # which prevents the statement; the message names it
 _NO_ROOM = {1021, 1114, 1878}
 _TOO_MANY_STATEMENTS = 1461
-_LOCKED = {1205, 1213}
 _ENDED = {1317, 1969, 3024}  # killed, or beyond a limit of time
 _SYNTAX = 1064
 _DENIED = {1044, 1142, 1143, 1227, 1370, 1410}
@@ -140,7 +140,7 @@ def foreseen(error: Exception) -> bool:
 
     ``translated`` says it in words.
     """
-    known = _UNAVAILABLE | _FULL | _NO_ROOM | _LOCKED | _ENDED | _DENIED
+    known = _UNAVAILABLE | _FULL | _NO_ROOM | ROLLED_BACK | _ENDED | _DENIED
     others = {_FAILED_AT_LOGIN, _OPTION, _TOO_MANY_STATEMENTS}
     return isinstance(error, pymysql.err.InterfaceError) or error_code(error) in known | others or _read_only(error)
 
@@ -200,7 +200,7 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
                 f"The database server {address.host}:{address.port} prepares no more statements (error {code}): raise "
                 "max_prepared_stmt_count, or look for who leaves theirs open (the status Prepared_stmt_count)."
             ) from error
-        if code in _LOCKED:
+        if code in ROLLED_BACK:
             raise InUse("What this needs stayed in use by other sessions. Try again when they are done.") from error
         if code in _ENDED:
             raise DatabaseUnavailable(

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from tableferry.errors import Conflict
 from tableferry.manifest.manifest import Manifest
 from tableferry.manifest.verify import all_there
-from tableferry.mysql.database import Connection, Database, rows
+from tableferry.mysql.database import Connection, Database
+from tableferry.mysql.named_lock import take_lock
 from tableferry.mysql.session import Mode
 from tableferry.restore.build import shadow
 from tableferry.restore.build.scratch_schema import drop, prefix_of, schemas
@@ -51,8 +52,7 @@ def drill(
 def _scratch(connection: Connection, live: str, drill_id: str) -> Iterator[str]:
     """The name of a schema for one drill, which is dropped on leaving; those of drills that died are dropped before."""
     prefix = prefix_of("drill", live)
-    [(locked,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (prefix,))
-    if not locked:
+    if not take_lock(connection, prefix):
         raise Conflict(f"Another restore drill of the database {live!r} is going on.")
     name = prefix + drill_id.lower().replace("-", "_")
     _drop(connection, prefix)

@@ -12,7 +12,7 @@ from tableferry.mysql import privileges
 from tableferry.mysql.database import Connection, foreseen, why_refused
 from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import quote
-from tableferry.mysql.lock_retry import STAYED_IN_USE, patiently
+from tableferry.mysql.retry import STAYED_IN_USE, with_lock_retry
 from tableferry.restore import live_tables, record
 from tableferry.restore.build import foreign_key_check, orphans, triggers
 from tableferry.restore.build.target import Place
@@ -177,7 +177,7 @@ def _try(connection: Connection, store: Store, found: Restore, way: Way, allow_o
     if read_only := live_tables.read_only(connection, found.database, following):
         raise Conflict.of(*(Finding("read-only", "", message) for message in read_only))
     for schema in {move.aside for move in moves}:
-        patiently(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
+        with_lock_retry(connection, f"CREATE DATABASE IF NOT EXISTS {quote(schema)}")
     live_tables.refuse_taken_names(connection, moves)
     _refuse_without_parent(moves, following)
     pointed = as_if_swapped(following, moves)

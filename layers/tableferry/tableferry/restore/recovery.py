@@ -32,7 +32,8 @@ from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Connection, Database, error_code, execute, rows, why_refused
 from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
-from tableferry.mysql.lock_retry import patiently
+from tableferry.mysql.named_lock import lock_holder, take_lock
+from tableferry.mysql.retry import with_lock_retry
 from tableferry.mysql.session import Mode
 from tableferry.restore import exchange, record
 from tableferry.restore.build.target import Place
@@ -103,8 +104,7 @@ CHECKS = ("restore-under-way", "stuck")
 
 def in_the_way(connection: Connection, store: Store, database: str, tables: Iterable[str]) -> list[Finding]:
     """What ``restore_lock`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
-    [(holder,)] = rows(connection, "SELECT IS_USED_LOCK(%s)", (epoch.swap_lock(database),))
-    if holder is not None:
+    if lock_holder(connection, epoch.swap_lock(database)) is not None:
         return [_under_way(database)]
     found = []
     for restore_id in _left_behind(connection):
@@ -264,7 +264,7 @@ def drop(connection: Connection, place: Place) -> None:
         if not dialect(connection).drops_all_or_none:
             _drop_tables(connection, schema)
         try:
-            patiently(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
+            with_lock_retry(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
         except pymysql.err.MySQLError as error:
             if error_code(error) not in _REFERENCED:
                 raise
@@ -283,7 +283,7 @@ def _drop_tables(connection: Connection, schema: str) -> None:
         left = []
         for name in names:
             try:
-                patiently(connection, f"DROP TABLE IF EXISTS {qualified(schema, name)}")
+                with_lock_retry(connection, f"DROP TABLE IF EXISTS {qualified(schema, name)}")
             except pymysql.err.MySQLError as error:
                 if error_code(error) not in _REFERENCED:
                     raise
@@ -295,7 +295,7 @@ def _drop_tables(connection: Connection, schema: str) -> None:
             if not ring:
                 raise StillReferenced(_still_referenced(schema, None, names)) from refused
             for key in ring:
-                patiently(connection, show_create.drop_foreign_key(key))
+                with_lock_retry(connection, show_create.drop_foreign_key(key))
         names = left
 
 
@@ -321,8 +321,9 @@ def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:
     closed.
     """
     name = epoch.swap_lock(schema)
-    [(got, used_by)] = rows(connection, "SELECT GET_LOCK(%s, %s), IS_USED_LOCK(%s)", (name, 0 if holder else 1, name))
-    return got == 1 or (holder != 0 and used_by == holder)
+    if take_lock(connection, name, 0 if holder else 1):
+        return True
+    return holder != 0 and lock_holder(connection, name) == holder
 
 
 def _left_behind(connection: Connection) -> list[str]:

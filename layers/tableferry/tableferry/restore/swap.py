@@ -18,7 +18,7 @@ from tableferry.ledger import epoch
 from tableferry.mysql.database import Connection, error_code, execute, foreseen, why_refused
 from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import qualified, quote
-from tableferry.mysql.lock_retry import patiently
+from tableferry.mysql.retry import with_lock_retry
 from tableferry.restore.build import foreign_key_check, triggers
 from tableferry.schema import catalog, show_create
 from tableferry.schema.table import ForeignKey, Trigger
@@ -234,7 +234,7 @@ def _lock(connection: Connection, moves: Sequence[Move], following: Sequence[For
         qualified(key.schema, key.table) for key in following if (key.parent_schema, key.parent_table) in missing
     ]
     try:
-        patiently(connection, "LOCK TABLES " + ", ".join(f"{table} WRITE" for table in dict.fromkeys(tables)))
+        with_lock_retry(connection, "LOCK TABLES " + ", ".join(f"{table} WRITE" for table in dict.fromkeys(tables)))
     except pymysql.err.MySQLError as error:
         if error_code(error) in _NOT_THERE:
             raise ChangedMeanwhile(_CHANGED) from error
@@ -271,8 +271,8 @@ def _repoint(connection: Connection, keys: Sequence[ForeignKey]) -> None:
             if now == key or not is_there(connection, key):
                 continue
             if now is not None:
-                patiently(connection, show_create.drop_foreign_key(key))
-            patiently(connection, show_create.add_foreign_key(key))
+                with_lock_retry(connection, show_create.drop_foreign_key(key))
+            with_lock_retry(connection, show_create.add_foreign_key(key))
 
 
 def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
@@ -283,7 +283,7 @@ def _cut_off(connection: Connection, moves: Sequence[Move]) -> None:
     for move in moves:
         aside = {(move.aside, other.name) for other in moves}
         for key in outward(connection, move.aside, move.name, aside):
-            patiently(connection, show_create.drop_foreign_key(key))
+            with_lock_retry(connection, show_create.drop_foreign_key(key))
 
 
 def _rename(connection: Connection, moves: Sequence[Move]) -> None:
@@ -291,7 +291,7 @@ def _rename(connection: Connection, moves: Sequence[Move]) -> None:
     into = [f"{qualified(move.coming, move.name)} TO {qualified(move.live, move.name)}" for move in moves if move.comes]
     try:
         with foreign_key_check.as_they_were(connection):  # MySQL looks at them anew
-            patiently(connection, "RENAME TABLE " + ", ".join(out + into))
+            with_lock_retry(connection, "RENAME TABLE " + ", ".join(out + into))
     except pymysql.err.MySQLError as error:
         if error_code(error) == _HAS_TRIGGER:
             _refuse_triggers_of_coming(connection, moves)

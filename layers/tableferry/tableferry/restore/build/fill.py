@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
-import pymysql
 
 from tableferry.columnar import load_data
 from tableferry.errors import Conflict, Finding
@@ -13,7 +12,7 @@ from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection, rows
 from tableferry.mysql.dialect import dialect
-from tableferry.mysql.retry import was_rolled_back
+from tableferry.mysql.retry import retry
 from tableferry.mysql.worker_pool import Crew
 from tableferry.restore.build.progress import BuildProgress
 from tableferry.schema.codec import Kind
@@ -56,13 +55,7 @@ def fill(
 
 def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entry: TableEntry) -> None:
     """One object's rows. Workers can stand in each other's way; then one's statement is rolled back, and done again."""
-    for tries_left in reversed(range(_TRIES)):
-        try:
-            load_data.load(connection, table_sql, text, entry.codecs)
-            return
-        except pymysql.err.OperationalError as error:
-            if not was_rolled_back(error) or not tries_left:
-                raise
+    retry(lambda: load_data.load(connection, table_sql, text, entry.codecs), _TRIES)
 
 
 def _longest_coded(connection: Connection) -> int | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tableferry.mysql.database import Connection, execute, rows
 from tableferry.mysql.identifiers import OWN_PREFIX, quote
+from tableferry.mysql.named_lock import named_lock
 
 
 def prefix_of(purpose: str, live: str) -> str:
@@ -24,17 +25,16 @@ def scratch(connection: Connection, purpose: str, live: str, name: str) -> Itera
     """
     prefix = prefix_of(purpose, live)
     for left_over in schemas(connection, prefix):
-        if _lock(connection, left_over):
-            drop(connection, left_over)
-            execute(connection, "DO RELEASE_LOCK(%s)", (left_over,))
+        with named_lock(connection, left_over) as is_ours:
+            if is_ours:
+                drop(connection, left_over)
     own = prefix + name.lower().replace("-", "_")
-    _lock(connection, own)
-    try:
-        yield own
-    finally:
-        if connection.open:
-            drop(connection, own)
-            execute(connection, "DO RELEASE_LOCK(%s)", (own,))
+    with named_lock(connection, own):
+        try:
+            yield own
+        finally:
+            if connection.open:
+                drop(connection, own)
 
 
 def schemas(connection: Connection, prefix: str) -> list[str]:
@@ -52,8 +52,3 @@ def drop(connection: Connection, schema: str) -> None:
     execute(connection, "SET SESSION foreign_key_checks = 0")
     execute(connection, f"DROP DATABASE IF EXISTS {quote(schema)}")
     execute(connection, "SET SESSION foreign_key_checks = 1")
-
-
-def _lock(connection: Connection, name: str) -> bool:
-    [(got,)] = rows(connection, "SELECT GET_LOCK(%s, 0)", (name,))
-    return bool(got)

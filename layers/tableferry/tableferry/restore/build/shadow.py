@@ -12,7 +12,7 @@ from tableferry.manifest import digest_keys
 from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Connection, error_code, execute, rows
 from tableferry.mysql.identifiers import quote
-from tableferry.mysql.lock_retry import patiently
+from tableferry.mysql.retry import with_lock_retry
 from tableferry.mysql.worker_pool import Crew, crew
 from tableferry.restore.build import definition_check, foreign_key_check, orphans, readback, triggers
 from tableferry.restore.build import indexes as secondary
@@ -211,7 +211,7 @@ def _connect(
         for key in keys:
             try:
                 name = show_create.beside(key.table, key.name) if key.table in renamed else key.name
-                patiently(connection, show_create.add_foreign_key(replace(key, name=name)))  # it locks the parent
+                with_lock_retry(connection, show_create.add_foreign_key(replace(key, name=name)))  # it locks the parent
             except pymysql.err.MySQLError as error:
                 raise Conflict.of(foreign_key_check.misfit(connection, key, error)) from error
     return orphans.check_parents(connection, keys, allow_orphans)

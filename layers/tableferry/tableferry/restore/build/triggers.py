@@ -15,7 +15,7 @@ import pymysql
 from tableferry.errors import Conflict, Finding
 from tableferry.mysql.database import Connection, error_code, execute, foreseen, rows, why_refused
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
-from tableferry.mysql.lock_retry import patiently
+from tableferry.mysql.retry import with_lock_retry
 from tableferry.mysql.session import Mode
 from tableferry.schema import catalog, show_create
 from tableferry.schema.table import Trigger
@@ -84,7 +84,9 @@ def _copy(connection: Connection, schema: str, wanted: Wanted) -> Iterator[None]
     """An empty copy of the table in the schema, which is the session's until then."""
     [(own,)] = rows(connection, "SELECT DATABASE()")
     execute(connection, f"DROP TABLE IF EXISTS {qualified(schema, _COPY)}")  # of a look that died
-    patiently(connection, f"CREATE TABLE {qualified(schema, _COPY)} LIKE {qualified(wanted.schema, wanted.table)}")
+    with_lock_retry(
+        connection, f"CREATE TABLE {qualified(schema, _COPY)} LIKE {qualified(wanted.schema, wanted.table)}"
+    )
     execute(connection, f"USE {quote(schema)}")
     try:
         yield
@@ -97,7 +99,7 @@ def _copy(connection: Connection, schema: str, wanted: Wanted) -> Iterator[None]
 def drop(connection: Connection, schema: str, triggers: Sequence[Trigger]) -> None:
     """Drop triggers of a schema, if they are there; raises InUse."""
     for name in sorted(trigger.name for trigger in triggers):
-        patiently(connection, f"DROP TRIGGER IF EXISTS {qualified(schema, name)}")
+        with_lock_retry(connection, f"DROP TRIGGER IF EXISTS {qualified(schema, name)}")
 
 
 def make(connection: Connection, schema: str, table: str, triggers: Sequence[Trigger]) -> list[str]:
@@ -131,12 +133,12 @@ def _make(connection: Connection, trigger: Trigger, text: str) -> bool:
     if trigger.character_set_client and text.isascii():  # else the server would read our UTF-8 as something else
         execute(connection, "SET SESSION character_set_client = %s", (trigger.character_set_client,))
     try:
-        patiently(connection, text)
+        with_lock_retry(connection, text)
         return False
     except pymysql.err.MySQLError as error:
         if error_code(error) not in _MAY_NOT_SET_DEFINER:
             raise
-        patiently(connection, show_create.without_definer(text))
+        with_lock_retry(connection, show_create.without_definer(text))
         return True
     finally:
         if connection.open:
