@@ -24,8 +24,8 @@ from tableferry.ingest.loads.load_status import Account, State
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Database
 from tableferry.schema import catalog
-from tableferry.storage import upload_keys
-from tableferry.storage.bucket import Object, Store, encode_name, open_store
+from tableferry.storage import object_keys, upload_keys
+from tableferry.storage.bucket import Object, Store, open_store
 
 app = api.resolver()
 
@@ -54,7 +54,7 @@ def create_upload(request: UploadRequest) -> Response[UploadTarget]:
     database = Database(settings.database)
     with database.connect() as connection:
         table = catalog.describe(connection, database, request.table)
-    key = f"uploads/{encode_name(table.name)}/{request.filename}"
+    key = object_keys.upload(table.name, request.filename)
     target = open_store(settings.bucket, settings.signing_keys).presigned_post(
         key, request.content_type, _LARGEST_UPLOAD_BYTES, _UPLOAD_SECONDS, as_metadata(request.said())
     )
@@ -220,7 +220,7 @@ def load_object(key: str, version: str) -> dict[str, Any]:
     """Load this version of an upload, which may have been written over since, or go on with a load handed over."""
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
-    if key.startswith(handover.PREFIX):
+    if key.startswith(object_keys.RESUME):
         return _go_on(settings, store, key)
     return _load_arrived(settings, store, key, version)
 
@@ -243,7 +243,7 @@ def load_named(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_key(settings: Settings, store: Store, key: str, version: str, given: Mapping[str, str]) -> dict[str, Any]:
-    table = upload_keys.table_of(key)
+    table = object_keys.upload_table(key)
     if table is None:
         raise InvalidRequest(f"The key {key!r} is not uploads/{{table}}/{{file}}.")
     return _load(settings, store, store.head(key, version), table, given)
@@ -259,7 +259,7 @@ def _load_arrived(settings: Settings, store: Store, key: str, version: str) -> d
         return _ignored(key, "taken away before it was loaded")
     if key.endswith("/") and not uploaded.size:
         return _ignored(key, "a folder")
-    return _load(settings, store, uploaded, upload_keys.table_of(key) or "", {})
+    return _load(settings, store, uploaded, object_keys.upload_table(key) or "", {})
 
 
 def _ignored(key: str, why: str) -> dict[str, Any]:

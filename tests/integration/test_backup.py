@@ -24,6 +24,7 @@ from tableferry.ids import new_id
 from tableferry.manifest import manifest
 from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Database as Source
+from tableferry.storage import object_keys
 from tests.integration import verbs
 from tests.integration.verbs import SAMPLE, backup, get, load_sample, manifest_of, objects, post
 from tests.support import Database, connect, not_applicable
@@ -153,7 +154,7 @@ def test_the_manifest_comes_last_and_is_never_overwritten(bucket: str, s3_client
     found = manifest.read(verbs.store(), made["id"], settings.signing_keys)
     with pytest.raises(PreconditionFailed):
         manifest.write(verbs.store(), found, settings.signing_keys)
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     versions = s3_client.list_object_versions(Bucket=bucket, Prefix=f"backups/{made['id']}/")["Versions"]
     assert [version["Key"] for version in versions].count(key) == 1
     written = {version["Key"]: version["LastModified"] for version in versions}

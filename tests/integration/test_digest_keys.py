@@ -9,6 +9,7 @@ from tableferry.config.settings import Settings
 from tableferry.errors import BackupDamaged
 from tableferry.manifest import digest_keys, manifest, verify
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
 from tests.integration.lambdas import Json
@@ -42,12 +43,12 @@ def old(sample: Database) -> Old:
     store, keys = verbs.store(), Settings.from_env().signing_keys
     made = manifest.read(store, backup()["id"], keys)
     plain = verify.with_plain_digests(store, made, made.tables).model_copy(update={"version": 1})
-    verbs.remove(manifest.key(made.id))
+    verbs.remove(object_keys.manifest(made.id))
     manifest.write(store, plain, keys)
-    signed = store.get_json(manifest.key(made.id))
+    signed = store.get_json(object_keys.manifest(made.id))
     del signed["manifest"]["digest_key"]
     signed.update(keys.sign(signed["manifest"]))
-    store.put(manifest.key(made.id), json.dumps(signed).encode())
+    store.put(object_keys.manifest(made.id), json.dumps(signed).encode())
     return Old(made.id, {table.name: table.digest for table in plain.tables})
 
 
@@ -91,12 +92,12 @@ def test_a_backup_made_before_there_was_a_key_is_verified_and_restored(sample: D
 
 
 def test_a_backup_made_before_there_was_a_key_whose_rows_are_others_is_refused(sample: Database, old: Old) -> None:
-    signed = verbs.store().get_json(manifest.key(old.id))
+    signed = verbs.store().get_json(object_keys.manifest(old.id))
     content = signed["manifest"]
     chunk = content["tables"][0]["chunks"][0]
     chunk["digest"] = f"{(int(chunk['digest'], 16) + 1) % 2**128:032x}"
     signed.update(Settings.from_env().signing_keys.sign(content))
-    verbs.store().put(manifest.key(old.id), json.dumps(signed).encode())
+    verbs.store().put(object_keys.manifest(old.id), json.dumps(signed).encode())
     assert "contradicts itself" in post("/restores", {"backup": old.id}).problem(409)["detail"]
 
 

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tableferry.columnar import load_data
-from tableferry.manifest import manifest
 from tableferry.mysql import local_infile
 from tableferry.restore import dry_run, record, recovery
 from tableferry.restore.build import foreign_key_check, scratch_schema, shadow
+from tableferry.storage import object_keys
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -503,7 +503,7 @@ def test_what_a_dry_run_that_died_left_is_dropped_by_the_next_and_not_what_anoth
 
 def resign(backup_id: str, change: Callable[[Json], None]) -> None:
     """Change what the manifest says of its first table, and sign it again."""
-    key = manifest.key(backup_id)
+    key = object_keys.manifest(backup_id)
     content = verbs.store().get_json(key)["manifest"]
     change(content["tables"][0])
     verbs.store().put(key, json.dumps({"manifest": content, "signature": signature(content)}).encode())

@@ -22,11 +22,10 @@ from tableferry.ingest.loads import load_marks
 from tableferry.ingest.loads import retry_later as later
 from tableferry.ingest.loads.load_status import Account
 from tableferry.jobs import jobs
-from tableferry.manifest import manifest
 from tableferry.restore import record
 from tableferry.restore.build.target import Place
 from tableferry.signing import Keys
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 from tests.effort import by_turns, sample
 from tests.integration import verbs
@@ -75,8 +74,8 @@ def evil(loaded: Database, forger: Forger) -> str:
     """The id of a backup that the forger made of a good one: other rows' worth of jobs, and no signature."""
     made = backup("jobs")
     run(loaded, "UPDATE jobs SET job = 'of today'")
-    signed_manifest = forger.read(manifest.key(made["id"]))
-    forger.write(manifest.key(made["id"]), {"manifest": signed_manifest["manifest"]})
+    signed_manifest = forger.read(object_keys.manifest(made["id"]))
+    forger.write(object_keys.manifest(made["id"]), {"manifest": signed_manifest["manifest"]})
     return str(made["id"])
 
 
@@ -423,7 +422,7 @@ def test_what_is_signed_can_be_read_without_the_key_and_says_which_one_signed_it
     """Open formats: the fields are the record's, and two beside them."""
     made = backup("jobs")
     done = restore()
-    for key in (manifest.key(made["id"]), f"restores/{done['id']}.json", f"jobs/{done['id']}.json"):
+    for key in (object_keys.manifest(made["id"]), f"restores/{done['id']}.json", f"jobs/{done['id']}.json"):
         found = forger.read(key)
         assert (found["signature"][:12], found["key_id"]) == ("hmac-sha256:", KEYS.ids[0])
     assert forger.read(f"restores/{done['id']}.json")["state"] == "done"
@@ -466,7 +465,7 @@ def test_a_new_key_signs_and_what_an_old_one_signed_is_restored_and_undone_until
     assert forger.read(f"restores/{done['id']}.json")["key_id"] == both.ids[0] == new.ids[0]
     assert restore(made["id"])["state"] == "done"
     later = backup("jobs")
-    assert forger.read(manifest.key(later["id"]))["key_id"] == new.ids[0]
+    assert forger.read(object_keys.manifest(later["id"]))["key_id"] == new.ids[0]
 
     monkeypatch.setenv("SIGNING_KEY", "new")
     with verbs.unchanged(loaded):

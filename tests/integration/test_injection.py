@@ -15,8 +15,8 @@ from functions.insert.app import handler as rows_handler
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
 from tableferry.ingest.rows.values import dump
-from tableferry.manifest import manifest
 from tableferry.mysql.identifiers import quote
+from tableferry.storage import object_keys
 from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import counts, request, segment
@@ -324,7 +324,7 @@ def test_a_manifest_that_is_only_trusted_does_no_harm(live: Database, bucket: st
         "REPLACE INTO child VALUES (1, NULL, 'a')",
     )
     made = backup("child")
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     content = verbs.store().get_json(key)["manifest"]
     path = data.draw(st.sampled_from(sorted(fields(content), key=repr)))
     part = content

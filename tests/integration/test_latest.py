@@ -13,7 +13,7 @@ from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
 from tableferry.api import handler
 from tableferry.ids import new_id
-from tableferry.manifest import manifest
+from tableferry.storage import object_keys
 from tests.effort import effort, sample
 from tests.integration import verbs
 from tests.integration.lambdas import invoke
@@ -29,7 +29,7 @@ def loaded(database: Database, bucket: str) -> Database:
 
 
 def forge(backup_id: str, body: bytes = b'{"manifest": {"version": 1}, "signature": "x"}') -> None:
-    verbs.store().put(manifest.key(backup_id), body)
+    verbs.store().put(object_keys.manifest(backup_id), body)
 
 
 def at(ago: timedelta) -> str:
@@ -68,7 +68,7 @@ def test_where_nobody_backs_all_tables_up_the_newest_answers(loaded: Database) -
 
 def test_what_an_earlier_version_wrote_is_taken_for_all_tables(loaded: Database) -> None:
     made = backup("jobs")
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     content = verbs.store().get_json(key)["manifest"]
     del content["complete"]
     verbs.store().put(key, json.dumps({"manifest": content, "signature": signature(content)}).encode())
@@ -135,11 +135,11 @@ def test_a_backup_of_another_database_is_not_the_latest(
 def test_what_is_only_trusted_is_named_and_never_the_latest(loaded: Database) -> None:
     made = backup()
     later = backup()
-    key = manifest.key(later["id"])
+    key = object_keys.manifest(later["id"])
     content = verbs.store().get_json(key)["manifest"]
     verbs.store().put(key, json.dumps({"manifest": content}).encode())
     assert restore(trust=True)["backup"] == made["id"]
     assert restore(later["id"], trust=True)["backup"] == later["id"]
-    verbs.remove(manifest.key(made["id"]))
+    verbs.remove(object_keys.manifest(made["id"]))
     detail = post("/restores", {"trust": True}).problem(404)["detail"]
     assert later["id"] in detail

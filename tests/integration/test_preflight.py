@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.runtime.database import grants
-from tableferry.manifest import manifest
 from tableferry.mysql.dialect import dialect
 from tableferry.restore import dry_run
+from tableferry.storage import object_keys
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.test_trust import signature
@@ -211,7 +211,7 @@ def test_every_privilege_that_is_missing_is_named_at_once(
 
 def test_a_dry_run_of_a_backup_from_the_other_server_names_what_cannot_cross(loaded: Database) -> None:
     made = backup("jobs")
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     content = verbs.store().get_json(key)["manifest"]
     here_mariadb = "MariaDB" in content["server"]
     content["server"] = "9.7.0" if here_mariadb else "10.11.19-MariaDB"

@@ -17,12 +17,12 @@ import pytest
 from tableferry.columnar import load_data
 from tableferry.config.settings import database_address
 from tableferry.errors import DatabaseUnavailable, StoreUnavailable
-from tableferry.manifest import manifest
 from tableferry.mysql import local_infile, retry
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.database import rows as query
 from tableferry.restore import swap
 from tableferry.restore.build import shadow
+from tableferry.storage import object_keys
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
@@ -467,7 +467,7 @@ def test_a_backup_whose_objects_are_not_what_was_written_is_refused(
 @contextmanager
 def edited(made: Json) -> Iterator[Json]:
     """The signed manifest, to be changed; written back without care for its signature."""
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     signed = verbs.store().get_json(key)
     yield signed
     verbs.store().put(key, json.dumps(signed).encode())
@@ -480,7 +480,7 @@ def signature(content: Json, key: str = SIGNING_KEY) -> str:
 
 def test_a_manifest_that_is_not_signed_by_us_is_refused(loaded: Database) -> None:
     made = backup("jobs")
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     good = verbs.store().get_json(key)
     content = good["manifest"]
     trailing = {**content, "tables": [{**content["tables"][0], "rows": 8}]}
@@ -522,7 +522,7 @@ def test_an_unsigned_backup_is_restored_on_trust_without_its_triggers(loaded: Da
 
 def test_trust_takes_no_sql_that_is_more_than_a_plain_table(loaded: Database) -> None:
     made = backup("jobs", "hired_employees")
-    key = manifest.key(made["id"])
+    key = object_keys.manifest(made["id"])
     good = json.dumps(verbs.store().get_json(key))
     definition = table(loaded, "jobs").definition
     definitions = [

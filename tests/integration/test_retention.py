@@ -10,9 +10,10 @@ import pytest
 from functions.backup.app import handler as backup_handler
 from tableferry.errors import StoreUnavailable
 from tableferry.ids import new_id
-from tableferry.manifest import attestation, manifest, retention
+from tableferry.manifest import attestation, retention
 from tableferry.manifest.attestation import Proof
 from tableferry.manifest.retention import TAG, Retention, retire
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
@@ -140,9 +141,9 @@ def test_a_mark_or_a_manifest_that_nobody_signed_replaces_nothing(again: Any, s3
     store.put(f"verifications/{forged}.json", copied.encode())
     assert again().expiring == ()
     attestation.save(store, Proof(backup=forged, by="drill", at=datetime.now(UTC), rows=52))
-    signed = json.loads(store.get(manifest.key(forged))[0])
+    signed = json.loads(store.get(object_keys.manifest(forged))[0])
     signed["manifest"]["server"] = "another"
-    store.put(manifest.key(forged), json.dumps(signed).encode())
+    store.put(object_keys.manifest(forged), json.dumps(signed).encode())
     assert again().expiring == ()
     found = again(later=100)
     assert (found.expiring, found.kept, found.damaged) == ((), (first,), (forged,))

@@ -21,6 +21,7 @@ from tableferry.manifest.manifest import Manifest
 from tableferry.restore.build import shadow
 from tableferry.schema.codec import Codec
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -242,12 +243,12 @@ def test_an_object_that_was_copied_by_other_tools_and_lost_its_sum_is_read_and_f
 
 def edited(made: Json, edit: Callable[[Json], None], keys: Keys | None = None) -> None:
     """The manifest with an edit: under its old signature, or signed anew with ``keys``."""
-    signed = verbs.store().get_json(manifest.key(made["id"]))
+    signed = verbs.store().get_json(object_keys.manifest(made["id"]))
     edit(signed["manifest"])
     if keys is None:
-        verbs.store().put(manifest.key(made["id"]), str_of(signed))
+        verbs.store().put(object_keys.manifest(made["id"]), str_of(signed))
     else:
-        verbs.remove(manifest.key(made["id"]))
+        verbs.remove(object_keys.manifest(made["id"]))
         manifest.write(verbs.store(), Manifest.model_validate(signed["manifest"]), keys)
 
 
@@ -391,8 +392,8 @@ def test_a_manifest_of_another_version_is_refused(loaded: Database, built: list[
 
 def test_another_backups_manifest_is_refused_with_its_signature_and_all(loaded: Database, built: list[object]) -> None:
     made, other = backup("jobs"), backup("departments")
-    signed = verbs.store().get_json(manifest.key(other["id"]))
-    verbs.store().put(manifest.key(made["id"]), str_of(signed))
+    signed = verbs.store().get_json(object_keys.manifest(other["id"]))
+    verbs.store().put(object_keys.manifest(made["id"]), str_of(signed))
     for path, body in [(f"/backups/{made['id']}/verify", None), ("/restores", {"backup": made["id"]})]:
         with verbs.unchanged(loaded):
             assert "another backup" in post(path, body).problem(409)["detail"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tableferry.manifest import manifest
 from tableferry.schema import show_create
+from tableferry.storage import object_keys
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.conftest import SIGNING_KEY
@@ -72,7 +72,7 @@ def unsigned(database: Database, bucket: str) -> Callable[..., None]:
         "CREATE TABLE secret (id INT) ENGINE=InnoDB",
         "INSERT INTO secret VALUES (42)",
     )
-    key = manifest.key(backup("t")["id"])
+    key = object_keys.manifest(backup("t")["id"])
     good = json.dumps(verbs.store().get_json(key)["manifest"])
 
     def put(change: Callable[[Json], None] = lambda entry: None, *, signed: bool = False, **fields: object) -> None:

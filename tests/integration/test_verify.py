@@ -4,6 +4,7 @@ import pytest
 
 from tableferry.config.settings import Settings
 from tableferry.manifest import manifest
+from tableferry.storage import object_keys
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, load_sample, objects, post
 from tests.support import Database
@@ -34,11 +35,11 @@ def test_a_verification_says_what_it_found_for_each_table(monkeypatch: pytest.Mo
 @pytest.mark.usefixtures("loaded")
 def test_a_row_that_is_not_the_one_backed_up_is_seen_even_where_hash_and_size_are_right(bucket: str) -> None:
     made = backup("jobs", form="csv")
-    signed = verbs.store().get_json(manifest.key(made["id"]))
+    signed = verbs.store().get_json(object_keys.manifest(made["id"]))
     [table] = signed["manifest"]["tables"]
     table["digest"] = table["chunks"][0]["digest"] = "0" * 32
     found = manifest.Manifest.model_validate(signed["manifest"])
-    verbs.remove(manifest.key(made["id"]))
+    verbs.remove(object_keys.manifest(made["id"]))
     manifest.write(verbs.store(), found, Settings.from_env().signing_keys)
     assert "'jobs'" in post(f"/backups/{made['id']}/verify").problem(409)["detail"]
 

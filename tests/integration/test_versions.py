@@ -8,8 +8,8 @@ import pytest
 from tableferry.api import problems
 from tableferry.config.settings import DatabaseAddress
 from tableferry.errors import DatabaseUnavailable, ReadOnlyServer, ServerNotSupported
-from tableferry.manifest import manifest
 from tableferry.mysql.database import Database, foreseen, rows, translated
+from tableferry.storage import object_keys
 from tests.integration import verbs
 from tests.integration.fake_server import FakeServer
 from tests.integration.test_trust import signature
@@ -143,7 +143,7 @@ def test_a_backup_of_an_older_mysql_comes_back(database: Ours, bucket: str, vers
         " COLLATE utf8mb3_unicode_ci, b VARCHAR(9), CONSTRAINT positive CHECK (id > 0)) DEFAULT CHARSET=utf8mb3",
         "INSERT INTO t VALUES (1, 2026, 2, 'ä', 'ß')",
     )
-    key = manifest.key(verbs.backup()["id"])
+    key = object_keys.manifest(verbs.backup()["id"])
     content = verbs.store().get_json(key)["manifest"]
     content["server"] = version
     for table in content["tables"]:

@@ -10,6 +10,7 @@ from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNot
 from tableferry.manifest import manifest
 from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 
 KEYS = Keys((b"key",))
 ID = "20261122T071500Z-1a2b3c4d"
@@ -57,7 +58,7 @@ def read(bucket: Bucket, backup_id: str = ID, keys: Keys | None = KEYS) -> Manif
 
 
 def edit(bucket: Bucket, **changes: object) -> None:
-    key = manifest.key(ID)
+    key = object_keys.manifest(ID)
     signed = json.loads(bucket.objects[key])
     signed["manifest"] |= changes
     bucket.objects[key] = json.dumps(signed).encode()
@@ -90,14 +91,14 @@ def test_a_manifest_of_another_version_is_refused_by_name(bucket: Bucket) -> Non
 
 def test_a_manifest_of_another_backup_is_refused(bucket: Bucket) -> None:
     other = "20261122T071500Z-ffffffff"
-    bucket.objects[manifest.key(other)] = bucket.objects[manifest.key(ID)]
+    bucket.objects[object_keys.manifest(other)] = bucket.objects[object_keys.manifest(ID)]
     with pytest.raises(BackupDamaged, match="another backup"):
         read(bucket, other)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"{}", b'{"manifest": 5}', b'{"manifest": {"version": 1}}'])
 def test_what_is_no_manifest_is_refused(bucket: Bucket, text: bytes) -> None:
-    bucket.objects[manifest.key(ID)] = text
+    bucket.objects[object_keys.manifest(ID)] = text
     with pytest.raises(BackupDamaged):
         read(bucket, keys=None)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tableferry.storage.upload_keys import advice, is_beside, table_of
+from tableferry.storage.object_keys import upload_table
+from tableferry.storage.upload_keys import advice, is_beside
 
 
 @pytest.mark.parametrize(
@@ -30,8 +31,8 @@ def test_every_other_object_is_one(key: str) -> None:
 
 
 def test_the_table_is_the_first_folder() -> None:
-    assert table_of("uploads/t/a.csv") == "t"
-    assert table_of("uploads/a%2Fb/2026/a.csv") == "a/b"
+    assert upload_table("uploads/t/a.csv") == "t"
+    assert upload_table("uploads/a%2Fb/2026/a.csv") == "a/b"
     for key in ("uploads/a.csv", "uploads//a.csv", "uploads/t/", "other/t/a.csv", "uploads/"):
-        assert table_of(key) is None
+        assert upload_table(key) is None
     assert "uploads/{table}/a.csv" in advice("uploads/a.csv")

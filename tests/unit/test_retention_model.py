@@ -16,6 +16,7 @@ from tableferry.manifest.attestation import Proof
 from tableferry.manifest.manifest import ChunkEntry, Manifest, TableEntry
 from tableferry.manifest.retention import TAG, retire
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Object, Store
 from tests.effort import effort
 
@@ -223,7 +224,7 @@ class Retaining(RuleBasedStateMachine):
         assert not found.more
         assert found.damaged == ()
         for one, made in self.made.items():
-            if manifest.key(one) not in self.bucket.objects:
+            if object_keys.manifest(one) not in self.bucket.objects:
                 continue
             tags = {TAG in self.bucket.tags(each.key) for each in self.bucket.list(f"backups/{one}/")}
             old = made.finished <= self.bucket.now - timedelta(days=DAYS)
@@ -237,7 +238,7 @@ class Retaining(RuleBasedStateMachine):
     def what_is_newest_and_proven_is_whole(self) -> None:
         """Of the proofs that hold now, unless a proof that was newer has been taken back since it was tagged."""
         for one in self.proven:
-            if manifest.key(one) in self.bucket.objects and not self._ever_superseded(one):
+            if object_keys.manifest(one) in self.bucket.objects and not self._ever_superseded(one):
                 assert self._whole(one)
 
     def _ever_superseded(self, one: str) -> bool:
@@ -253,7 +254,7 @@ class Retaining(RuleBasedStateMachine):
             for newer in (self.made[one] for one in self.proven)
             if newer.started > made.started
             and asked_at(newer.id) <= self.bucket.now
-            and manifest.key(newer.id) in self.bucket.objects
+            and object_keys.manifest(newer.id) in self.bucket.objects
         )
 
     def _whole(self, one: str) -> bool:

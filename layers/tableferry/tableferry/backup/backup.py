@@ -29,7 +29,8 @@ from tableferry.schema import catalog, show_create
 from tableferry.schema.codec import Codec, codecs, select
 from tableferry.schema.table import ForeignKey, Table, Trigger
 from tableferry.signing import Keys
-from tableferry.storage.bucket import Store, encode_name
+from tableferry.storage import object_keys
+from tableferry.storage.bucket import Store
 
 TellChunks = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, and rows since the last call."""
@@ -95,7 +96,9 @@ def backup(
         with open_snapshot(database, [table_plan.table for table_plan in table_plans], workers) as snapshot:
             range_plans = [
                 RangePlan(
-                    table_plan, part, f"backups/{backup_id}/{encode_name(table_plan.table.name)}/{attempt}-{number:05d}"
+                    table_plan,
+                    part,
+                    f"{object_keys.backup_table(backup_id, table_plan.table.name)}{attempt}-{number:05d}",
                 )
                 for table_plan in table_plans
                 for number, part in enumerate(table_plan.ranges)

@@ -17,10 +17,10 @@ import pymysql
 
 from tableferry._compat import zstd
 from tableferry.ledger import epoch, ledger
-from tableferry.manifest.consistency import folder
 from tableferry.manifest.ledger_objects import Line, lines
 from tableferry.manifest.manifest import LEDGER, LedgerEntry, Manifest, ObjectEntry
 from tableferry.mysql.database import Connection, error_code
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 _OBJECT_BYTES = 4 * 1024 * 1024  # before they are compressed
@@ -40,7 +40,7 @@ def keep(
 
     def put() -> None:
         body = zstd.compress(b"".join(pending))
-        key = f"{folder(backup_id, LEDGER)}{attempt}-00000-{len(objects):05d}.ndjson.zst"
+        key = f"{object_keys.backup_table(backup_id, LEDGER)}{attempt}-00000-{len(objects):05d}.ndjson.zst"
         store.put_locked(key, body, lock_days, "application/zstd")
         sha256 = hashlib.sha256(body).hexdigest()
         objects.append(ObjectEntry(key=key, rows=len(pending), bytes=len(body), sha256=sha256))

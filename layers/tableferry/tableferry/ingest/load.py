@@ -46,6 +46,7 @@ from tableferry.mysql.database import Connection, Database, execute
 from tableferry.mysql.named_lock import named_lock
 from tableferry.pauses import growing
 from tableferry.schema.catalog import describe
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Object, Store
 
 _OBJECTS_BEFORE_COLLECTING = 500_000
@@ -330,7 +331,7 @@ class _Load:
         """Put the rejects together, and close the ledger's account and the bucket's."""
         key = None
         if self.account.rejected:
-            key = accounts.rejects_key(self.account)
+            key = object_keys.rejects(self.account.table, self.account.id)
             self.store.put_pieces(key, lines(self.store, entries.rejects(connection)), "application/x-ndjson")
         account = self.account.model_copy(update={"rejects": key})
         if isinstance(failure, LoadCancelled):

@@ -10,7 +10,6 @@ of objects are signed; what nobody of us wrote is as if it were not there.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from tableferry.errors import IdempotencyMismatch, ObjectNotFound, PreconditionF
 from tableferry.ids import new_id
 from tableferry.jobs import jobs
 from tableferry.jobs.jobs import Job, Kind
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 SLOTS = 6
@@ -58,8 +57,7 @@ def admitted(
 
 def _id_of(store: Store, kind: Kind, request: dict[str, Any], idempotency_key: str, new: str) -> str:
     """The id that was noted for the key, or the new one, which is noted."""
-    digest = hashlib.sha256(idempotency_key.encode("utf-8", "surrogatepass")).hexdigest()
-    key = f"jobs/keys/{kind}-{digest[:32]}.json"
+    key = object_keys.job_note(kind, idempotency_key)
     note = {"job": new, "request": request}
     try:
         signed_object.put_new(store, key, note)
@@ -79,7 +77,7 @@ def _take_slot(store: Store, kind: Kind, job_id: str) -> None:
     function = "restore" if kind is Kind.RESTORE else "backup"
     first = int(job_id[-5:], 16)  # random, and the same for all who ask for this job
     for number in range(SLOTS):
-        if _took(store, f"jobs/slots/{function}-{(first + number) % SLOTS}.json", kind, job_id):
+        if _took(store, object_keys.job_slot(function, (first + number) % SLOTS), kind, job_id):
             return
     raise TooManyJobs(
         f"There are {SLOTS} jobs under way or waiting, as many as can be done at once. Nothing was made: ask again when one "

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tableferry.errors import NotSigned, ObjectNotFound, PreconditionFailed, RecordNotFound, StoreUnavailable
 from tableferry.ids import is_id, new_id
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 LEASE = timedelta(seconds=30)
@@ -111,7 +111,7 @@ def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool, 
     """
     now = datetime.now(UTC)
     job = Job(id=job_id or new_id(now), kind=kind, created=now)
-    signed_object.put_new(store, _key(job.id), job.model_dump(mode="json"))
+    signed_object.put_new(store, object_keys.job(job.id), job.model_dump(mode="json"))
     if trigger:
         start(store, job, request)
     return job
@@ -120,7 +120,7 @@ def create(store: Store, kind: Kind, request: dict[str, Any], *, trigger: bool, 
 def start(store: Store, job: Job, request: dict[str, Any]) -> None:
     """Write the object that starts a job, unless it is there."""
     with suppress(PreconditionFailed):
-        signed_object.put_new(store, f"jobs/{job.kind}/{job.id}.json", request)
+        signed_object.put_new(store, object_keys.job_request(job.kind, job.id), request)
 
 
 def find(store: Store, job_id: str, kind: Kind) -> Job:
@@ -128,7 +128,7 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
     try:
         if not is_id(job_id):
             raise ObjectNotFound(job_id)
-        job = signed_object.get(store, _key(job_id)).parsed(Job)
+        job = signed_object.get(store, object_keys.job(job_id)).parsed(Job)
     except (ObjectNotFound, NotSigned) as error:
         raise RecordNotFound(f"There is no {kind} {job_id!r}.") from error
     if job.kind != kind:
@@ -142,9 +142,9 @@ def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
     Of the day's jobs no more than the newest 200 are looked at, among what somebody may have forged.
     """
     since = f"{now - timedelta(days=1):%Y%m%dT%H%M%S}"
-    listed = (item.key for item in store.list("jobs/2", after=f"jobs/{since}"))  # ids begin with the year
-    past = takewhile(lambda key: key < _key(f"{now + _CLOCKS_DIFFER:%Y%m%dT%H%M%SZ}"), listed)
-    keys = [key for key in past if is_id(key.removeprefix("jobs/").removesuffix(".json"))]
+    listed = (item.key for item in store.list(object_keys.JOB_RECORDS, after=f"{object_keys.JOBS}{since}"))
+    past = takewhile(lambda key: key < object_keys.job(f"{now + _CLOCKS_DIFFER:%Y%m%dT%H%M%SZ}"), listed)
+    keys = [key for key in past if is_id(object_keys.job_id(key))]
     present = signed_object.present(store, reversed(keys[-_READ_AT_MOST:]), Job)
     newest = islice((job for found, job in present if found.signed), _LOOKED_AT)
     return [job.as_of(now) for job in newest if job.kind is kind and job.state != "done"]
@@ -239,17 +239,17 @@ class _Lease:
             job = self._job.model_copy(update=update)
             content = job.model_dump(mode="json")
             try:
-                self._etag = signed_object.replace(self._store, _key(job.id), content, self._etag)
+                self._etag = signed_object.replace(self._store, object_keys.job(job.id), content, self._etag)
             except PreconditionFailed:
                 if (etag := self._still_held()) is None:
                     raise
-                self._etag = signed_object.replace(self._store, _key(job.id), content, etag)
+                self._etag = signed_object.replace(self._store, object_keys.job(job.id), content, etag)
             self._job = job
 
     def _still_held(self) -> str | None:
         """The ETag of a record that we wrote without hearing of it; None if it is somebody else's."""
         try:
-            found = signed_object.get(self._store, _key(self._job.id))
+            found = signed_object.get(self._store, object_keys.job(self._job.id))
         except (ObjectNotFound, NotSigned):
             return None
         job = found.parsed(Job)
@@ -258,7 +258,7 @@ class _Lease:
 
 def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
     now = datetime.now(UTC)
-    found = signed_object.get(store, _key(job_id))
+    found = signed_object.get(store, object_keys.job(job_id))
     job = found.parsed(Job)
     if job.kind != kind or job.over or (job.lease and job.lease > now) or job.created + _BEGUN_AT_MOST < now:
         return None
@@ -269,11 +269,9 @@ def _take(store: Store, kind: Kind, job_id: str) -> _Lease | None:
     taken = job.model_copy(update=begun)
     try:
         return _Lease(
-            store, taken, signed_object.replace(store, _key(job_id), taken.model_dump(mode="json"), found.etag)
+            store,
+            taken,
+            signed_object.replace(store, object_keys.job(job_id), taken.model_dump(mode="json"), found.etag),
         )
     except PreconditionFailed:
         return None
-
-
-def _key(job_id: str) -> str:
-    return f"jobs/{job_id}.json"

@@ -18,7 +18,7 @@ from tableferry.manifest.latest import latest
 from tableferry.manifest.latest import signed as signed_backups
 from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 _MARKS_READ = 1000  # of which somebody may have forged most
@@ -57,7 +57,7 @@ class Ages(BaseModel):
 
 def save(store: Store, proof: Proof) -> None:
     """Write the mark of a proven backup."""
-    signed_object.put(store, _key(proof.backup), proof.model_dump(mode="json"))
+    signed_object.put(store, object_keys.verification(proof.backup), proof.model_dump(mode="json"))
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def disproven_by_damage(store: Store, backup_id: str) -> Iterator[None]:
     except (BackupDamaged, DigestMismatch):
         found = Disproof(backup=backup_id, damaged_at=datetime.now(UTC))
         with suppress(StoreUnavailable):
-            signed_object.put(store, _key(backup_id), found.model_dump(mode="json"))
+            signed_object.put(store, object_keys.verification(backup_id), found.model_dump(mode="json"))
         raise
 
 
@@ -102,9 +102,9 @@ def proven(store: Store, keys: Keys, now: datetime) -> Iterator[Manifest]:
 def _marked(store: Store, now: datetime) -> Iterator[str]:
     """The ids of the backups that have a signed mark, newest first."""
     last = f"{now:%Y%m%dT%H%M%SZ}-g"
-    ids = [found.key.rpartition("/")[2].removesuffix(".json") for found in store.list("verifications/")]
+    ids = [object_keys.verified_backup(found.key) for found in store.list(object_keys.VERIFICATIONS)]
     marked = sorted((one for one in ids if is_id(one) and one < last), reverse=True)[:_MARKS_READ]
-    for found, proof in signed_object.present(store, map(_key, marked), Proof):
+    for found, proof in signed_object.present(store, map(object_keys.verification, marked), Proof):
         if found.signed:
             yield proof.backup
 
@@ -121,7 +121,3 @@ def _newest_proven(known: Iterable[Manifest], database: str) -> Manifest | None:
 
 def _hours(made: Manifest | None, now: datetime) -> float | None:
     return round((now - made.started).total_seconds() / 3600, 3) if made else None
-
-
-def _key(backup_id: str) -> str:
-    return f"verifications/{backup_id}.json"

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Protocol
 
 from tableferry.columnar.digest import PLAIN, Digest
-from tableferry.storage.bucket import encode_name
+from tableferry.storage import object_keys
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -61,11 +61,6 @@ class Whole(Protocol):
     def chunks(self) -> Sequence[Part]: ...
 
 
-def folder(backup_id: str, table: str) -> str:
-    """What the keys of a table's files begin with."""
-    return f"backups/{backup_id}/{encode_name(table)}/"
-
-
 def disagreements(backup_id: str, tables: Iterable[Whole], summed: bool) -> list[str]:
     """What does not fit together, in words; none for every manifest that Tableferry writes.
 
@@ -82,7 +77,7 @@ def disagreements(backup_id: str, tables: Iterable[Whole], summed: bool) -> list
 
 def _of_table(backup_id: str, table: Whole, summed: bool) -> list[str]:
     files = [file for part in table.chunks for file in part.objects]
-    home = folder(backup_id, table.name)
+    home = object_keys.backup_table(backup_id, table.name)
     found = [
         f"the object {file.key!r} is not one of its own" for file in files if not file.key.startswith(home)
     ] + _of_ranges(table.chunks)

@@ -14,9 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tableferry.errors import ObjectNotFound
-from tableferry.manifest import manifest as manifests
-from tableferry.manifest.consistency import folder
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 _AT_ONCE = 8
@@ -40,7 +39,7 @@ def present(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> P
 
     Of other tables of the backup nothing is looked at. Memory: the listing.
     """
-    listed = {found.key: found.size for found in store.list(f"backups/{manifest.id}/")}
+    listed = {found.key: found.size for found in store.list(object_keys.backup(manifest.id))}
     problems: dict[str, list[str]] = defaultdict(list)
     absent = set()
     for table in tables:
@@ -101,12 +100,12 @@ def _others(manifest: Manifest, listed: dict[str, int]) -> tuple[list[tuple[str,
     """
     named = {file.key for table in manifest.tables for file in table.objects}
     named |= {file.key for file in manifest.ledger_objects}
-    homes = {folder(manifest.id, table.name): table.name for table in manifest.tables}
+    homes = {object_keys.backup_table(manifest.id, table.name): table.name for table in manifest.tables}
     attempts = {found[1] for key in named if (found := _WRITTEN.fullmatch(key.rpartition("/")[2]))}
     strays = []
     leftovers = 0
     for key, size in listed.items():
-        if key in named or key == manifests.key(manifest.id) or (key.endswith("/") and not size):
+        if key in named or key == object_keys.manifest(manifest.id) or (key.endswith("/") and not size):
             continue  # consoles make empty objects to show a folder
         home, slash, name = key.rpartition("/")
         written = _WRITTEN.fullmatch(name)

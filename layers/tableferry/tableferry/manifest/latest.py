@@ -14,6 +14,7 @@ from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNot
 from tableferry.manifest import manifest
 from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 _AT_ONCE = 16
@@ -109,7 +110,7 @@ def signed(
 def _size(store: Store, backup_id: str) -> int | None:
     """The bytes of a manifest; None where there is none (yet)."""
     try:
-        return store.head(manifest.key(backup_id)).size
+        return store.head(object_keys.manifest(backup_id)).size
     except ObjectNotFound:
         return None
 

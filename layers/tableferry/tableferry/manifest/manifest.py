@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tableferry.columnar.formats import Format
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.ids import is_id
-from tableferry.manifest.consistency import disagreements, folder
+from tableferry.manifest.consistency import disagreements
 from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.schema.codec import Codec
 from tableferry.schema.table import ForeignKey, Trigger
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 from tableferry.storage.newest_first import newest
 
@@ -144,7 +145,7 @@ def write(store: Store, manifest: Manifest, keys: Keys, lock_days: int = 0) -> N
     content = manifest.model_dump(mode="json")
     signed = {"manifest": content, **keys.sign(content)}
     body = json.dumps(signed, ensure_ascii=False, indent=1).encode()
-    store.put_locked(key(manifest.id), body, lock_days, IfNoneMatch="*")
+    store.put_locked(object_keys.manifest(manifest.id), body, lock_days, IfNoneMatch="*")
 
 
 def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
@@ -158,7 +159,7 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
     try:
         if not is_id(backup_id):
             raise ObjectNotFound(backup_id)
-        text, _ = store.get(key(backup_id))
+        text, _ = store.get(object_keys.manifest(backup_id))
     except ObjectNotFound as error:
         raise BackupNotFound(f"There is no backup {backup_id!r}.") from error
     try:
@@ -184,7 +185,7 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
     if manifest.id != backup_id:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
     wrong = disagreements(manifest.id, manifest.tables, manifest.digest_key is None)
-    home = folder(manifest.id, LEDGER)
+    home = object_keys.backup_table(manifest.id, LEDGER)
     wrong += [
         f"The object {file.key!r} is not one of its own."
         for file in manifest.ledger_objects
@@ -197,13 +198,8 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
 
 def ids(store: Store) -> Iterator[str]:
     """The ids of all backups, newest first; unfinished ones are among them, those of the future are not."""
-    found = newest(lambda after: store.folders("backups/", after), datetime.now(UTC))
+    found = newest(lambda after: store.folders(object_keys.BACKUPS, after), datetime.now(UTC))
     return (backup_id for backup_id in found if is_id(backup_id))
-
-
-def key(backup_id: str) -> str:
-    """The key of a backup's manifest."""
-    return f"backups/{backup_id}/manifest.json"
 
 
 def _added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:

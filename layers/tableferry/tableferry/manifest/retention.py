@@ -20,10 +20,11 @@ from pydantic import BaseModel, ConfigDict
 
 from tableferry.errors import BackupNotFound, ObjectNotFound
 from tableferry.ids import is_id
-from tableferry.manifest import attestation, manifest
+from tableferry.manifest import attestation
 from tableferry.manifest.latest import latest, signed
 from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 TAG = "superseded-in"
@@ -77,9 +78,9 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
             continue
         if not proven.hold(made):
             kept.append(made.id)
-            tagging.take_back(made.id, manifest.key(made.id))
+            tagging.take_back(made.id, object_keys.manifest(made.id))
             better.look(made)
-        elif tagging.all_of(made.id, manifest.key(made.id)):
+        elif tagging.all_of(made.id, object_keys.manifest(made.id)):
             expiring.append(made.id)
     rest = [backup_id for backup_id in turn if backup_id not in {*read, *damaged}]
     unfinished = [backup_id for backup_id in rest if tagging.dead(backup_id, min(cutoff, now - _DEAD))]
@@ -97,7 +98,7 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
 def _older(store: Store, cutoff: datetime) -> Iterator[str]:
     """The ids of backups that were begun before, finished or not, oldest first; of so many names at most."""
     end = f"{cutoff:%Y%m%dT%H%M%SZ}"
-    names = takewhile(lambda name: name < end, islice(store.folders("backups/"), _LISTED))
+    names = takewhile(lambda name: name < end, islice(store.folders(object_keys.BACKUPS), _LISTED))
     return (found for found in names if is_id(found))
 
 
@@ -196,7 +197,7 @@ class _Tagging:
             self._each([[last], rest, first], self._untag)
 
     def _others(self, backup_id: str, last: str) -> Iterator[str]:
-        return (found.key for found in self._store.list(_folder(backup_id)) if found.key != last)
+        return (found.key for found in self._store.list(object_keys.backup(backup_id)) if found.key != last)
 
     def _each(self, parts: Sequence[Iterable[str]], change: Callable[[str], None]) -> bool:
         """Change the objects of one part after those of another, in time; whether it was all of them."""
@@ -217,11 +218,11 @@ class _Tagging:
         """
         if self.late:
             return False
-        found = list(self._store.list(_folder(backup_id)))
+        found = list(self._store.list(object_keys.backup(backup_id)))
         if (
             not found
             or max(one.modified for one in found) > before
-            or manifest.key(backup_id) in {one.key for one in found}
+            or object_keys.manifest(backup_id) in {one.key for one in found}
         ):
             return False
         try:
@@ -242,7 +243,3 @@ class _Tagging:
     def _untag(self, key: str) -> None:
         with suppress(ObjectNotFound):
             self._store.untag(key, TAG)
-
-
-def _folder(backup_id: str) -> str:
-    return f"backups/{backup_id}/"

@@ -13,6 +13,7 @@ from tableferry.restore.record import Restore, RestoredTable
 from tableferry.restore.swap import Move, followers, outward
 from tableferry.schema import catalog
 from tableferry.schema.table import ForeignKey
+from tableferry.storage import object_keys
 
 
 def before_restore(connection: Connection, found: Restore) -> Restore:
@@ -70,7 +71,7 @@ def _lost_by_undo(restore_id: str, table: RestoredTable) -> Iterable[str]:
         names = ", ".join(map(repr, made))
         yield (
             f"Triggers made on table {table.into!r} since the restore went with it: {names}. Their definitions are in "
-            f"restores/{restore_id}.json."
+            f"{object_keys.restore(restore_id)}."
         )
 
 

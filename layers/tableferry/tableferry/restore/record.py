@@ -13,11 +13,11 @@ from tableferry.errors import Finding, NotSigned, ObjectNotFound, RecordNotFound
 from tableferry.ids import is_id
 from tableferry.restore.changes import Columns
 from tableferry.schema.table import ForeignKey, Trigger
+from tableferry.storage import object_keys
 from tableferry.storage import signed_object as signed
 from tableferry.storage.bucket import Store
 from tableferry.storage.newest_first import newest as newest_ids
 
-_PREFIX = "restores/"
 _LOOKED_AT = 100
 _READ_AT_MOST = 1000
 _LONGEST = 4 * 1024 * 1024  # of thousands of tables
@@ -175,7 +175,7 @@ _NOT_UNDONE: dict[str, Any] = {"gone": False, "triggers_back": (), "keys_back": 
 
 def save(store: Store, restore: Restore) -> Restore:
     """Write the record, signed: whoever saves one answers for it."""
-    signed.put(store, key(restore.id), restore.model_dump(mode="json", exclude={"signed"}))
+    signed.put(store, object_keys.restore(restore.id), restore.model_dump(mode="json", exclude={"signed"}))
     return restore
 
 
@@ -189,7 +189,7 @@ def find(store: Store, restore_id: str, *, unsigned: bool = False) -> Restore:
     try:
         if not is_id(restore_id):
             raise ObjectNotFound(restore_id)
-        found = signed.look(store, key(restore_id))
+        found = signed.look(store, object_keys.restore(restore_id))
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no restore {restore_id!r}.") from error
     if not found.signed and not unsigned:
@@ -219,19 +219,14 @@ def to_finish(store: Store) -> list[str]:
 def _present(store: Store) -> Iterator[Restore]:
     """Records, newest first; no more than a function has time for, however many somebody has forged."""
     ids = islice(filter(is_id, newest_ids(_listed(store), datetime.now(UTC))), _READ_AT_MOST)
-    for found, restore in signed.present(store, map(key, ids), Restore, _LONGEST):
-        restore_id = found.key.removeprefix(_PREFIX).removesuffix(".json")
+    for found, restore in signed.present(store, map(object_keys.restore, ids), Restore, _LONGEST):
+        restore_id = object_keys.restore_id(found.key)
         yield restore.model_copy(update={"id": restore_id, "signed": found.signed})
 
 
 def _listed(store: Store) -> Callable[[str], Iterator[str]]:
     def after(text: str) -> Iterator[str]:
-        for item in store.list(_PREFIX, after=f"{_PREFIX}{text}" if text else ""):
-            yield item.key.removeprefix(_PREFIX).removesuffix(".json")
+        for item in store.list(object_keys.RESTORES, after=f"{object_keys.RESTORES}{text}" if text else ""):
+            yield object_keys.restore_id(item.key)
 
     return after
-
-
-def key(restore_id: str) -> str:
-    """The key of a restore's record."""
-    return f"{_PREFIX}{restore_id}.json"

@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -359,11 +358,6 @@ def _client(session: boto3.Session, endpoint: str | None) -> S3Client:
         signature_version="s3v4",
     )
     return session.client("s3", config=config, endpoint_url=endpoint)
-
-
-def encode_name(name: str) -> str:
-    """A table's name as one segment of a key: percent-encoded, slashes and all, and never one that means a folder."""
-    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import Self
 
 from tableferry.errors import Unaccounted
 from tableferry.ingest.files.rejects import Reject
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 _AT_ONCE = 2
@@ -30,7 +31,7 @@ class Spool:
 
     def __init__(self, store: Store, load_id: str) -> None:
         self._store = store
-        self._prefix = f"loads/rejects/{load_id}/"
+        self._prefix = object_keys.load_rejects(load_id)
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="rejects")
 
     def __enter__(self) -> Self:

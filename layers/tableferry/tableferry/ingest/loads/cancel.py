@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.errors import NotSigned, ObjectNotFound
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 
@@ -23,16 +23,12 @@ class Order(BaseModel):
 
 def order(store: Store, load_id: str, cancel: bool) -> None:
     """Say that a load is to stop, or no longer."""
-    signed_object.put(store, _key(load_id), Order(cancel=cancel).model_dump())
+    signed_object.put(store, object_keys.load_cancelled(load_id), Order(cancel=cancel).model_dump())
 
 
 def ordered(store: Store, load_id: str) -> bool:
     """Whether a load is to stop."""
     try:
-        return signed_object.get(store, _key(load_id)).parsed(Order).cancel
+        return signed_object.get(store, object_keys.load_cancelled(load_id)).parsed(Order).cancel
     except (ObjectNotFound, NotSigned):
         return False
-
-
-def _key(load_id: str) -> str:
-    return f"loads/cancelled/{load_id}.json"

@@ -12,11 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from tableferry.errors import ObjectNotFound, UploadGone
 from tableferry.ingest.loads import load_status as accounts
 from tableferry.ingest.loads.load_status import Account
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Object, Store
-
-PREFIX = "resume/"
-_SUFFIX = ".json"
 
 
 class HandOver(BaseModel):
@@ -32,7 +29,7 @@ def hand_over(store: Store, load_id: str, retry: bool) -> None:
 
     A load that hands itself over lets go of its lock first: whoever finds it locked leaves it to the other.
     """
-    signed_object.put(store, f"{PREFIX}{load_id}{_SUFFIX}", HandOver(retry=retry).model_dump())
+    signed_object.put(store, object_keys.resume(load_id), HandOver(retry=retry).model_dump())
 
 
 def handed_over(store: Store, key: str) -> tuple[Account, bool]:
@@ -43,7 +40,7 @@ def handed_over(store: Store, key: str) -> tuple[Account, bool]:
         RecordNotFound: there is no such load.
     """
     order = signed_object.get(store, key).parsed(HandOver)
-    return accounts.find(store, key.removeprefix(PREFIX).removesuffix(_SUFFIX)), order.retry
+    return accounts.find(store, object_keys.resumed_load(key)), order.retry
 
 
 def uploaded(store: Store, account: Account) -> Object:

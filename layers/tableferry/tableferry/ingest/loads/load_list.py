@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from tableferry.ingest.loads import load_marks
 from tableferry.ingest.loads.load_status import MARKED, Account, State, shown
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 _READ_AT_MOST = 1000
@@ -43,13 +43,13 @@ def listed(
         InvalidRequest: ``after`` is not the ``next`` of a page.
     """
     if key is not None:
-        place = load_marks.by_key(key)
+        place = object_keys.loads_by_key(key)
     elif table is not None:
-        place = load_marks.by_table(table, state) if state in MARKED else load_marks.by_table(table)
+        place = object_keys.loads_by_table(table, state) if state in MARKED else object_keys.loads_by_table(table)
     elif state in MARKED:
-        place = load_marks.by_state(state)
+        place = object_keys.loads_by_state(state)
     else:
-        place = load_marks.BY_TIME
+        place = object_keys.LOADS_BY_TIME
     chosen: dict[str, Account] = {}
     names = load_marks.found(store, place, after)
     last, read = after, 0
@@ -60,7 +60,7 @@ def listed(
             return LoadList(loads=list(chosen.values()))
         read += len(part)
         now = datetime.now(UTC)
-        accounts = signed_object.present_of(store, [f"loads/{load_id}.json" for _, load_id in part], Account)
+        accounts = signed_object.present_of(store, [object_keys.load(load_id) for _, load_id in part], Account)
         for (name, load_id), read_account in zip(part, accounts, strict=True):
             last = name
             if read_account is None or load_id in chosen:

@@ -9,7 +9,6 @@ account whether it is still so.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,27 +19,11 @@ from tableferry.storage.bucket import Store
 
 _END_MILLISECONDS = 9_999_999_999_999
 _MARK = re.compile(r"[0-9]{13}-([0-9a-f]{32})")
-BY_TIME = "loads/by-time/"
 
 
 def mark(load_id: str, started: datetime) -> str:
     """The mark of a load."""
     return f"{_END_MILLISECONDS - int(started.timestamp() * 1000):013d}-{load_id}"
-
-
-def by_key(key: str) -> str:
-    """Where the marks are of the loads of one upload's key."""
-    return f"loads/by-key/{_hash(key)[:32]}/"
-
-
-def by_table(table: str, state: str = "all") -> str:
-    """Where the marks are of the loads into a table, or of those that have come to a state."""
-    return f"loads/by-table/{_hash(table)[:32]}/{state}/"
-
-
-def by_state(state: str) -> str:
-    """Where the marks are of the loads that have come to a state."""
-    return f"loads/by-state/{state}/"
 
 
 def put(store: Store, places: Sequence[str], name: str) -> None:
@@ -61,7 +44,3 @@ def found(store: Store, place: str, after: str | None = None) -> Iterator[tuple[
         name = item.key.removeprefix(place)
         if parts := _MARK.fullmatch(name):
             yield name, parts[1]
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -13,8 +13,9 @@ from tableferry.errors import NotSigned, ObjectNotFound, RecordNotFound
 from tableferry.ingest.loads import load_marks
 from tableferry.jobs import estimate
 from tableferry.jobs.estimate import ProgressView
+from tableferry.storage import object_keys
 from tableferry.storage import signed_object as signed
-from tableferry.storage.bucket import Object, Store, encode_name
+from tableferry.storage.bucket import Object, Store
 
 _BLOCK_AT_MOST = timedelta(minutes=5)  # 4 MiB, every row refused and tried alone, in a busy database
 _NEXT_TRY_AT_MOST = timedelta(minutes=10)  # Lambda waits one and two minutes, and longer where it is called too often
@@ -145,14 +146,18 @@ def save(store: Store, account: Account) -> Account:
     places = (
         []
         if account.saved
-        else [load_marks.BY_TIME, load_marks.by_key(account.key), load_marks.by_table(account.table)]
+        else [
+            object_keys.LOADS_BY_TIME,
+            object_keys.loads_by_key(account.key),
+            object_keys.loads_by_table(account.table),
+        ]
     )
     if account.state in MARKED:
-        places += [load_marks.by_state(account.state), load_marks.by_table(account.table, account.state)]
+        places += [object_keys.loads_by_state(account.state), object_keys.loads_by_table(account.table, account.state)]
     if places:
         load_marks.put(store, places, load_marks.mark(account.id, account.started))
     dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
-    signed.put(store, f"loads/{account.id}.json", dated.written())
+    signed.put(store, object_keys.load(account.id), dated.written())
     return dated
 
 
@@ -166,7 +171,7 @@ def find(store: Store, account_id: str, *, unsigned: bool = False) -> Account:
     try:
         if not _ID.fullmatch(account_id):
             raise ObjectNotFound(account_id)
-        found = signed.look(store, f"loads/{account_id}.json")
+        found = signed.look(store, object_keys.load(account_id))
     except ObjectNotFound as error:
         raise RecordNotFound(f"There is no load {account_id!r}.") from error
     if not found.signed and not unsigned:
@@ -176,10 +181,5 @@ def find(store: Store, account_id: str, *, unsigned: bool = False) -> Account:
 
 def shown(found: signed.Read, account: Account, now: datetime) -> Account:
     """An account as it is now, under the id that its key says, whatever somebody wrote into it."""
-    account_id = found.key.removeprefix("loads/").removesuffix(".json")
+    account_id = object_keys.load_id(found.key)
     return account.model_copy(update={"id": account_id, "signed": found.signed}).as_of(now)
-
-
-def rejects_key(account: Account) -> str:
-    """The key of the file that has a load's rejects."""
-    return f"rejects/{encode_name(account.table)}/{account.id}.ndjson"

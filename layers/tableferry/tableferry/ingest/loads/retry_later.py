@@ -16,14 +16,12 @@ from tableferry.errors import Conflict, NotSigned, ObjectNotFound, RecordNotFoun
 from tableferry.ingest.loads import handover
 from tableferry.ingest.loads import load_status as accounts
 from tableferry.ingest.loads.load_status import Account
-from tableferry.storage import signed_object
+from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 4, 8, 15, 30))
 """Before the second try, the third, and so on; the last one stays."""
 
-_PREFIX = "loads/waiting/"
-_LOOKED = "loads/waited.json"
 _CLOCKS_DIFFER = timedelta(minutes=2)
 _TIME = "%Y%m%dT%H%M%SZ"
 _MOST_AT_A_TIME = 5000
@@ -50,7 +48,7 @@ def put_off(store: Store, account: Account, error: TableferryError, hours: float
     if now - since >= timedelta(hours=hours):
         return None
     next_try = now + PAUSES[min(account.tries, len(PAUSES) - 1)]
-    store.put(f"{_PREFIX}{next_try:{_TIME}}-{account.id}", b"", "text/plain")
+    store.put(object_keys.load_waiting(f"{next_try:{_TIME}}-{account.id}"), b"", "text/plain")
     waiting = account.failed(error.name, str(error)).model_copy(
         update={
             "state": "waiting",
@@ -71,11 +69,11 @@ def go_on(store: Store, now: datetime) -> list[str]:
     looked = Looked(until=begun)
     due: dict[str, None] = {}
     name = begin
-    for number, item in enumerate(store.list(_PREFIX, after=f"{_PREFIX}{begin}")):
+    for number, item in enumerate(store.list(object_keys.LOADS_WAITING, after=object_keys.load_waiting(begin))):
         if number == _MOST_AT_A_TIME:
             looked = Looked(until=before.until, after=name, begun=begun)
             break
-        name = item.key.removeprefix(_PREFIX)
+        name = object_keys.waiting_mark(item.key)
         time, _, load_id = name.partition("Z-")
         try:
             when = datetime.strptime(f"{time}Z", _TIME).replace(tzinfo=UTC)
@@ -86,7 +84,7 @@ def go_on(store: Store, now: datetime) -> list[str]:
         due[load_id] = None
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="due") as pool:
         done = [load_id for load_id in pool.map(lambda load_id: _handed_over(store, load_id, now), due) if load_id]
-    signed_object.put(store, _LOOKED, looked.model_dump(mode="json"))
+    signed_object.put(store, object_keys.LOADS_WAITED, looked.model_dump(mode="json"))
     return done
 
 
@@ -104,6 +102,6 @@ def _handed_over(store: Store, load_id: str, now: datetime) -> str | None:
 
 def _looked(store: Store) -> Looked:
     try:
-        return signed_object.get(store, _LOOKED).parsed(Looked)
+        return signed_object.get(store, object_keys.LOADS_WAITED).parsed(Looked)
     except (ObjectNotFound, NotSigned):
         return Looked(until=datetime(2000, 1, 1, tzinfo=UTC))

@@ -1,0 +1,184 @@
+"""Every key in the bucket: what a key is made of and read by. Nothing else writes one.
+
+==================================================  ====================================================================
+key                                                 what is there
+==================================================  ====================================================================
+``uploads/{table}/{file}``                          a file to be loaded
+``rejects/{table}/{load}.ndjson``                   the rows that a load has rejected
+``resume/{load}.json``                              that a load goes on; its arrival starts the load function
+``loads/{load}.json``                               the status of a load
+``loads/rejects/{load}/…``                          the rejects of its blocks, until it ends
+``loads/cancelled/{load}.json``                     that it is to stop
+``loads/waiting/{time}-{load}``                     when it is tried again
+``loads/waited.json``                               up to when those were looked for
+``loads/by-time/``, ``by-key/``, ``by-table/``,     marks of loads, for lists
+``by-state/``
+``backups/{backup}/manifest.json``                  what a backup is
+``backups/{backup}/{table}/…``                      the objects of a table
+``verifications/{backup}.json``                     what came of verifying it
+``restores/{restore}.json``                         the record of a restore
+``jobs/{job}.json``                                 the record of a job
+``jobs/{kind}/{job}.json``                          its request; its arrival starts the job's function
+``jobs/keys/{kind}-{hash}.json``                    which job an Idempotency-Key stands for
+``jobs/slots/{function}-{number}.json``             which job has this one of the places
+==================================================  ====================================================================
+
+A table's name is percent-encoded; a hash is the first 32 digits of a SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote, unquote
+
+UPLOADS, REJECTS, RESUME = "uploads/", "rejects/", "resume/"
+LOADS, BACKUPS, VERIFICATIONS, RESTORES, JOBS = "loads/", "backups/", "verifications/", "restores/", "jobs/"
+
+LOADS_WAITING = f"{LOADS}waiting/"
+LOADS_WAITED = f"{LOADS}waited.json"
+LOADS_BY_TIME = f"{LOADS}by-time/"
+
+JOB_RECORDS = f"{JOBS}2"
+"""What the records of jobs begin with: their ids begin with the year."""
+
+_JSON = ".json"
+
+
+def encode_name(name: str) -> str:
+    """A table's name as one segment of a key: percent-encoded, slashes and all, and never one that means a folder."""
+    return quote(name, safe="") if name.strip(".") else name.replace(".", "%2E")
+
+
+def upload(table: str, filename: str) -> str:
+    """The key of a file that is to be loaded into a table."""
+    return f"{UPLOADS}{encode_name(table)}/{filename}"
+
+
+def upload_table(key: str) -> str | None:
+    """The table that an upload is for; None if its key is not ``uploads/{table}/{file}``."""
+    table, _, name = key.removeprefix(UPLOADS).partition("/")
+    return unquote(table) if key.startswith(UPLOADS) and table and name else None
+
+
+def rejects(table: str, load_id: str) -> str:
+    """The key of the file that has a load's rejects."""
+    return f"{REJECTS}{encode_name(table)}/{load_id}.ndjson"
+
+
+def resume(load_id: str) -> str:
+    """The key of the object that has the load function go on with a load."""
+    return f"{RESUME}{load_id}{_JSON}"
+
+
+def resumed_load(key: str) -> str:
+    """The id of the load that an object under ``resume/`` is about."""
+    return key.removeprefix(RESUME).removesuffix(_JSON)
+
+
+def load(load_id: str) -> str:
+    """The key of a load's status."""
+    return f"{LOADS}{load_id}{_JSON}"
+
+
+def load_id(key: str) -> str:
+    """The id of the load whose status is at a key."""
+    return key.removeprefix(LOADS).removesuffix(_JSON)
+
+
+def load_rejects(load_id: str) -> str:
+    """The folder of the rejects of a load's blocks."""
+    return f"{LOADS}rejects/{load_id}/"
+
+
+def load_cancelled(load_id: str) -> str:
+    """The key of the order that a load is to stop."""
+    return f"{LOADS}cancelled/{load_id}{_JSON}"
+
+
+def load_waiting(mark: str) -> str:
+    """The key of the mark by which a load is tried again."""
+    return f"{LOADS_WAITING}{mark}"
+
+
+def waiting_mark(key: str) -> str:
+    """The mark in a key under ``loads/waiting/``."""
+    return key.removeprefix(LOADS_WAITING)
+
+
+def loads_by_key(upload_key: str) -> str:
+    """The folder of the marks of the loads of one upload's key."""
+    return f"{LOADS}by-key/{_hash(upload_key)}/"
+
+
+def loads_by_table(table: str, state: str = "all") -> str:
+    """The folder of the marks of the loads into a table, or of those that have come to a state."""
+    return f"{LOADS}by-table/{_hash(table)}/{state}/"
+
+
+def loads_by_state(state: str) -> str:
+    """The folder of the marks of the loads that have come to a state."""
+    return f"{LOADS}by-state/{state}/"
+
+
+def backup(backup_id: str) -> str:
+    """The folder of a backup."""
+    return f"{BACKUPS}{backup_id}/"
+
+
+def backup_table(backup_id: str, table: str) -> str:
+    """The folder of a table's objects in a backup."""
+    return f"{backup(backup_id)}{encode_name(table)}/"
+
+
+def manifest(backup_id: str) -> str:
+    """The key of a backup's manifest."""
+    return f"{backup(backup_id)}manifest.json"
+
+
+def verification(backup_id: str) -> str:
+    """The key of what came of verifying a backup."""
+    return f"{VERIFICATIONS}{backup_id}{_JSON}"
+
+
+def verified_backup(key: str) -> str:
+    """The id of the backup whose verification is at a key."""
+    return key.rpartition("/")[2].removesuffix(_JSON)
+
+
+def restore(restore_id: str) -> str:
+    """The key of a restore's record."""
+    return f"{RESTORES}{restore_id}{_JSON}"
+
+
+def restore_id(key: str) -> str:
+    """The id of the restore whose record is at a key."""
+    return key.removeprefix(RESTORES).removesuffix(_JSON)
+
+
+def job(job_id: str) -> str:
+    """The key of a job's record."""
+    return f"{JOBS}{job_id}{_JSON}"
+
+
+def job_id(key: str) -> str:
+    """The id of the job whose record is at a key."""
+    return key.removeprefix(JOBS).removesuffix(_JSON)
+
+
+def job_request(kind: str, job_id: str) -> str:
+    """The key of the object that starts a job."""
+    return f"{JOBS}{kind}/{job_id}{_JSON}"
+
+
+def job_note(kind: str, idempotency_key: str) -> str:
+    """The key of the note of which job an Idempotency-Key stands for."""
+    return f"{JOBS}keys/{kind}-{_hash(idempotency_key)}{_JSON}"
+
+
+def job_slot(function: str, number: int) -> str:
+    """The key of one of the places that jobs of a function take."""
+    return f"{JOBS}slots/{function}-{number}{_JSON}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
