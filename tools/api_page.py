@@ -95,7 +95,7 @@ class _Page:
 
     def _body(self, body: dict[str, Any]) -> Iterator[str]:
         schema = body["content"]["application/json"]["schema"]
-        named = self._type(schema)
+        named = self._type(schema).removesuffix(" or null")
         needed = "" if body.get("required") else " It may be left out."
         said = body.get("description") or f"The body is an object: {named}."
         yield from (f"{said}{needed}", "")
