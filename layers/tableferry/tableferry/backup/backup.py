@@ -54,7 +54,7 @@ class TablePlan:
 
 @dataclass(frozen=True, slots=True)
 class RangePlan:
-    """One chunk to be read. ``prefix`` is what its files' keys begin with."""
+    """A range of a table's keys that is to be read. ``prefix`` is what its files' keys begin with."""
 
     table_plan: TablePlan
     range: key_ranges.Range
@@ -138,7 +138,10 @@ def backup(
 
 
 def plan(connection: Connection, database: Database, names: Sequence[str] | None) -> list[TablePlan]:
-    """What there is to do; reads the catalog only."""
+    """Decide what there is to do; read the catalog and look into primary keys only.
+
+    Raises what :func:`backup` raises of tables that cannot be backed up, and InvalidRequest where ``names`` is empty.
+    """
     if names is not None and not names:
         raise InvalidRequest("`tables` is empty: name at least one table, or leave it out for all.")
     tables = catalog.describe_all(connection, database, names)

@@ -38,7 +38,7 @@ class Snapshot:
 
 @contextmanager
 def open_snapshot(database: Database, tables: Sequence[Table], workers: int) -> Iterator[Snapshot]:
-    """Up to ``workers`` connections on one moment; one, where the tables cannot be locked.
+    """Open up to ``workers`` connections that see one moment; one, where the tables cannot be locked.
 
     Every connection has touched every table, which holds its definition: without that, a table renamed meanwhile would
     silently give another table's rows. One who waits to rename a table that is locked here keeps the others from

@@ -61,7 +61,7 @@ class Splitter(Protocol[T_co]):
         ...
 
     def close(self) -> None:
-        """Give its memory back."""
+        """Give its memory back; it cannot be used afterwards."""
         ...
 
 

@@ -134,7 +134,7 @@ class Settings:
         )
 
     def table_options(self, name: str) -> dict[str, Any]:
-        """What the setting TABLE_SETTINGS says of a table, as ``options.chosen`` takes it."""
+        """What the setting TABLE_SETTINGS says of a table, as ``load_options.chosen`` takes it."""
         return self.tables.of(name)
 
 

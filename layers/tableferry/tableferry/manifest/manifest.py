@@ -56,7 +56,7 @@ class ChunkEntry(Entry):
     digest: str
     objects: tuple[ObjectEntry, ...]
     inexact: dict[str, int] = Field(default_factory=dict)
-    """Rows, by column, that hold what the module ``documents`` is about."""
+    """Rows, by column, that hold what :mod:`tableferry.backup.inexact_json` is about."""
 
 
 class ColumnEntry(Entry):
@@ -83,19 +83,22 @@ class TableEntry(Entry):
 
     @property
     def codecs(self) -> tuple[Codec, ...]:
+        """How the values of its stored columns are held, in the columns' order."""
         return tuple(column.codec for column in self.columns)
 
     @property
     def inexact(self) -> dict[str, int]:
+        """By column, the rows whose JSON no text gives back."""
         return _added([chunk.inexact for chunk in self.chunks])
 
     @property
     def objects(self) -> tuple[ObjectEntry, ...]:
+        """Its files, in key order."""
         return tuple(file for chunk in self.chunks for file in chunk.objects)
 
 
 class LedgerEntry(Entry):
-    """The ledger's entries of the tables of which they are known, in objects as the module ``carried`` writes them."""
+    """The ledger's entries of the tables of which they are known, in objects that :mod:`tableferry.manifest.ledger_objects` reads."""
 
     tables: tuple[str, ...]
     objects: tuple[ObjectEntry, ...]
@@ -126,17 +129,21 @@ class Manifest(Entry):
 
     @property
     def rows(self) -> int:
+        """The rows of all tables."""
         return sum(table.rows for table in self.tables)
 
     @property
     def bytes(self) -> int:
+        """The bytes of all tables' files."""
         return sum(table.bytes for table in self.tables)
 
     @property
     def ledger_objects(self) -> tuple[ObjectEntry, ...]:
+        """The files of the load history; none where it was not kept."""
         return self.ledger.objects if self.ledger is not None else ()
 
     def table(self, name: str) -> TableEntry | None:
+        """The table of exactly this name; None if the backup has none."""
         return next((table for table in self.tables if table.name == name), None)
 
 

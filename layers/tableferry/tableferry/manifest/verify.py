@@ -32,7 +32,7 @@ class Verified:
 
 
 def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda *_: None) -> Verified:
-    """Size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
+    """Check size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
 
     Raises:
         BackupDamaged: something is not as the manifest says; it carries what was found of every table.
@@ -68,7 +68,7 @@ def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int],
 
 
 def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> None:
-    """Every object of the tables is there and is, by S3's word, the one that was written.
+    """Check that every object of the tables is there and is, by S3's word, the one that was written.
 
     A restore asks before it touches the database; reading the objects it asks again. Memory: the listing.
 
@@ -111,7 +111,7 @@ def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableE
 
 
 def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry) -> pl.DataFrame:
-    """One object as a frame, if it is what was written; raises BackupDamaged."""
+    """Read one object as a frame; raises BackupDamaged if it is not what was written."""
     try:
         data, _ = store.get(file.key, file.bytes)
     except ObjectNotFound as error:

@@ -31,7 +31,9 @@ MOST_ROWS, MOST_BYTES = 1_000_000, 64 * 1024 * 1024
 
 
 def rehearse(resources: Resources, restore_id: str, target: Target, allow_orphans: bool) -> Restore:
-    """The record of a restore that was only planned; its plan lists what a restore would have been refused for.
+    """Plan a restore, build what is not too large for a trial, and drop it; return its record, which is saved, too.
+
+    The record's plan lists what a restore would have been refused for, and what was not looked at.
 
     It takes no lock and finishes no other restore: what it says is as of now. Memory: that of a restore.
     """

@@ -45,7 +45,7 @@ class Way:
 
 
 def moves_in(found: Restore) -> list[Move]:
-    """What the restore exchanges."""
+    """The moves of a restore: each table comes out of the schema where it was built."""
     place = Place.of(found.database, found.id)
     return [
         Move(
@@ -63,7 +63,7 @@ def moves_in(found: Restore) -> list[Move]:
 
 
 def moves_out(found: Restore) -> list[Move]:
-    """What its undoing exchanges: nothing where no table was replaced and the restored one is gone."""
+    """The moves of its undoing; none for a table that replaced none and is gone."""
     place = Place.of(found.database, found.id)
     return [
         Move(

@@ -63,7 +63,10 @@ def check_requirements(connection: Connection, target: Target, live: Collection[
 
 
 def look(connection: Connection, target: Target, live: Collection[str]) -> list[Finding]:
-    """All that would keep the tables from being built and swapped in beside the ``live`` ones; changes nothing."""
+    """Find all that would keep the tables from being built and swapped in; change nothing.
+
+    ``live`` are the names of the tables that are there. Returns a finding for each problem, with its check's name as code.
+    """
     server = Server.of(server_version(connection))
     looked = _Looked(connection, target, live, server, target.foreign_keys(), following(connection, target, live))
     return [Finding(code, table, message) for code, check in CHECKS.items() for table, message in check(looked)]

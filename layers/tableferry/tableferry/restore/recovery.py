@@ -75,7 +75,7 @@ class Turn:
 
 @contextmanager
 def restore_lock(database: Database, store: Store) -> Iterator[Turn]:
-    """The one connection that may swap tables of the database now, after every restore that died is finished.
+    """Hold the one connection that may swap tables of the database now, and finish every restore that died before.
 
     Raises:
         RestoreUnderWay: another restore, undo or accept is going on.

@@ -45,7 +45,7 @@ def plan(
     inexact_json: bool = False,
     replace: bool = False,
 ) -> list[Item]:
-    """What a restore would do; looks at nothing but the manifest, and which tables are served.
+    """Decide what a restore would do; look at nothing but the manifest, and which tables are served.
 
     ``inexact_json`` is whether JSON that no text gives back may become what its text says, ``replace`` whether a table
     may take the place of one that has the other name it is to get.

@@ -256,7 +256,10 @@ def happened(connection: Connection, moves: Sequence[Move]) -> bool:
 
 
 def settle(connection: Connection, moves: Sequence[Move], following: Sequence[ForeignKey]) -> list[str]:
-    """What has to follow a rename: the ledger, foreign keys of other tables and to them, and triggers. Can be repeated."""
+    """Put right what a rename leaves behind: the ledger, foreign keys of other tables and to them, and triggers.
+
+    Can be repeated. Returns notes of what could not be had exactly as it was. Raises InUse where a table stayed in use.
+    """
     epoch.settle(connection, moves)
     _repoint(connection, [*following, *(key for move in moves for key in move.keys)])
     _cut_off(connection, moves)

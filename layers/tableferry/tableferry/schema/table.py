@@ -38,10 +38,12 @@ class Column:
 
     @property
     def unsigned(self) -> bool:
+        """Whether a number of it has no sign."""
         return "unsigned" in self.column_type
 
     @property
     def generated(self) -> bool:
+        """Whether its values are computed from other columns."""
         return "GENERATED" in self.extra.replace("DEFAULT_GENERATED", "")
 
     @property
@@ -51,6 +53,7 @@ class Column:
 
     @property
     def auto_increment(self) -> bool:
+        """Whether a row that names no value for it gets the next number."""
         return "AUTO_INCREMENT" in self.extra
 
     @property
@@ -130,6 +133,7 @@ class Table:
 
     @property
     def sql(self) -> str:
+        """The table as SQL names it, with its schema."""
         return qualified(self.schema, self.name)
 
     def column(self, name: str) -> Column | None:

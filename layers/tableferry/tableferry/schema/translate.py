@@ -2,7 +2,7 @@
 
 MySQL and MariaDB take each other's definitions with changes that neither tells of: MariaDB skips what MySQL hides in
 version comments, MySQL knows other collations and other types. So a definition is taken apart and written anew; whatever
-the other server has no word for is named before anything is built. What came out is compared by the module ``likeness``.
+the other server has no word for is named before anything is built. What came out is compared by the module ``compare``.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class OtherServer:
 
     @classmethod
     def of(cls, connection: Connection) -> OtherServer:
+        """The server of a connection; asks it for its collations."""
         server = Server.of(server_version(connection))
         sql_text = "SELECT collation_name FROM information_schema.collations"
         if server.mariadb and server.version >= (10, 10, 0):
@@ -62,6 +63,7 @@ class OtherServer:
 
     @property
     def dialect(self) -> Dialect:
+        """What it does otherwise than the other of the two."""
         return dialect_of(self.server)
 
 

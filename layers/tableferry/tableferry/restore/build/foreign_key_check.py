@@ -32,7 +32,9 @@ _COPY = f"{OWN_PREFIX}copy_"  # no restored table has such a name
 
 
 def look(connection: Connection, schema: str, keys: Sequence[ForeignKey], advice: str = TOGETHER) -> list[Finding]:
-    """The keys that could not be had. Each names the tables as they stand now; copies are made in ``schema``.
+    """Try each key on empty copies of its two tables, made in ``schema``, and return a finding for each that cannot be had.
+
+    Each key names the tables as they stand now; ``advice`` is what a finding says is to be done.
 
     A key whose table or parent is not there is passed over: that is another check's to say.
     """

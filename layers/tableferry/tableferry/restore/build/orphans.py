@@ -33,7 +33,7 @@ def check_parents(
 def look(
     connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False, advice: str = RESTORING
 ) -> tuple[list[Finding], list[str]]:
-    """What would be refused, key by key, and, where rows without a parent are ``allowed``, the notes of them instead.
+    """Look for rows without a parent, key by key: findings and, where such rows are ``allowed``, notes of them instead.
 
     Where the parents' table is not there, that is noted: tables of two databases may point at each other.
     """

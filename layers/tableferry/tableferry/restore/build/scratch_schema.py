@@ -18,7 +18,7 @@ def prefix_of(purpose: str, live: str) -> str:
 
 @contextmanager
 def scratch(connection: Connection, purpose: str, live: str, name: str) -> Iterator[str]:
-    """The name of a schema that nobody else uses, which is dropped on leaving, if it was made.
+    """Give the name of a schema that nobody else uses, and drop it on leaving, if it was made; the caller makes it.
 
     Each is guarded by a lock of its own name for as long as its connection lives, so that several can be in use at once,
     and one without a lock is left over.

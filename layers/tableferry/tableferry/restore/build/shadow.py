@@ -89,7 +89,10 @@ def _triggers_before_and_after(connection: Connection, target: Target) -> list[t
 
 
 def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[Trigger, ...]:
-    """The triggers that a table is to have: none where it gets another name, for triggers' names are the schema's."""
+    """The triggers that a table is to have on this server.
+
+    None where it gets another name, for triggers' names are the schema's.
+    """
     if item.renamed:
         return ()
     if not translate.crosses(source.server, connection):
@@ -113,7 +116,7 @@ def load(resources: Resources, connection: Connection, target: Target) -> None:
 
 
 def keyless_settings(connection: Connection) -> list[str]:
-    """Settings of the server that let no table without a primary key be as it was; switched off where the user may."""
+    """Switch off the settings that let no table without a primary key be as it was; return those that the user may not."""
     found = rows(
         connection,
         "SHOW SESSION VARIABLES WHERE Variable_name IN ('sql_require_primary_key', 'sql_generate_invisible_primary_key',"

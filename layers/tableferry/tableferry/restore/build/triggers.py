@@ -43,7 +43,7 @@ OF_THE_KEPT = "Mend what it names, in the table that was kept if it is the cause
 
 
 def look(connection: Connection, schema: str, wanted: Sequence[Wanted]) -> list[Finding]:
-    """The triggers that the server would not make, tried on empty copies of the tables, which are made in ``schema``."""
+    """Try the triggers on empty copies of their tables, made in ``schema``; return a finding for each that cannot be had."""
     return [finding for table in wanted if table.triggers for finding in _tried(connection, schema, table)]
 
 
@@ -160,7 +160,7 @@ def refuse_taken(connection: Connection, schema: str, wanted: Sequence[Wanted], 
 
 
 def taken(name: str, table: str, by: str) -> Conflict:
-    """That a trigger cannot come back, for its name is that of another table's."""
+    """The error that a trigger cannot come back, for its name is that of another table's."""
     return Conflict(
         f"Trigger {name!r} of table {table!r} cannot come back: table {by!r} has one of that name by now, and a schema "
         "can have a name only once. Drop that one, or make it anew by another name."
