@@ -3,10 +3,12 @@
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import tableferry
 from local.runtime.state import ROOT
 from tools.lock import LOCKS
 
@@ -106,3 +108,18 @@ def test_files_are_as_editors_are_told_to_write_them() -> None:
         assert not re.search(rb"[ \t]$", body, re.MULTILINE) or path.name == "LICENSE", path
         assert path.name == "Makefile" or b"\n\t" not in body or path.suffix in {".md", ".py"}, path
         body.decode()
+
+
+def test_there_is_one_version_and_the_changelog_begins_with_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" in project["project"]["dynamic"]
+    assert ROOT / project["tool"]["hatch"]["version"]["path"] == Path(tableferry.__file__)
+    described = json.loads((ROOT / "functions" / "insert" / "openapi.json").read_text(encoding="utf-8"))
+    assert described["info"]["version"] == tableferry.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## (.+)$", changelog, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    versions = [re.fullmatch(r"(\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d", heading) for heading in headings[1:]]
+    assert all(versions), headings
+    assert versions[0]
+    assert versions[0][1] == tableferry.__version__
