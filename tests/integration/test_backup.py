@@ -165,10 +165,10 @@ def test_the_manifest_comes_last_and_is_never_overwritten(bucket: str, s3_client
 def test_a_backup_that_failed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     real = backup_module.back_up_chunk
 
-    def fails_at_the_last(connection: Any, store: Any, task: Any, *rest: Any) -> Any:
-        if task.source.table.name == "jobs":
+    def fails_at_the_last(connection: Any, store: Any, range_plan: Any, *rest: Any) -> Any:
+        if range_plan.table_plan.table.name == "jobs":
             raise PreconditionFailed("somebody else")
-        return real(connection, store, task, *rest)
+        return real(connection, store, range_plan, *rest)
 
     monkeypatch.setattr(backup_module, "back_up_chunk", fails_at_the_last)
     post("/backups").problem(409)
