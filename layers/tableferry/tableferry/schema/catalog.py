@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import pymysql
 
@@ -32,6 +32,43 @@ _EXACT = (
 
 Kind = Literal["TRIGGER", "FOREIGN KEY", "CHECK"]
 """What has names that a schema can have only once; checks on MySQL only."""
+
+
+class _ColumnRow(NamedTuple):
+    """A row of INFORMATION_SCHEMA.COLUMNS, as the expressions of ``_COLUMN_ROW`` give it."""
+
+    name: str
+    data_type: str
+    column_type: str | bytes
+    nullable: int
+    default: object
+    extra: str
+    charset: str | None
+    characters: int | None
+    octets: int | None
+    precision: int | None
+    scale: int | None
+    fraction: int | None
+    position: int
+    collation: str | None
+
+
+_COLUMN_ROW = {
+    "name": "column_name",
+    "data_type": "data_type",
+    "column_type": "column_type",
+    "nullable": "is_nullable = 'YES'",
+    "default": "column_default",
+    "extra": "UPPER(extra)",
+    "charset": "character_set_name",
+    "characters": "character_maximum_length",
+    "octets": "character_octet_length",
+    "precision": "numeric_precision",
+    "scale": "numeric_scale",
+    "fraction": "datetime_precision",
+    "position": "ordinal_position",
+    "collation": "collation_name",
+}
 
 
 def own_schemas(connection: Connection) -> set[str]:
@@ -220,15 +257,16 @@ def foreign_keys_to(connection: Connection, schema: str, table: str) -> list[For
 def _table(
     connection: Connection, schema: str, name: str, engine: str | None, row_count: int | None, size: int | None
 ) -> Table:
-    columns = all_rows(
-        connection,
-        "SELECT column_name, data_type, column_type, is_nullable = 'YES', column_default, UPPER(extra),"
-        " character_set_name, character_maximum_length, character_octet_length, numeric_precision, numeric_scale,"
-        " datetime_precision, ordinal_position, collation_name FROM information_schema.columns"
-        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
-        (schema, name),
-    )
-    documents = _documents(connection, schema, name) if any(row[1] == "longtext" for row in columns) else set()
+    columns = [
+        _ColumnRow(**dict(zip(_COLUMN_ROW, row, strict=True)))
+        for row in all_rows(
+            connection,
+            f"SELECT {', '.join(_COLUMN_ROW.values())} FROM information_schema.columns"
+            " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+            (schema, name),
+        )
+    ]
+    documents = _documents(connection, schema, name) if any(row.data_type == "longtext" for row in columns) else set()
     primary_key = all_rows(
         connection,
         "SELECT column_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s"
@@ -239,47 +277,33 @@ def _table(
         schema=schema,
         name=name,
         engine=engine or "",
-        columns=tuple(_column(row[0] in documents, *row) for row in columns),
+        columns=tuple(_column(row, row.name in documents) for row in columns),
         primary_key=tuple(str(key) for (key,) in primary_key),
         rows_estimate=row_count or 0,
         bytes_estimate=size or 0,
     )
 
 
-def _column(
-    document: bool,
-    name: str,
-    data_type: str,
-    column_type: str | bytes,
-    nullable: int,
-    default: object,
-    extra: str,
-    charset: str | None,
-    characters: int | None,
-    octets: int | None,
-    precision: int | None,
-    scale: int | None,
-    fraction: int | None,
-    position: int,
-    collation: str | None,
-) -> Column:
-    text = column_type.decode() if isinstance(column_type, bytes) else str(column_type)
+def _column(row: _ColumnRow, document: bool) -> Column:
+    text = row.column_type.decode() if isinstance(row.column_type, bytes) else str(row.column_type)
+    nullable = bool(row.nullable)
+    # MariaDB spells "no default, may be NULL" as the text NULL, which is MySQL's for a default of that text.
+    has_default = row.default is not None and not (nullable and row.default == "NULL")
     return Column(
-        name=name,
-        data_type=data_type.lower(),
+        name=row.name,
+        data_type=row.data_type.lower(),
         column_type=text,
-        nullable=bool(nullable),
-        # MariaDB spells "no default, may be NULL" as the text NULL, which is MySQL's for a default of that text.
-        has_default=(default is not None and not (nullable and default == "NULL")) or "DEFAULT_GENERATED" in extra,
-        extra=extra,
-        charset=charset,
-        characters=characters,
-        octets=octets,
-        precision=precision,
-        scale=scale,
-        fraction=fraction or 0,
-        position=position,
-        collation=collation,
+        nullable=nullable,
+        has_default=has_default or "DEFAULT_GENERATED" in row.extra,
+        extra=row.extra,
+        charset=row.charset,
+        characters=row.characters,
+        octets=row.octets,
+        precision=row.precision,
+        scale=row.scale,
+        fraction=row.fraction or 0,
+        position=row.position,
+        collation=row.collation,
         document=document,
     )
 
