@@ -14,6 +14,7 @@ from tableferry.columnar import load_data
 from tableferry.config.settings import Settings
 from tableferry.mysql.database import Database as Source
 from tableferry.schema import catalog
+from tableferry.schema.key_range import Range
 from tests.effort import sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
@@ -156,7 +157,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return statements
 
 
-def planned(range_bytes: int) -> list[key_ranges.Range]:
+def planned(range_bytes: int) -> list[Range]:
     source = Source(Settings.from_env().database)
     with source.connect() as connection:
         return key_ranges.plan(connection, catalog.describe(connection, source, "t"), range_bytes)
@@ -195,7 +196,7 @@ def test_a_few_rows_of_megabytes_are_a_range_each(database: Database, asked: lis
     )
     verbs.rows(database, "ANALYZE TABLE t")
     assert planned(32 * 1024) == [
-        key_ranges.Range(None, -1), key_ranges.Range(-1, 0), key_ranges.Range(0, 1), key_ranges.Range(1, 2), key_ranges.Range(2, None)
+        Range(None, -1), Range(-1, 0), Range(0, 1), Range(1, 2), Range(2, None)
     ]  # fmt: skip
     assert len(asked) == 2
 

@@ -27,6 +27,7 @@ from tableferry.mysql.session import Mode
 from tableferry.mysql.worker_pool import at_work
 from tableferry.schema import catalog, show_create
 from tableferry.schema.codec import Codec, codecs, select
+from tableferry.schema.key_range import Range
 from tableferry.schema.table import ForeignKey, Table, Trigger
 from tableferry.signing import Keys
 from tableferry.storage import object_keys
@@ -49,7 +50,7 @@ class TablePlan:
     definition: str
     foreign_keys: tuple[ForeignKey, ...]
     triggers: tuple[Trigger, ...]
-    ranges: tuple[key_ranges.Range, ...]
+    ranges: tuple[Range, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class RangePlan:
     """A range of a table's keys that is to be read. ``prefix`` is what its files' keys begin with."""
 
     table_plan: TablePlan
-    range: key_ranges.Range
+    range: Range
     prefix: str
 
 

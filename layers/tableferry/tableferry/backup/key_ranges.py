@@ -8,35 +8,18 @@ every key is there, as a counter leaves them, ranges of equal width are about eq
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tableferry.mysql.database import Connection
 from tableferry.mysql.dialect import dialect
 from tableferry.mysql.identifiers import quote
+from tableferry.schema.key_range import Range
 from tableferry.schema.table import Table
 from tableferry.schema.types import INTEGER_BITS
 
 _MOST_RANGES = 1000
 _SPLITS_BESIDES = 64  # for keys so uneven that a half of them is hardly smaller
 _ENOUGH = 1.5  # times what was asked for is not worth another split
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Keys from ``lower`` up to, but not with, ``upper``; None is no bound. It is the first column of the key that counts."""
-
-    lower: int | None = None
-    upper: int | None = None
-
-    def where(self, key: Sequence[str]) -> str:
-        """The range as a condition, empty for a whole table."""
-        bounds = []
-        if self.lower is not None:
-            bounds.append(f"{quote(key[0])} >= {self.lower}")
-        if self.upper is not None:
-            bounds.append(f"{quote(key[0])} < {self.upper}")
-        return " AND ".join(bounds)
 
 
 @dataclass(frozen=True, slots=True, order=True)

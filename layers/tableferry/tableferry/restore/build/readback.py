@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from tableferry.backup.key_ranges import Range
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
@@ -15,6 +14,7 @@ from tableferry.mysql.worker_pool import Crew
 from tableferry.restore.build.difference import first_difference, same_but_for_json
 from tableferry.restore.build.target import Item, Resources, Target
 from tableferry.schema.codec import select
+from tableferry.schema.key_range import Range
 
 
 @dataclass(frozen=True, slots=True)
