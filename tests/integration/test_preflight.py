@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from local.runtime.database import grants
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import dialect
 from tableferry.restore import dry_run
 from tableferry.storage import object_keys
 from tests.integration import verbs

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tableferry.mysql.dialect import MARIADB, MYSQL, Dialect, dialect, dialect_of
-from tableferry.mysql.version import Server
+from tableferry.mysql.database import dialect
+from tableferry.mysql.version import MARIADB, MYSQL, Dialect, Server, dialect_of
 
 
 class Fake:

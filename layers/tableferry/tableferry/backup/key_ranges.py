@@ -10,8 +10,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 
-from tableferry.mysql.database import Connection
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.key_range import Range
 from tableferry.schema.table import Table

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 import pymysql
 
 from tableferry.errors import Conflict
-from tableferry.mysql.database import Connection, Database, error_code, execute, rows
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, Database, dialect, error_code, execute, rows
 from tableferry.mysql.error_codes import LOCK_WAIT_TIMEOUT
 from tableferry.mysql.retry import was_rolled_back
 from tableferry.mysql.session import Mode

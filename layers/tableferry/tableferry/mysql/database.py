@@ -25,6 +25,7 @@ from tableferry.mysql import session
 from tableferry.mysql.credentials import login, refused
 from tableferry.mysql.error_codes import ROLLED_BACK
 from tableferry.mysql.session import NOTHING, Mode, Value
+from tableferry.mysql.version import Dialect, dialect_of_version
 from tableferry.pauses import growing
 
 Connection = driver.Connection
@@ -275,6 +276,11 @@ def server_version(connection: Connection) -> str:
     """The server's version as it calls itself, such as ``10.11.19-MariaDB-log``."""
     raw: Any = connection  # the stubs have only a method without types
     return str(raw.get_server_info())
+
+
+def dialect(connection: Connection) -> Dialect:
+    """What the connection's server does otherwise than the other; told by its version, without asking it."""
+    return dialect_of_version(server_version(connection))
 
 
 def error_code(error: BaseException) -> int:

@@ -9,8 +9,7 @@ import pymysql
 
 from tableferry.errors import ChangedMeanwhile, Conflict, Finding, HalfExchanged, InUse
 from tableferry.mysql import privileges
-from tableferry.mysql.database import Connection, foreseen, why_refused
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect, foreseen, why_refused
 from tableferry.mysql.identifiers import quote
 from tableferry.mysql.retry import STAYED_IN_USE, with_lock_retry
 from tableferry.restore import live_tables, record

@@ -10,9 +10,8 @@ from tableferry.errors import Conflict, Finding, MissingPrivilege
 from tableferry.ingest.loads import unfinished
 from tableferry.mysql import privileges
 from tableferry.mysql.database import Connection, rows, server_version
-from tableferry.mysql.dialect import Dialect, dialect_of
 from tableferry.mysql.identifiers import OWN_PREFIX
-from tableferry.mysql.version import Server
+from tableferry.mysql.version import Dialect, Server, dialect_of
 from tableferry.restore import live_tables
 from tableferry.restore.build.shadow import keyless_settings
 from tableferry.restore.build.target import Item, Target

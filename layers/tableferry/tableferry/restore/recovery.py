@@ -29,8 +29,7 @@ from tableferry.errors import (
 )
 from tableferry.ids import is_id
 from tableferry.ledger import epoch, ledger
-from tableferry.mysql.database import Connection, Database, error_code, execute, rows, why_refused
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, Database, dialect, error_code, execute, rows, why_refused
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
 from tableferry.mysql.named_lock import lock_holder, take_lock
 from tableferry.mysql.retry import with_lock_retry

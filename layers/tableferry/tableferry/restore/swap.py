@@ -15,8 +15,7 @@ import pymysql
 
 from tableferry.errors import ChangedMeanwhile, Conflict, HalfExchanged
 from tableferry.ledger import epoch
-from tableferry.mysql.database import Connection, error_code, execute, foreseen, why_refused
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect, error_code, execute, foreseen, why_refused
 from tableferry.mysql.identifiers import qualified, quote
 from tableferry.mysql.retry import with_lock_retry
 from tableferry.restore.build import foreign_key_check, triggers

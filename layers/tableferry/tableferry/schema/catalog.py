@@ -14,8 +14,7 @@ from typing import Literal, NamedTuple
 import pymysql
 
 from tableferry.errors import NotSupported, RowsMissing, TableNotFound, TableNotServed
-from tableferry.mysql.database import Connection, Database, all_rows, error_code, rows
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, Database, all_rows, dialect, error_code, rows
 from tableferry.mysql.identifiers import OWN_PREFIX, possible, qualified, quote
 from tableferry.mysql.privileges import need
 from tableferry.schema import show_create

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tableferry.mysql.database import Connection, rows, server_version
-from tableferry.mysql.dialect import Dialect, dialect_of
 from tableferry.mysql.identifiers import QUOTED, TEXT, quote, unquoted
-from tableferry.mysql.version import Server
+from tableferry.mysql.version import Dialect, Server, dialect_of
 from tableferry.schema import types
 from tableferry.schema.collations import carried, charset_of, is_json, kind_of, mb3, of_column, of_table, own_checks
 from tableferry.schema.create_table import (

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 from tableferry.errors import NotSupported
 from tableferry.mysql import local_infile
-from tableferry.mysql.database import Connection, execute, rows
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect, execute, rows
 from tableferry.mysql.identifiers import NAME, TEXT, column_list, qualified, quote, unquoted
 from tableferry.mysql.privileges import may
 from tableferry.schema import show_create

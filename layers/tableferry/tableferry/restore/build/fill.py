@@ -10,8 +10,7 @@ from tableferry.columnar import load_data
 from tableferry.errors import Conflict, Finding
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import fetch
-from tableferry.mysql.database import Connection, rows
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect, rows
 from tableferry.mysql.retry import retry
 from tableferry.mysql.worker_pool import Crew
 from tableferry.restore.build.progress import BuildProgress

@@ -13,8 +13,7 @@ from dataclasses import replace
 import pymysql
 
 from tableferry.errors import Finding
-from tableferry.mysql.database import Connection, error_code, execute, foreseen, rows
-from tableferry.mysql.dialect import dialect
+from tableferry.mysql.database import Connection, dialect, error_code, execute, foreseen, rows
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified
 from tableferry.schema import catalog, show_create
 from tableferry.schema.table import ForeignKey
