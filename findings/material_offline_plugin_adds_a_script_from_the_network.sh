@@ -22,7 +22,7 @@ pages() {
     printf 'site_name: Site\nplugins: [%s]\ntheme: {name: material, font: false}\n' "$1" >mkdocs.yml
     rm -rf site
     venv/bin/mkdocs build >log 2>&1 || { cat log; exit 1; }
-    grep -lE '<script[^>]*src="https?://' site/*.html | wc -l
+    { grep -lE '<script[^>]*src="https?://' site/*.html || true; } | wc -l
 }
 without=$(pages "")
 with=$(pages offline)
