@@ -20,10 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymysql.constants import FIELD_TYPE
 
+from tableferry.columnar.binary_protocol import Wire
 from tableferry.columnar.native import library as native
 from tableferry.columnar.native.arrow import exported
 from tableferry.columnar.native.library import Into, Status
-from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns, effort, sample
 from tools.setup import NATIVE

@@ -19,16 +19,15 @@ from hypothesis import strategies as st
 from pymysql import err
 from pymysql.constants import FIELD_TYPE
 
-from tableferry.columnar import formats
+from tableferry.columnar import binary_protocol, formats
 from tableferry.columnar import result_set as wire
+from tableferry.columnar.binary_protocol import Wire
 from tableferry.columnar.digest import Digest, Hashing, digest
 from tableferry.columnar.formats import Format
 from tableferry.columnar.native import library
 from tableferry.columnar.native.library import Into
 from tableferry.columnar.packets import Batch, Compiled, Plain, Splitter, has_lines, open_splitter
 from tableferry.errors import NotSupported
-from tableferry.mysql import binary_protocol
-from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 from tests.effort import by_turns, effort, sample
 

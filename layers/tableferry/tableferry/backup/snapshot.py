@@ -15,8 +15,8 @@ import pymysql
 
 from tableferry.errors import Conflict
 from tableferry.mysql.database import Connection, Database, dialect, error_code, execute, rows
-from tableferry.mysql.error_codes import LOCK_WAIT_TIMEOUT
 from tableferry.mysql.retry import was_rolled_back
+from tableferry.mysql.server_errors import LOCK_WAIT_TIMEOUT
 from tableferry.mysql.session import Mode
 from tableferry.schema.table import Table
 

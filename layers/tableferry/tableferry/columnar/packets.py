@@ -15,13 +15,13 @@ from typing import Any, Generic, Protocol, TypeVar
 import polars as pl
 from pymysql.constants import FIELD_TYPE
 
+from tableferry.columnar.binary_protocol import FLOATS, INTEGERS, MOMENTS, Wire, values
 from tableferry.columnar.digest import PLAIN, Digest, Hashing, digest
 from tableferry.columnar.native import library
 from tableferry.columnar.native.library import Into, Status
 from tableferry.columnar.value_errors import no_text, no_value
 from tableferry.errors import NotSupported
-from tableferry.mysql.binary_protocol import FLOATS, INTEGERS, MOMENTS, Wire, values
-from tableferry.mysql.protocol_errors import malformed, out_of_order, refused
+from tableferry.mysql.server_errors import malformed, out_of_order, refused
 from tableferry.schema.codec import Codec, Kind
 
 MOST_ROWS = 250_000

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pymysql import err
 from pymysql.constants import COMMAND, CR, FLAG
 
+from tableferry.columnar.binary_protocol import Wire
 from tableferry.columnar.digest import PLAIN, Digest, Hashing
 from tableferry.columnar.native.library import Into
 from tableferry.columnar.packets import Batch, open_splitter
 from tableferry.errors import RowsMissing
-from tableferry.mysql.binary_protocol import Wire
+from tableferry.mysql import protocol
 from tableferry.mysql.database import WHOLE, Connection, rows
 from tableferry.schema.codec import Codec
 
@@ -75,21 +76,20 @@ def _batches(
     into: Into,
     first_line: bytes = b"",
 ) -> Iterator[Batch[Any]]:
-    raw: Any = connection  # the driver's stubs leave out the protocol's own methods
-    statement = _prepared(raw, sql + WHOLE)
+    statement = _prepared(connection, sql + WHOLE)
     # Without a cursor, once: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html
-    raw._execute_command(COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1))
-    raw._read_query_result(unbuffered=True)
-    result, raw._result = raw._result, None
+    protocol.send_command(connection, COMMAND.COM_STMT_EXECUTE, struct.pack("<IBI", statement, 0, 1))
+    result = protocol.take_result(connection)
     count = 0
-    result.unbuffered_active = False  # from here on the rows are ours to read
     try:
         wires = [Wire(field.type_code, bool(field.flags & FLAG.UNSIGNED), field.scale) for field in result.fields or ()]
         if len(wires) != len(columns):
             raise err.InterfaceError(CR.CR_COMMANDS_OUT_OF_SYNC, "The result has not the columns that were selected.")
-        read = _reader(raw)
+        read = _reader(connection)
         data = bytearray(_READ_BYTES)
-        opened = open_splitter(columns, wires, chunk_bytes, raw._next_seq_id, into, first_line, hashing)
+        opened = open_splitter(
+            columns, wires, chunk_bytes, protocol.next_packet_number(connection), into, first_line, hashing
+        )
         with closing(opened) as splitter:
             while not splitter.ended:
                 for batch in splitter.feed(data, read(data)):
@@ -98,12 +98,12 @@ def _batches(
             if rest := splitter.rest():
                 count += rest.digest.rows
                 yield rest
-        raw._execute_command(COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
+        protocol.send_command(connection, COMMAND.COM_STMT_CLOSE, struct.pack("<I", statement))
         _refuse_missing(connection, count)
     except err.DatabaseError:
         raise  # the server's own, which ends a result too
     except BaseException:
-        raw._force_close()  # the next statement would take the rows that are left for its answer
+        protocol.close_at_once(connection)  # the next statement would take the rows that are left for its answer
         raise
 
 
@@ -117,13 +117,13 @@ def _refuse_missing(connection: Connection, count: int) -> None:
         )
 
 
-def _prepared(raw: Any, sql: str) -> int:
+def _prepared(connection: Connection, sql: str) -> int:
     """The server's number for a statement that it has prepared, without parameters.
 
     https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_prepare.html
     """
-    raw._execute_command(COMMAND.COM_STMT_PREPARE, sql)
-    answer = raw._read_packet().get_all_data()
+    protocol.send_command(connection, COMMAND.COM_STMT_PREPARE, sql)
+    answer = protocol.read_packet(connection)
     if len(answer) < _PREPARED.size or answer[0]:
         raise err.InterfaceError(
             CR.CR_MALFORMED_PACKET, "The server answered a statement to prepare with something else."
@@ -131,13 +131,13 @@ def _prepared(raw: Any, sql: str) -> int:
     _, statement, columns, parameters = _PREPARED.unpack_from(answer)
     for count in (parameters, columns):
         for _ in range(count + 1 if count else 0):  # each, and an end, which say again what the result will say
-            raw._read_packet()
+            protocol.read_packet(connection)
     return int(statement)
 
 
-def _reader(raw: Any) -> Callable[[bytearray], int]:
+def _reader(connection: Connection) -> Callable[[bytearray], int]:
     """A function that reads some bytes, one at least, and says how many."""
-    file = raw._rfile
+    file: Any = protocol.incoming(connection)  # a BufferedReader
     first = True
 
     def some(data: bytearray) -> int:
@@ -150,10 +150,10 @@ def _reader(raw: Any) -> Callable[[bytearray], int]:
             else:
                 size = file.readinto1(data)
         except OSError as error:
-            raw._force_close()
+            protocol.close_at_once(connection)
             raise err.OperationalError(CR.CR_SERVER_LOST, "The connection broke in the middle of a result.") from error
         if not size:
-            raw._force_close()
+            protocol.close_at_once(connection)
             raise err.OperationalError(CR.CR_SERVER_LOST, "The connection ended in the middle of a result.")
         return size
 

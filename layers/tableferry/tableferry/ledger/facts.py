@@ -13,8 +13,8 @@ from typing import Any
 import pymysql
 
 from tableferry.mysql.database import Connection, error_code, execute, rows
-from tableferry.mysql.error_codes import NO_SUCH_TABLE
 from tableferry.mysql.retry import retry_statement
+from tableferry.mysql.server_errors import NO_SUCH_TABLE
 
 TABLE = "tableferry_epochs"
 

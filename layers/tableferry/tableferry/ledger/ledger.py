@@ -18,8 +18,8 @@ import pymysql
 
 from tableferry.ledger import facts
 from tableferry.mysql.database import Connection, error_code, execute, rows
-from tableferry.mysql.error_codes import NO_SUCH_TABLE, ROLLED_BACK
 from tableferry.mysql.retry import retry_statement
+from tableferry.mysql.server_errors import NO_SUCH_TABLE, ROLLED_BACK
 
 TABLE = "tableferry_ledger"
 FINAL = -1

@@ -21,14 +21,14 @@ from tableferry.errors import (
     TooManyConnections,
 )
 from tableferry.mysql import connection as driver
-from tableferry.mysql import session
+from tableferry.mysql import protocol, session
 from tableferry.mysql.credentials import login, refused
-from tableferry.mysql.error_codes import ROLLED_BACK
+from tableferry.mysql.server_errors import ROLLED_BACK
 from tableferry.mysql.session import NOTHING, Mode, Value
 from tableferry.mysql.version import Dialect, dialect_of_version
 from tableferry.pauses import growing
 
-Connection = driver.Connection
+Connection = protocol.Connection
 Row = tuple[Any, ...]
 
 WHOLE = f" LIMIT {2**64 - 1}"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymysql import err
-from pymysql.connections import MySQLResult
 from pymysql.constants import COMMAND, ER
 
 from tableferry.errors import Conflict
+from tableferry.mysql import protocol
 from tableferry.mysql.database import Connection
 from tableferry.mysql.identifiers import quote
 
@@ -58,14 +58,14 @@ def load(
         pymysql.err.MySQLError: the statement failed.
     """
     raw: Any = connection  # the driver's stubs leave out the protocol's own methods
-    raw._execute_command(COMMAND.COM_QUERY, _statement(table_sql, targets, delimiter, charset))
+    protocol.send_command(connection, COMMAND.COM_QUERY, _statement(table_sql, targets, delimiter, charset))
     try:
-        first = raw._read_packet()
+        first = protocol.read_packet(connection)
     except err.MySQLError as error:
         if error.args and error.args[0] in (ER.NOT_ALLOWED_COMMAND, 3948, 4166):
             raise Conflict("The server has local_infile off: set it to 1 in the parameter group.") from error
         raise
-    if first.get_all_data()[:1] != bytes([_LOCAL_INFILE_REQUEST]):
+    if first[:1] != bytes([_LOCAL_INFILE_REQUEST]):
         raise err.InterfaceError(0, "The server answered LOAD DATA LOCAL without asking for the file.")
     try:
         for piece in pieces:
@@ -74,11 +74,10 @@ def load(
                 raw.write_packet(bytes(view[start : start + _PACKET_BYTES]))
     except BaseException:
         # Half a file must not count as a file: without the end mark the server cannot finish the statement.
-        raw._force_close()
+        protocol.close_at_once(connection)
         raise
     raw.write_packet(b"")
-    result: Any = MySQLResult(raw)
-    result._read_ok_packet(raw._read_packet())
+    result = protocol.read_outcome(connection)
     return Outcome(stored=int(result.affected_rows), warnings=int(result.warning_count))
 
 

@@ -22,7 +22,7 @@ import pymysql
 
 from tableferry.errors import Conflict, InUse
 from tableferry.mysql.database import Connection, error_code, execute, transaction
-from tableferry.mysql.error_codes import DEADLOCK, ROLLED_BACK
+from tableferry.mysql.server_errors import DEADLOCK, ROLLED_BACK
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ import pymysql
 from pymysql.constants import SERVER_STATUS
 
 from tableferry.errors import SessionDiffers
-from tableferry.mysql.connection import Connection
+from tableferry.mysql.protocol import Connection
 from tableferry.mysql.version import Server
 
 _MOST = 2**64 - 1

@@ -32,8 +32,8 @@ from typing import Any
 
 import polars as pl
 
+from tableferry.columnar.binary_protocol import Wire
 from tableferry.columnar.native.arrow import ArrowArray, Column, exported, release
-from tableferry.mysql.binary_protocol import Wire
 from tableferry.schema.codec import Codec, Kind
 
 FILE = Path(__file__).with_name("libnative.so")

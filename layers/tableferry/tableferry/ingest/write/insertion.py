@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any
 
 import pymysql
 
@@ -16,7 +15,7 @@ from tableferry.errors import Conflict, Problem
 from tableferry.ingest.rows.rules import Default, Row
 from tableferry.ingest.write.batch import Batch, NeedsInsert, expression, literal
 from tableferry.ingest.write.refusals import is_a_rows_fault, is_of_a_key, refusal
-from tableferry.mysql import local_infile
+from tableferry.mysql import local_infile, protocol
 from tableferry.mysql.database import Connection, execute
 from tableferry.mysql.identifiers import column_list, quote
 from tableferry.schema.catalog import fires, triggers
@@ -203,7 +202,5 @@ class Insertion:
 
 def _changed(connection: Connection, affected: int) -> int:
     """How many rows the last statement changed: ``Records: 3  Duplicates: 1  Warnings: 0``."""
-    raw: Any = connection
-    result = raw._result  # the driver shows this message nowhere else
-    found = re.search(rb"Duplicates: (\d+)", result.message or b"")
+    found = re.search(rb"Duplicates: (\d+)", protocol.last_message(connection))
     return int(found[1]) if found else affected // 2

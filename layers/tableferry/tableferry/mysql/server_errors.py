@@ -1,4 +1,7 @@
-"""What can be wrong with a result as it comes from the server, as errors of the driver."""
+"""The server's errors: numbers that several modules ask for, and what can be wrong with a result as it comes.
+
+The numbers: https://dev.mysql.com/doc/mysql-errors/9.7/en/.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,12 @@ import struct
 
 from pymysql import err
 from pymysql.constants import CR
+
+DEADLOCK, LOCK_WAIT_TIMEOUT = 1213, 1205
+ROLLED_BACK = frozenset({DEADLOCK, LOCK_WAIT_TIMEOUT})
+"""A statement or a transaction stood in the way of others, or they in its: it can be tried again."""
+
+NO_SUCH_TABLE = 1146
 
 
 def malformed() -> err.InterfaceError:

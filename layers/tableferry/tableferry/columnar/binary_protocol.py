@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from pymysql.constants import FIELD_TYPE
 
-from tableferry.mysql.protocol_errors import malformed
+from tableferry.mysql.server_errors import malformed
 
 _NULL_BITS_BEFORE = 2
 _LONGEST_SHORT, _TWO, _THREE, _EIGHT = 0xFA, 0xFC, 0xFD, 0xFE
