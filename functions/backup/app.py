@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry.api import handler as api
-from tableferry.api import job_routes, views
+from tableferry.api import job_routes, metrics, views
 from tableferry.api.models import (
     BackupDetail,
     BackupList,
@@ -66,7 +66,7 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
     if id == "latest":
-        found = latest(store, settings.signing_keys, settings.database.name, passed_over=api.passed_over)
+        found = latest(store, settings.signing_keys, settings.database.name, passed_over=metrics.passed_over)
         return api.answer(HTTPStatus.OK, views.backup_detail(found))
     try:
         found = manifest.read(store, id, settings.signing_keys)
@@ -126,7 +126,7 @@ def _backup(
         lock_days=settings.lock_days,
         progress=progress,
     )
-    api.count(rows_backed_up=made.rows, backup_bytes=made.bytes)
+    metrics.count(rows_backed_up=made.rows, backup_bytes=made.bytes)
     return views.backup(made).model_dump(mode="json")
 
 
@@ -134,10 +134,10 @@ def _verify(
     settings: Settings, store: Store, job_id: str, request: VerifyRequest, progress: jobs.Tell
 ) -> dict[str, Any]:
     if request.backup == "latest":
-        found = latest(store, settings.signing_keys, settings.database.name, passed_over=api.passed_over)
+        found = latest(store, settings.signing_keys, settings.database.name, passed_over=metrics.passed_over)
     else:
         found = manifest.read(store, request.backup, settings.signing_keys)
-    api.count(rows_verified=found.rows)
+    metrics.count(rows_verified=found.rows)
     with attestation.disproven_by_damage(store, found.id):
         verified = verify(store, found, progress)
     attestation.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
@@ -149,7 +149,9 @@ def check(_request: dict[str, Any]) -> dict[str, Any]:
     settings, now = Settings.from_env(), datetime.now(UTC)
     store = open_store(settings.bucket, settings.signing_keys)
     found = attestation.ages(store, settings.signing_keys, settings.database.name, now)
-    api.gauge(hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup)
+    metrics.gauge(
+        hours_since_backup=found.hours_since_backup, days_since_verified_backup=found.days_since_verified_backup
+    )
     retired = _retire(settings, store, now) if settings.retention_days else None
     return {**found.model_dump(mode="json"), "retention": retired}
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from tableferry import DESCRIPTION, TITLE, __version__
-from tableferry.api import body, table_view
+from tableferry.api import body, metrics, swagger, table_view
 from tableferry.api import handler as api
 from tableferry.api.models import ApiView, RowsResult, TableList, TableView
 from tableferry.config.load_options import Binary, HeaderLine, OnDuplicate, chosen
@@ -94,7 +94,7 @@ def insert_rows(
         api.logger.warning("row rejected", extra={"table": done.table, "problem": where})
     if (more := len(done.errors) + done.more_errors - _MOST_LOGGED) > 0:
         api.logger.warning("more problems of rows, not logged", extra={"table": done.table, "problems": more})
-    api.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected)
+    metrics.count(rows_in=done.inserted + done.updated, rows_rejected=done.rejected)
     headers = {"Idempotent-Replayed": "true"} if done.replayed else {}
     return api.answer(_status(done.rejected, done.read), RowsResult.model_validate(asdict(done)), headers)
 
@@ -108,7 +108,7 @@ def openapi() -> Response[Any]:
 @app.get("/docs", summary="Swagger UI", tags=["about"], include_in_schema=False)
 def docs() -> Response[str]:
     """Answer with Swagger UI."""
-    return Response(200, "text/html", api.swagger_page(_document()))
+    return Response(200, "text/html", swagger.swagger_page(_document()))
 
 
 def _document() -> str:

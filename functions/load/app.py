@@ -12,7 +12,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry import deadline
-from tableferry.api import curl, reject_page
+from tableferry.api import curl, metrics, reject_page
 from tableferry.api import handler as api
 from tableferry.api.models import LoadRequest, Nothing, Retried, RetryRequest, UploadRequest, UploadTarget
 from tableferry.config.load_options import as_metadata
@@ -316,7 +316,7 @@ def _told(done: Account, size: int) -> dict[str, Any]:
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})
     if done.state in ("running", "waiting"):  # handed over, or somebody else's: it is counted when it ends
         return done.model_dump(mode="json")
-    api.count(
+    metrics.count(
         rows_in=done.inserted + done.updated,
         rows_rejected=done.rejected,
         load_bytes=size,
@@ -330,7 +330,7 @@ def retry_waiting(event: dict[str, Any]) -> dict[str, Any]:
     api.parsed(Nothing, event)
     settings = Settings.from_env()
     done = retry_later.go_on(open_store(settings.bucket, settings.signing_keys), datetime.now(UTC))
-    api.count(loads_retried=len(done))
+    metrics.count(loads_retried=len(done))
     return {"loads": done}
 
 

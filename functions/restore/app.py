@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry.api import handler as api
-from tableferry.api import job_routes, views
+from tableferry.api import job_routes, metrics, views
 from tableferry.api.models import (
     DrillRequest,
     JobView,
@@ -112,7 +112,7 @@ def perform(
     wanted = api.parsed(RestoreRequest, request)
     names = None if wanted.tables is None and not wanted.into else [*(wanted.tables or ()), *wanted.into]
     source = open_backup(
-        store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, api.passed_over
+        store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, metrics.passed_over
     )
     with attestation.disproven_by_damage(store, source.id), on_trust(wanted.trust):
         done = restore(
@@ -134,7 +134,7 @@ def perform(
             chunk_bytes=settings.chunk_bytes,
             progress=progress,
         )
-    api.count(rows_restored=0 if wanted.dry_run else sum(table.rows for table in done.tables))
+    metrics.count(rows_restored=0 if wanted.dry_run else sum(table.rows for table in done.tables))
     return views.restore(done).model_dump(mode="json")
 
 
@@ -144,7 +144,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
     source = open_backup(
-        store, wanted.backup, settings.signing_keys, False, settings.database.name, passed_over=api.passed_over
+        store, wanted.backup, settings.signing_keys, False, settings.database.name, passed_over=metrics.passed_over
     )
     now = datetime.now(UTC)
     with attestation.disproven_by_damage(store, source.id):
@@ -159,7 +159,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
         )
     done = Proof(backup=source.id, by="drill", at=datetime.now(UTC), rows=source.rows)
     attestation.save(store, done)
-    api.count(rows_drilled=source.rows)
+    metrics.count(rows_drilled=source.rows)
     return done.model_dump(mode="json")
 
 
@@ -171,7 +171,9 @@ def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
     done = recover(database, store, datetime.now(UTC), settings.keep_old_days, settings.ledger_days)
     for stuck in done.stuck:
         api.logger.error("a restore cannot be finished", extra={"restore": stuck.id, "detail": stuck.stuck})
-    api.count(restores_recovered=len(done.finished), restores_expired=len(done.expired), restores_stuck=len(done.stuck))
+    metrics.count(
+        restores_recovered=len(done.finished), restores_expired=len(done.expired), restores_stuck=len(done.stuck)
+    )
     return done.model_dump(mode="json")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.runtime.database import split_statements
-from tableferry.api import handler as api
+from tableferry.api import logs, metrics
 from tableferry.ingest.files import blocks
 from tableferry.signing import Keys
 from tests.integration.certificates import Authority, Certificate
@@ -30,9 +30,9 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The variables of the template that neither ``database`` nor ``bucket`` sets."""
     monkeypatch.setenv("JOBS", "inline")
     monkeypatch.setenv("SIGNING_KEY", SIGNING_KEY)
-    monkeypatch.setattr(api.metrics.provider, "namespace", "Tableferry")  # which Lambda sets before the import
+    monkeypatch.setattr(metrics.metrics.provider, "namespace", "Tableferry")  # which Lambda sets before the import
     yield
-    api.metrics.clear_metrics()  # disabled, they pile up, and at a hundred they are written all the same
+    metrics.metrics.clear_metrics()  # disabled, they pile up, and at a hundred they are written all the same
 
 
 def fill(database: Database) -> Database:
@@ -71,7 +71,7 @@ def log() -> Iterator[io.StringIO]:
     """All that the functions and the libraries under them log in this test, as Lambda would get it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.getLogger(api.logger.name).handlers[0].formatter)
+    handler.setFormatter(logging.getLogger(logs.logger.name).handlers[0].formatter)
     root = logging.getLogger()
     root.addHandler(handler)
     try:

@@ -22,7 +22,7 @@ from typing import Any, Self
 import boto3
 
 from functions.load import app
-from tableferry.api import arrivals, handler
+from tableferry.api import arrivals, metrics
 from tableferry.ingest import load
 from tableferry.ingest.files import blocks
 from tests.integration.lambdas import Json, invoke
@@ -138,7 +138,7 @@ def _serve(connection: socket.socket) -> None:
 def main(path: str) -> None:
     assert load  # which the function imports when it is needed, and takes a while
     small_blocks()
-    handler.metrics.provider.namespace = "Tableferry"
+    metrics.metrics.provider.namespace = "Tableferry"
     boto3.client("s3")  # reads what describes the service
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:

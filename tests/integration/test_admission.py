@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tableferry.api import handler
+from tableferry.api import prefer
 from tableferry.api.models import BackupRequest, RestoreRequest
 from tableferry.errors import TooManyJobs
 from tableferry.ids import new_id
@@ -169,10 +169,10 @@ def test_a_job_whose_function_died_before_it_could_start_it_is_started_by_the_ne
 
 def test_a_request_that_nobody_hears_any_more_makes_nothing(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    monkeypatch.setattr(handler, "_begun", lambda app: now - 26)
+    monkeypatch.setattr(prefer, "_begun", lambda app: now - 26)
     refused(asked())
     assert made() == []
-    monkeypatch.setattr(handler, "_begun", lambda app: now - 23)
+    monkeypatch.setattr(prefer, "_begun", lambda app: now - 23)
     begun = time.monotonic()
     assert post("/backups", {}, prefer="wait=25").status == 202
     assert time.monotonic() - begun < 4

@@ -8,7 +8,7 @@ import pytest
 
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
-from tableferry.api import handler
+from tableferry.api import metrics
 from tableferry.errors import (
     BackupDamaged,
     BackupNotFound,
@@ -46,7 +46,7 @@ def check() -> Json:
 @pytest.fixture
 def gauges(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     told: dict[str, Any] = {}
-    monkeypatch.setattr(handler, "gauge", told.update)
+    monkeypatch.setattr(metrics, "gauge", told.update)
     return told
 
 
@@ -206,5 +206,5 @@ def test_a_proof_is_not_taken_back_by_what_is_no_damage(monkeypatch: pytest.Monk
 
 
 def test_gauges_that_are_not_known_are_no_metrics() -> None:
-    handler.gauge(hours_since_backup=None, days_since_verified_backup=1.5)
-    assert set(handler.metrics.provider.metric_set) == {"days_since_verified_backup"}
+    metrics.gauge(hours_since_backup=None, days_since_verified_backup=1.5)
+    assert set(metrics.metrics.provider.metric_set) == {"days_since_verified_backup"}

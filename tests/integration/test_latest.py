@@ -11,7 +11,7 @@ import pytest
 
 from functions.backup.app import handler as backup_handler
 from functions.restore.app import handler as restore_handler
-from tableferry.api import handler
+from tableferry.api import metrics
 from tableferry.ids import new_id
 from tableferry.storage import object_keys
 from tests.effort import effort, sample
@@ -82,13 +82,13 @@ def test_what_an_earlier_version_wrote_is_taken_for_all_tables(loaded: Database)
 @sample(2)
 def test_a_forged_key_blocks_nothing(loaded: Database, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
     counted: list[Any] = []
-    real = handler.count
+    real = metrics.count
 
     def count(**figures: int) -> None:
         counted.append(figures)
         real(**figures)
 
-    monkeypatch.setattr(handler, "count", count)
+    monkeypatch.setattr(metrics, "count", count)
     made = backup()
     for backup_id in ("99991231T235959Z-ffffffff", at(timedelta(seconds=-90)), "zzz", "20991231"):
         forge(backup_id, body)

@@ -17,7 +17,7 @@ from rich.progress import track
 from local.docker import mysql_container
 from local.runtime import s3 as emulator
 from local.runtime.state import State
-from tableferry.api import handler
+from tableferry.api import metrics
 from tableferry.columnar.formats import Format
 from tests.support import Database, Server, any_server, clean_environment
 from tests.torture import carry
@@ -70,7 +70,7 @@ def _bucket(folder: Path) -> Iterator[None]:
         "BUCKET": BUCKET, "JOBS": "inline", "SIGNING_KEY": "signs torture only",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true",
     }  # fmt: skip
-    handler.metrics.provider.namespace = "Tableferry"  # which Lambda sets before the import
+    metrics.metrics.provider.namespace = "Tableferry"  # which Lambda sets before the import
     boto3.session.Session().client("s3").create_bucket(Bucket=BUCKET)
     try:
         yield

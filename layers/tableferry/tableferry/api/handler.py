@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType, RequestValidationError
 from aws_lambda_powertools.event_handler.openapi.params import Header
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ValidationError
 
 from tableferry import deadline
-from tableferry.api import arrivals, body, logs, problems, request_errors
+from tableferry.api import arrivals, body, logs, metrics, problems, request_errors
 from tableferry.api.models import JobView
 from tableferry.deadline import Deadline
-from tableferry.errors import InvalidRequest, NotSigned, TableferryError, TooManyJobs, UnsupportedMediaType
+from tableferry.errors import InvalidRequest, NotSigned, TableferryError, UnsupportedMediaType
 
 logger = logs.logger
-metrics = Metrics()
 
 PROBLEM = "application/problem+json"
 _NO_LIST = "The body must be an object, not a list."
-_WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]+)")
-_DEFAULT_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 20, 25
-_REPLAYED_SECONDS = 900  # a request that is older was kept in a file, and is sent to a function by hand
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255)]
 """A header by which the same request, sent again, is known to be the same."""
@@ -141,7 +133,7 @@ def handler(
     """
 
     @logger.inject_lambda_context(clear_state=True, correlation_id_path="requestContext.requestId")
-    @metrics.log_metrics
+    @metrics.metrics.log_metrics
     def handle(event: dict[str, Any], context: LambdaContext) -> Any:
         begun = time.perf_counter()
         deadline.set_for_this(Deadline(lambda: context.get_remaining_time_in_millis() / 1000))
@@ -152,7 +144,7 @@ def handler(
                 return direct(event)
             return _unread_body(event) or app.resolve(_routable(event), context)
         finally:
-            metrics.add_metric(name="seconds", unit=MetricUnit.Seconds, value=time.perf_counter() - begun)
+            metrics.seconds(time.perf_counter() - begun)
 
     return handle
 
@@ -163,7 +155,7 @@ def _acted_on(objects: Callable[[str, str], Any], key: str, version: str) -> Any
         return objects(key, version)
     except NotSigned as error:
         logger.warning("object refused", extra={"object": key, "error": error.name, "detail": str(error)})
-        count(objects_refused=1)
+        metrics.count(objects_refused=1)
         return None
 
 
@@ -220,34 +212,6 @@ def problem(details: Mapping[str, Any], headers: Mapping[str, str] | None = None
     return Response(details["status"], PROBLEM, json.dumps(details, ensure_ascii=False), headers=dict(headers or {}))
 
 
-def wait_seconds(app: APIGatewayHttpResolver) -> float:
-    """How long the request may wait for its job: ``Prefer: wait=N`` (RFC 7240), 20 unless it says, 25 at most.
-
-    What it has waited for a free function is taken off; raises TooManyJobs where nothing is left, for the gateway has
-    given the caller up by then.
-    """
-    asked, waited = _asked_seconds(app), time.time() - _begun(app)
-    if not 0 < waited < _REPLAYED_SECONDS:
-        return asked
-    if waited > _LONGEST_WAIT_SECONDS:
-        raise TooManyJobs("The request waited too long for a free function. Nothing was made: ask again.", 20)
-    return min(asked, _LONGEST_WAIT_SECONDS - waited)
-
-
-def _begun(app: APIGatewayHttpResolver) -> float:
-    """When the gateway had the request, in seconds since 1970; 0 where it does not say."""
-    context = app.current_event.get("requestContext") or {}
-    return int(context.get("timeEpoch") or 0) / 1000
-
-
-def _asked_seconds(app: APIGatewayHttpResolver) -> int:
-    found = _WAIT.search(str(app.current_event.headers.get("prefer", "")))
-    if found is None:
-        return _DEFAULT_WAIT_SECONDS
-    digits = found[1].lstrip("0") or "0"
-    return _LONGEST_WAIT_SECONDS if len(digits) > 2 else min(int(digits), _LONGEST_WAIT_SECONDS)
-
-
 def path_name(app: APIGatewayHttpResolver, parameter: str, segment: str) -> str:
     """A name in the path as it was meant: the gateway's decoded parameter, or the segment decoded by us."""
     given = app.current_event.path_parameters.get(parameter)
@@ -276,41 +240,5 @@ def responses(model: type[BaseModel], *statuses: int, job: bool = False) -> dict
     return found
 
 
-def swagger_page(document: str) -> str:
-    """Swagger UI, from the copy that Powertools carries, with a document."""
-    # Not at import: it brings the models of all that a document can hold, which no other request needs.
-    from aws_lambda_powertools.event_handler.openapi import swagger_ui
-
-    folder = Path(swagger_ui.__file__).parent
-    return swagger_ui.generate_swagger_html(
-        spec=document,
-        swagger_js=(folder / "swagger-ui-bundle.min.js").read_text(encoding="utf-8"),
-        swagger_css=(folder / "swagger-ui.min.css").read_text(encoding="utf-8"),
-        swagger_base_url="",
-        oauth2_config=None,
-    )
-
-
 def _response(model: type[BaseModel]) -> dict[str, Any]:
     return {"description": (model.__doc__ or "").strip(), "content": {"application/json": {"model": model}}}
-
-
-def gauge(**figures: float | None) -> None:
-    """Metrics that are levels, in the unit that their names give; what is not known is left out."""
-    for name, value in figures.items():
-        if value is not None:
-            metrics.add_metric(name=name, unit=MetricUnit.NoUnit, value=value)
-
-
-def count(**figures: int) -> None:
-    """Metrics of the invocation, each a number of things (rows, bytes)."""
-    for name, value in figures.items():
-        metrics.add_metric(
-            name=name, unit=MetricUnit.Bytes if name.endswith("bytes") else MetricUnit.Count, value=value
-        )
-
-
-def passed_over(backup_id: str, error: TableferryError) -> None:
-    """Log and count a backup that ``latest`` passes over: one that nobody signed may be an attack."""
-    logger.warning("a backup is passed over", extra={"backup": backup_id, "error": error.name, "detail": str(error)})
-    count(backups_passed_over=1)

@@ -8,7 +8,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
-from tableferry.api import handler, problems, views
+from tableferry.api import handler, metrics, prefer, problems, views
 from tableferry.config.settings import Settings
 from tableferry.errors import TableferryError
 from tableferry.jobs import admission, jobs
@@ -38,7 +38,7 @@ def done_or_accepted(
     A request that is refused has made nothing; so has one that waited so long for a free function that nobody is left to
     hear its answer. Raises TooManyJobs and IdempotencyMismatch.
     """
-    seconds = handler.wait_seconds(app)
+    seconds = prefer.wait_seconds(app)
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
     job, new = admission.admitted(store, kind, request, idempotency_key, trigger=not settings.inline_jobs)
@@ -109,7 +109,7 @@ def _run(
         problems.problem,
     )
     if error is not None:
-        handler.count(jobs_failed=1)
+        metrics.count(jobs_failed=1)
     if isinstance(error, TableferryError):
         handler.logger.warning("job failed", extra={"error": error.name, "detail": str(error)}, exc_info=error)
     elif error is not None:
