@@ -17,7 +17,7 @@ from tableferry.api.models import ApiView, RowsResult, TableList, TableView
 from tableferry.config.load_options import Binary, HeaderLine, OnDuplicate, chosen
 from tableferry.config.settings import database_address, ledger_days, table_settings
 from tableferry.errors import UnsupportedMediaType
-from tableferry.ingest.insert import Batch, insert
+from tableferry.ingest.insert import SentRows, insert
 from tableferry.mysql.database import Database
 from tableferry.schema import catalog
 
@@ -86,7 +86,7 @@ def insert_rows(
     wanted = api.one_name(api.path_name(app, "table", table), name)
     said = {"on_duplicate": on_duplicate, "binary": binary, "header": header}
     options = chosen(table_settings().of(wanted), given=said)
-    batch = Batch(content, csv=_TYPES[media_type], said=said)
+    batch = SentRows(content, csv=_TYPES[media_type], said=said)
     done = insert(_database(), wanted, batch, options, idempotency_key, ledger_days())
     for problem in done.errors[:_MOST_LOGGED]:
         # Without the message, which may hold the value: a log is no place for people's data.

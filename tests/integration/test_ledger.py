@@ -11,7 +11,7 @@ from functions.insert.app import handler
 from functions.restore.app import handler as restores
 from tableferry.config.settings import database_address
 from tableferry.errors import IdempotencyMismatch
-from tableferry.ingest.insert import Batch, Inserted, insert
+from tableferry.ingest.insert import Inserted, SentRows, insert
 from tableferry.ledger import facts, ledger
 from tableferry.mysql.database import Connection, execute, rows, transaction
 from tableferry.mysql.database import Database as Source
@@ -77,7 +77,7 @@ def test_a_request_that_could_not_be_read_does_not_use_up_its_key(database: Data
 @pytest.mark.parametrize("key", ["", "x" * 256])
 def test_a_key_has_one_to_255_characters(database: Database, key: str) -> None:
     database.run(TABLE)
-    assert "idempotency-key" in post([[1, "a"]], key).problem(400)["detail"]
+    assert '"Idempotency-Key"' in post([[1, "a"]], key).problem(400)["detail"]
     assert database.rows("SELECT * FROM t") == []
 
 
@@ -108,7 +108,7 @@ def at_once(count: int, call: Any) -> list[Any]:
 def test_a_request_that_comes_several_times_at_once_is_done_once(database: Database) -> None:
     database.run(TABLE)
     source = Source(database_address())
-    batch = Batch(json.dumps([[n, "a"] for n in range(50)]).encode(), csv=False)
+    batch = SentRows(json.dumps([[n, "a"] for n in range(50)]).encode(), csv=False)
     results = at_once(6, lambda _: insert(source, "t", batch, idempotency_key="k"))
     assert all(isinstance(result, Inserted) for result in results), results
     assert {counts_of(result) for result in results} == {(50, 50, 0, 0, 0)}
@@ -119,7 +119,9 @@ def test_a_request_that_comes_several_times_at_once_is_done_once(database: Datab
 def test_of_different_requests_at_once_with_one_key_one_is_done(database: Database) -> None:
     database.run(TABLE)
     source = Source(database_address())
-    results = at_once(4, lambda n: insert(source, "t", Batch(f'[[{n}, "a"]]'.encode(), csv=False), idempotency_key="k"))
+    results = at_once(
+        4, lambda n: insert(source, "t", SentRows(f'[[{n}, "a"]]'.encode(), csv=False), idempotency_key="k")
+    )
     assert sorted(type(result).__name__ for result in results) == [*["IdempotencyMismatch"] * 3, "Inserted"]
     assert any(isinstance(result, IdempotencyMismatch) for result in results)
     assert database.rows("SELECT COUNT(*) FROM t") == [(1,)]

@@ -9,7 +9,7 @@ from functions.insert.app import handler
 from tableferry.config.load_options import OnDuplicate, Options
 from tableferry.config.settings import database_address
 from tableferry.errors import Unaccounted
-from tableferry.ingest.insert import Batch, insert
+from tableferry.ingest.insert import SentRows, insert
 from tableferry.ingest.rows.rules import Row
 from tableferry.ingest.write.insertion import Counts, Insertion
 from tableferry.mysql.database import Database as Source
@@ -194,5 +194,5 @@ def test_a_row_that_is_not_accounted_for_rolls_everything_back(
 
     monkeypatch.setattr(Insertion, "_statement", one_lost)
     with pytest.raises(Unaccounted):
-        insert(Source(database_address()), "counted", Batch(b"1,a\n2,b\n", csv=True), Options(OnDuplicate.IGNORE))
+        insert(Source(database_address()), "counted", SentRows(b"1,a\n2,b\n", csv=True), Options(OnDuplicate.IGNORE))
     assert database.rows("SELECT COUNT(*) FROM counted") == [(0,)]

@@ -10,7 +10,7 @@ import pytest
 from tableferry.config.settings import parse_database_url
 from tableferry.errors import NotSupported
 from tableferry.ingest.block_writer import BlockWriter, Target, Written
-from tableferry.ingest.ordered_writers import Lanes
+from tableferry.ingest.ordered_writers import OrderedWriters
 from tableferry.ingest.write import parents
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.database import execute
@@ -183,14 +183,14 @@ def test_a_trigger_made_in_mid_load_has_its_rows_checked(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("CREATE TABLE seen (p INT, FOREIGN KEY (p) REFERENCES p (id))")
-    real = Lanes.put
+    real = OrderedWriters.put
 
     def put(lanes: Any, task: Any) -> None:
         if task.number == 1:
             database.run("CREATE TRIGGER see AFTER INSERT ON t FOR EACH ROW INSERT INTO seen VALUES (NEW.id)")
         real(lanes, task)
 
-    monkeypatch.setattr(Lanes, "put", put)
+    monkeypatch.setattr(OrderedWriters, "put", put)
     monkeypatch.setattr(Target, "lanes", lambda *_: 1)
     uploads.load(body(30))
     assert database.rows("SELECT COUNT(*) FROM seen WHERE p NOT IN (SELECT id FROM p)") == [(0,)]

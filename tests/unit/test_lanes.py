@@ -7,7 +7,7 @@ import pytest
 
 from tableferry.errors import TooManyConnections
 from tableferry.ingest import ordered_writers
-from tableferry.ingest.ordered_writers import Lanes
+from tableferry.ingest.ordered_writers import OrderedWriters
 from tableferry.mysql.database import Connection
 
 
@@ -52,7 +52,7 @@ def test_a_block_waits_for_the_one_before_it_beyond_its_patience(monkeypatch: py
     monkeypatch.setattr(ordered_writers, "_PATIENCE_SECONDS", 0.02)
     monkeypatch.setattr(ordered_writers, "_ALIVE_SECONDS", 0.02)
     seen: list[tuple[str, int]] = []
-    with Lanes[int](lambda: cast("Any", Nowhere()), most=2, first=5) as found:
+    with OrderedWriters[int](lambda: cast("Any", Nowhere()), most=2, first=5) as found:
         for number, seconds in ((5, 0.3), (6, 0.0), (7, 0.1), (8, 0.0)):
             found.put(Block(number, seconds, seen))
         assert [found.first() for _ in range(4)] == [5, 6, 7, 8]
@@ -69,7 +69,7 @@ def test_where_no_second_connection_is_to_be_had_blocks_go_one_after_the_other()
         opened.append(Nowhere())
         return opened[0]
 
-    with Lanes[int](connect, most=3, first=1) as found:
+    with OrderedWriters[int](connect, most=3, first=1) as found:
         for number in range(1, 9):
             found.put(Block(number, 0.02, seen))
         assert [found.first() for _ in range(8)] == list(range(1, 9))
@@ -80,5 +80,5 @@ def test_where_not_even_one_connection_is_to_be_had_it_is_said() -> None:
     def connect() -> Any:
         raise TooManyConnections
 
-    with Lanes[int](connect, most=3, first=1) as found, pytest.raises(TooManyConnections):
+    with OrderedWriters[int](connect, most=3, first=1) as found, pytest.raises(TooManyConnections):
         found.put(Block(1, 0, []))

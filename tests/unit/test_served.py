@@ -2,7 +2,7 @@
 
 import pytest
 
-from tableferry.config.table_filter import EVERY_TABLE, Served
+from tableferry.config.table_filter import EVERY_TABLE, TableFilter
 
 
 @pytest.mark.parametrize(
@@ -23,9 +23,9 @@ from tableferry.config.table_filter import EVERY_TABLE, Served
 def test_a_name_is_served_if_a_pattern_takes_it_in_and_none_excludes_it(
     patterns: str, served: list[str], left_out: list[str]
 ) -> None:
-    found = Served.parse(patterns)
+    found = TableFilter.parse(patterns)
     assert [name for name in [*served, *left_out] if name in found] == served
 
 
 def test_without_patterns_all_are() -> None:
-    assert Served.parse("") == EVERY_TABLE
+    assert TableFilter.parse("") == EVERY_TABLE

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from tableferry.config import load_options
 from tableferry.config.rds_hosts import rds_region
-from tableferry.config.table_filter import EVERY_TABLE, Served
+from tableferry.config.table_filter import EVERY_TABLE, TableFilter
 from tableferry.errors import InvalidRequest, Misconfigured
 from tableferry.signing import Keys
 
@@ -36,7 +36,7 @@ class DatabaseAddress:
     ca_file: str | None = None
     verified: bool = False
     region: str | None = None
-    served: Served = EVERY_TABLE
+    served: TableFilter = EVERY_TABLE
     """The tables of it that may be read and written."""
 
 
@@ -161,7 +161,7 @@ def parse_database_url(url: str, ca_file: str | None = None) -> DatabaseAddress:
 def database_address(env: Mapping[str, str] | None = None) -> DatabaseAddress:
     """Where the database is; raises Misconfigured."""
     env = os.environ if env is None else env
-    served = Served.parse(env.get("TABLES", ""))
+    served = TableFilter.parse(env.get("TABLES", ""))
     ca_file = env.get("DATABASE_CA_FILE") or None
     if url := env.get("DATABASE_URL"):
         return replace(parse_database_url(url, ca_file), served=served)

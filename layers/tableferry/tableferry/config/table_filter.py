@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class TableFilter:
     """Patterns of table names, in which ``*`` stands for any text and ``?`` for one character; ``!`` before one excludes.
 
     A name is served if a pattern takes it in and none excludes it. Case counts, as it does in the names of tables on
@@ -17,7 +17,7 @@ class Served:
     patterns: tuple[str, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Served:
+    def parse(cls, text: str) -> TableFilter:
         """Read patterns that stand one beside the other with commas between them; spaces around them do not count."""
         return cls(tuple(part for pattern in text.split(",") if (part := pattern.strip())))
 
@@ -27,7 +27,7 @@ class Served:
         return any(_matches(name, one) for one in included) and not any(_matches(name, one) for one in excluded)
 
 
-EVERY_TABLE = Served()
+EVERY_TABLE = TableFilter()
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -53,7 +53,7 @@ class Inserted:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SentRows:
     """The rows of a request as they came: CSV, or what JSON holds; ``said`` are the options that the request names.
 
     All of it is what an Idempotency-Key is held to; not so the table's settings, which may change before it comes again.
@@ -72,7 +72,7 @@ class Batch:
 def insert(
     database: Database,
     name: str,
-    batch: Batch,
+    batch: SentRows,
     options: Options = _USUAL,
     idempotency_key: str | None = None,
     ledger_days: int = 0,
@@ -125,7 +125,7 @@ def _refuse_unknown(connection: Connection, table: str, of: str, known_as: str) 
         )
 
 
-def _checked(table: Table, batch: Batch, options: Options) -> tuple[Rules, list[Row], list[Problem]]:
+def _checked(table: Table, batch: SentRows, options: Options) -> tuple[Rules, list[Row], list[Problem]]:
     return _csv_rows(table, batch.body, options) if batch.csv else _json_rows(table, batch.body, options.binary)
 
 

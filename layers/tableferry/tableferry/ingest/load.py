@@ -37,7 +37,7 @@ from tableferry.ingest.loads.checkpoints import Entries, State
 from tableferry.ingest.loads.load_check import Standing, fewer, put_back, refuse_unknown, replaced, standing
 from tableferry.ingest.loads.load_status import Account
 from tableferry.ingest.loads.progress import Progress
-from tableferry.ingest.ordered_writers import Lanes
+from tableferry.ingest.ordered_writers import OrderedWriters
 from tableferry.ingest.source import Source
 from tableferry.ingest.write.parents import parents_of
 from tableferry.ingest.write.writer import refuse_without_transactions
@@ -296,7 +296,10 @@ class _Load:
 
         most = target.lanes(connection, self.workers)
         slowest, began = 0.0, time.monotonic()
-        with ExitStack() as stack, Lanes[Written](lambda: self._lane(stack), most, source.start.number) as lanes:
+        with (
+            ExitStack() as stack,
+            OrderedWriters[Written](lambda: self._lane(stack), most, source.start.number) as lanes,
+        ):
             for block in blocks(
                 source.reading, source.pieces, source.start, target.parents.columns if target.parents else ()
             ):

@@ -53,7 +53,7 @@ class Overtaken(Exception):
     """A block before this one could not be written, so that this one may not be."""
 
 
-class Lanes(Generic[T]):
+class OrderedWriters(Generic[T]):
     """Writes tasks whose numbers follow each other from ``first`` on, ``most`` at once, each on a connection of its own."""
 
     def __init__(self, connect: Callable[[], Connection], most: int, first: int) -> None:

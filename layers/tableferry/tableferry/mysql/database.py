@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 
 from tableferry.config.settings import DatabaseAddress
-from tableferry.config.table_filter import Served
+from tableferry.config.table_filter import TableFilter
 from tableferry.errors import (
     DatabaseUnavailable,
     InUse,
@@ -86,7 +86,7 @@ class Database:
         return self.address.name
 
     @property
-    def served(self) -> Served:
+    def served(self) -> TableFilter:
         """The tables that may be read and written."""
         return self.address.served
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from tableferry.backup import load_history
-from tableferry.config.table_filter import EVERY_TABLE, Served
+from tableferry.config.table_filter import EVERY_TABLE, TableFilter
 from tableferry.errors import (
     Conflict,
     HalfExchanged,
@@ -41,7 +41,7 @@ def plan(
     source: Manifest,
     tables: Sequence[str] | None,
     into: Mapping[str, str],
-    served: Served = EVERY_TABLE,
+    served: TableFilter = EVERY_TABLE,
     inexact_json: bool = False,
     replace: bool = False,
 ) -> list[Item]:
@@ -217,7 +217,7 @@ def _with_digests_of_here(store: Store, source: Manifest, items: Sequence[Item])
     return held, [replace(item, entry=entry) for item, entry in zip(items, held.tables, strict=True)]
 
 
-def _refuse_unserved(served: Served, *names: str) -> None:
+def _refuse_unserved(served: TableFilter, *names: str) -> None:
     for name in names:
         if name not in served:
             raise TableNotServed(name)

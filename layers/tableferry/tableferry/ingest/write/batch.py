@@ -13,7 +13,7 @@ from tableferry.schema.table import Column
 from tableferry.schema.types import BYTES, INSTANTS
 
 
-class Batch(Protocol):
+class RowBatch(Protocol):
     """Good rows in order, as what LOAD DATA reads and, for the few batches that need it, as rows."""
 
     def __len__(self) -> int: ...

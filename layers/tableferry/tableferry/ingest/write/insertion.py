@@ -13,7 +13,7 @@ import pymysql
 from tableferry.config.load_options import OnDuplicate
 from tableferry.errors import Conflict, Problem
 from tableferry.ingest.rows.rules import Default, Row
-from tableferry.ingest.write.batch import Batch, NeedsInsert, expression, literal
+from tableferry.ingest.write.batch import NeedsInsert, RowBatch, expression, literal
 from tableferry.ingest.write.refusals import is_a_rows_fault, is_of_a_key, refusal
 from tableferry.mysql import local_infile, protocol
 from tableferry.mysql.database import Connection, execute
@@ -44,7 +44,7 @@ class Counts:
         self.duplicates += other.duplicates
 
 
-def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: Batch) -> bool:
+def all_at_once(connection: Connection, table: Table, columns: Sequence[Column], batch: RowBatch) -> bool:
     """Whether every row went in unaltered; if not, the caller rolls back.
 
     LOAD DATA LOCAL is fastest, but turns errors into warnings and goes on.
@@ -86,7 +86,7 @@ class Insertion:
             for start in range(0, len(alike), _ROWS_A_STATEMENT):
                 yield alike[start : start + _ROWS_A_STATEMENT]
 
-    def whole(self, batch: Batch) -> bool:
+    def whole(self, batch: RowBatch) -> bool:
         """Whether every row went in; if not, the caller rolls back."""
         try:
             return all_at_once(self.connection, self.table, self.columns, batch)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tableferry.config.load_options import OnDuplicate
 from tableferry.errors import NotSupported, Problem, Unaccounted
-from tableferry.ingest.write.batch import Batch
+from tableferry.ingest.write.batch import RowBatch
 from tableferry.ingest.write.insertion import Counts, Insertion
 from tableferry.ingest.write.refusal_search import sifted
 from tableferry.mysql.database import Connection, execute
@@ -16,7 +16,7 @@ _SIFTED_FROM = 100
 
 
 def insert_rows(
-    connection: Connection, table: Table, columns: Sequence[Column], batch: Batch, on_duplicate: OnDuplicate
+    connection: Connection, table: Table, columns: Sequence[Column], batch: RowBatch, on_duplicate: OnDuplicate
 ) -> tuple[Counts, list[Problem]]:
     """Put rows into the table, in order, inside the transaction that is open.
 
