@@ -41,6 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: takes long; run by `make test-all`, which sets THOROUGH=1")
     config.addinivalue_line("markers", "by_turns: takes seconds; a run with TURN=number takes one in twenty")
     config.addinivalue_line("markers", "sample(cases): so many cases are in each run, the others come by turns")
+    config.addinivalue_line(
+        "markers", "either_server: a module that a second server (SECOND_SERVER=1) runs a quarter of"
+    )
     config.addinivalue_line("markers", "database: uses the server that DATABASE_URL names; put to them by itself")
     GIVEN.update(getattr(config, "workerinput", {}).get("given", {}))
     servers, workers = len(GIVEN.get("DATABASE_URL", "").split()), config.getoption("numprocesses", None) or 1
@@ -88,7 +91,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config.hook.pytest_deselected(items=left_out)
         items[:] = wanted
     for item in items:
-        if {"server", "runtime", "stubs", "world"} & set(getattr(item, "fixturenames", ())):
+        if {"server", "runtime", "stubs"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
 
 

@@ -14,6 +14,9 @@ T = TypeVar("T")
 THOROUGH = os.environ.get("THOROUGH") == "1"
 TURN = int(os.environ["TURN"]) if os.environ.get("TURN") else None
 TURNS = 20
+SECOND_SERVER = os.environ.get("SECOND_SERVER") == "1"
+"""Whether another kind of server has had all tests already: the matrix says so of MySQL, which comes after MariaDB."""
+SECOND_TURNS = 4
 
 thorough = pytest.mark.thorough
 """A test that takes minutes, or needs all examples: only `make test-all` runs it."""
@@ -22,6 +25,13 @@ by_turns = pytest.mark.by_turns
 """A test that takes seconds: a run that is told its ``TURN``, as CI's is, takes one in twenty of these, the next run others.
 
 Not one that alone holds what the README promises, and not one with cases, of which ``sample`` keeps some in every run.
+"""
+
+either_server = pytest.mark.either_server
+"""A module for which MySQL and MariaDB are the same: what it holds is in the bucket, in a request or in a file.
+
+On the second server a run takes one in four of its tests, the next run others. What touches SQL's text, types, locks,
+definitions, privileges, packets, sessions or LOAD DATA itself is in every run.
 """
 
 
@@ -46,8 +56,11 @@ def one_in(every: int, cases: Sequence[T], first: int = 0) -> list[T]:
     return list(cases) if THOROUGH else list(cases[first::every])
 
 
-def chosen(items: Sequence[pytest.Item], turn: int | None = TURN) -> list[pytest.Item]:
-    """The tests of a run that is not thorough, in their order; without a turn, none of those that come by turns."""
+def chosen(items: Sequence[pytest.Item], turn: int | None = TURN, *, second: bool = SECOND_SERVER) -> list[pytest.Item]:
+    """The tests of a run that is not thorough, in their order; without a turn, none of those that come by turns.
+
+    ``second`` is whether it is the run on a second server.
+    """
     cases: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in items:
         cases[item.nodeid.partition("[")[0]].append(item)
@@ -55,6 +68,7 @@ def chosen(items: Sequence[pytest.Item], turn: int | None = TURN) -> list[pytest
         item
         for item in items
         if not item.get_closest_marker("thorough")
+        and not (second and item.get_closest_marker("either_server") and not _its_turn(item, turn or 0, SECOND_TURNS))
         and (_in_every_run(item, cases[item.nodeid.partition("[")[0]]) or _has_its_turn(item, turn))
     ]
 
@@ -70,4 +84,8 @@ def _in_every_run(item: pytest.Item, cases: Sequence[pytest.Item]) -> bool:
 
 
 def _has_its_turn(item: pytest.Item, turn: int | None) -> bool:
-    return turn is not None and zlib.crc32(item.nodeid.encode()) % TURNS == turn % TURNS
+    return turn is not None and _its_turn(item, turn, TURNS)
+
+
+def _its_turn(item: pytest.Item, turn: int, turns: int) -> bool:
+    return zlib.crc32(item.nodeid.encode()) % turns == turn % turns

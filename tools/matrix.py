@@ -3,6 +3,9 @@
 MARIADB_URL and MYSQL_URL name servers, each with a user who may create databases and users; several URLs of one kind,
 with spaces between them, are worked with at once. Without the one it is the embedded server, as `make test` uses it;
 without the other, MySQL in containers of ours. No two tests share a server at once: they look at all that is on it.
+
+MySQL is the second server, `make test` being on MariaDB: it gets a part of the tests for which both are the same, other
+ones by each TURN (see tests/effort.py). Tests that are named, and THOROUGH=1, get all.
 """
 
 import contextlib
@@ -81,6 +84,18 @@ def report(rows: Sequence[tuple[str, Outcome, float]], console: Console) -> None
     console.print(table)
 
 
+def environment(server: Server, more: Sequence[str]) -> dict[str, str]:
+    """What pytest is given for a server, and for what was asked for of the tests, if anything."""
+    given = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    if server.urls:
+        given["DATABASE_URL"] = " ".join(server.urls)
+    if server.alone:
+        given["DATABASE_ALONE"] = "yes"
+    if server.name.startswith(SERVERS["mysql"]) and not more:
+        given["SECOND_SERVER"] = "1"
+    return given
+
+
 @contextlib.contextmanager
 def _server(kind: str) -> Iterator[Server]:
     """The server of a kind, looked at: a URL that names one of the other kind would prove nothing."""
@@ -131,11 +146,7 @@ def _tested(server: Server, more: Sequence[str]) -> tuple[Outcome, float]:
     command = [sys.executable, "-m", "pytest", "-m", "database", "-n", str(len(server.urls) or "auto")]
     command += ["--maxprocesses", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
     command += [f"--junitxml={file}", *more]
-    given = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
-    if server.urls:
-        given["DATABASE_URL"] = " ".join(server.urls)
-    if server.alone:
-        given["DATABASE_ALONE"] = "yes"
+    given = environment(server, more)
     began = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, env=given)
     try:

@@ -15,6 +15,7 @@ from tests.fuzz.world import World, seeded
 from tests.support import Server, running
 
 CASES = effort(12, 25)
+pytestmark = pytest.mark.database  # which its own fixture does not show
 
 
 @pytest.fixture(scope="module")

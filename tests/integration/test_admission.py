@@ -14,11 +14,14 @@ from tableferry.ids import new_id
 from tableferry.jobs import admission
 from tableferry.jobs.jobs import Job, Kind
 from tableferry.storage import signed_object
+from tests.effort import either_server
 from tests.integration import verbs
 from tests.integration.lambdas import Answer, Json
 from tests.integration.test_jobs import ago, deliver, loaded, queued, rewrite
 from tests.integration.verbs import post
 from tests.support import Database
+
+pytestmark = either_server
 
 __all__ = ["loaded"]  # a fixture
 

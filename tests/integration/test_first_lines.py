@@ -6,9 +6,12 @@ import pytest
 
 from functions.insert.app import handler as rows
 from functions.load.app import handler as loads
+from tests.effort import either_server
 from tests.integration.lambdas import counts, invoke, request
 from tests.integration.uploads import Uploads
 from tests.support import Database
+
+pytestmark = either_server
 
 MONEY = "CREATE TABLE mny (id INT PRIMARY KEY, gross INT, net INT, tax INT)"
 TEXTS = "CREATE TABLE t (name VARCHAR(20), title VARCHAR(20))"

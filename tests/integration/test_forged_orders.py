@@ -27,13 +27,15 @@ from tableferry.restore.build.target import Place
 from tableferry.signing import Keys
 from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
-from tests.effort import by_turns, sample
+from tests.effort import by_turns, either_server, sample
 from tests.integration import verbs
 from tests.integration.conftest import KEYS, SIGNING_KEY
 from tests.integration.lambdas import Json, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.integration.verbs import backup, get, load_sample, post, restore, run, table
 from tests.support import Database
+
+pytestmark = either_server
 
 
 class Forger:

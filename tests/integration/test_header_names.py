@@ -4,8 +4,11 @@ import json
 
 from functions.backup.app import handler as backups
 from functions.insert.app import handler as rows
+from tests.effort import either_server
 from tests.integration.lambdas import Json, invoke, request
 from tests.support import Database
+
+pytestmark = either_server
 
 
 def with_names_as_sent(method: str, path: str, media_type: str, body: str) -> Json:

@@ -14,10 +14,13 @@ from tableferry.jobs import jobs
 from tableferry.restore import record
 from tableferry.restore import restore as restore_module
 from tableferry.storage import signed_object
+from tests.effort import either_server
 from tests.integration import verbs
 from tests.integration.lambdas import Json, created, invoke, request
 from tests.integration.verbs import backup, get, load_sample, post, run, table
 from tests.support import Database
+
+pytestmark = either_server
 
 
 @pytest.fixture

@@ -14,12 +14,14 @@ from functions.restore.app import handler as restore_handler
 from tableferry.api import metrics
 from tableferry.ids import new_id
 from tableferry.storage import object_keys
-from tests.effort import effort, sample
+from tests.effort import effort, either_server, sample
 from tests.integration import verbs
 from tests.integration.lambdas import invoke
 from tests.integration.test_trust import signature
 from tests.integration.verbs import backup, get, load_sample, post, restore
 from tests.support import Database, Server
+
+pytestmark = either_server
 
 
 @pytest.fixture

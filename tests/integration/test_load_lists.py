@@ -16,10 +16,13 @@ from tableferry.api import reject_page
 from tableferry.ingest.loads import load_status as accounts
 from tableferry.ingest.loads.load_status import Account, State
 from tableferry.storage.bucket import Object, Store
+from tests.effort import either_server
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
 from tests.integration.uploads import TEXTS, Uploads, lines
 from tests.support import Database
+
+pytestmark = either_server
 
 BEGUN = datetime(2026, 3, 1, tzinfo=UTC)
 

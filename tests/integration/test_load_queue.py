@@ -9,9 +9,12 @@ from functions.load.app import handler, load_object
 from local.sam.events import load as event_file
 from tableferry.api.arrivals import created_objects
 from tableferry.errors import DatabaseUnavailable, InvalidRequest
+from tests.effort import either_server
 from tests.integration.lambdas import created, invoke, queued, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+pytestmark = either_server
 
 KEYLESS = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)"  # nothing but the ledger keeps rows apart
 

@@ -16,10 +16,13 @@ from tableferry.ingest.loads import load_status as accounts
 from tableferry.ingest.loads.load_status import Account
 from tableferry.storage import signed_object
 from tableferry.storage.bucket import Store
+from tests.effort import either_server
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, created, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+pytestmark = either_server
 
 KEYLESS = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)"  # nothing but the ledger keeps rows apart
 UNKNOWN = "0" * 32

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.effort import either_server
 from tests.integration.verbs import backup, load_sample, post
 from tests.support import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+pytestmark = either_server
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from tableferry.jobs import admission, jobs
 from tableferry.jobs.jobs import Kind
 from tableferry.storage import signed_object
 from tableferry.storage.bucket import Store, open_store
+from tests.effort import either_server
 from tests.integration.conftest import KEYS
 from tests.integration.counted_s3 import PASSES, UNANSWERED, Counted, Fate, Request, before, passes
 from tests.integration.verbs import backup, load_sample, post
 from tests.support import Database
+
+pytestmark = either_server
 
 CONFLICT = Fate(passed=False, status=409)
 

@@ -10,7 +10,10 @@ from functions.backup.app import handler as backups
 from functions.insert.app import handler as tables
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
+from tests.effort import either_server
 from tests.integration.lambdas import request
+
+pytestmark = either_server
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "functions" / "insert" / "openapi.json").read_text(encoding="utf-8"))
 HANDLERS = {

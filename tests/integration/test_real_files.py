@@ -13,10 +13,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from tests.effort import sample
+from tests.effort import either_server, sample
 from tests.integration.lambdas import Json, counts
 from tests.integration.uploads import Uploads
 from tests.support import Database
+
+pytestmark = either_server
 
 TABLE = (
     "CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(60), note TEXT, day DATE, moment DATETIME(6), price DECIMAL(12,3),"

@@ -9,7 +9,10 @@ from functions.backup.app import handler as backups
 from functions.insert.app import handler as tables
 from functions.load.app import handler as loads
 from functions.restore.app import handler as restores
+from tests.effort import either_server
 from tests.integration.lambdas import request
+
+pytestmark = either_server
 
 
 def detail(handler: Any, method: str, path: str, body: Any = None, **given: Any) -> str:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from tests.effort import either_server
 from tests.integration.lambdas import Json, counts
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+pytestmark = either_server
 
 BAD = 'id,name\n1,a\nx,b\n3,\n4,"two\nlines"\n5,"open\n6,f\n'
 

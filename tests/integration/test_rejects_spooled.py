@@ -8,10 +8,12 @@ import pytest
 from functions.load.app import handler
 from tableferry.errors import DatabaseUnavailable
 from tableferry.ingest.block_writer import BlockWriter
-from tests.effort import by_turns
+from tests.effort import by_turns, either_server
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads, lines, names
 from tests.support import Database
+
+pytestmark = either_server
 
 
 def spooled(uploads: Uploads) -> list[str]:

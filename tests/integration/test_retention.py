@@ -15,12 +15,15 @@ from tableferry.manifest.attestation import Proof
 from tableferry.manifest.retention import TAG, Retention, retire
 from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
+from tests.effort import either_server
 from tests.integration import verbs
 from tests.integration.conftest import KEYS
 from tests.integration.counted_s3 import PASSES, Counted, Fate, Request, before, passes
 from tests.integration.lambdas import Json, invoke
 from tests.integration.verbs import load_sample, old_backup, post, run
 from tests.support import Database, Server
+
+pytestmark = either_server
 
 
 @pytest.fixture

@@ -15,11 +15,14 @@ from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from functions.restore.app import handler as restore_handler
+from tests.effort import either_server
 from tests.integration.lambdas import created, invoke, queued, request
 from tests.integration.uploads import Uploads
 from tests.integration.verbs import load_sample, old_backup, post
 from tests.stack import Json, Stack
 from tests.support import Database
+
+pytestmark = either_server
 
 Call = tuple[str, str]
 """An action of IAM's, and the key or, of a listing, the prefix that it is for."""

@@ -10,7 +10,7 @@ from functions.backup.app import handler as backup_handler
 from functions.insert.app import handler as insert_handler
 from tableferry.ledger import facts, ledger
 from tableferry.manifest import retention
-from tests.effort import sample
+from tests.effort import either_server, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json, invoke, request
 from tests.integration.verbs import SAMPLE, backup, get, load_sample, numbers, old_backup, post, restore, run, table
@@ -19,6 +19,8 @@ from tests.support import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+pytestmark = either_server
 
 Arrive = Callable[[], None]
 """Has all that was backed up until now arrive in the second bucket."""

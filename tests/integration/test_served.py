@@ -9,10 +9,13 @@ from functions.load.app import handler as load_handler
 from tableferry.config.settings import database_address
 from tableferry.ledger import ledger
 from tableferry.mysql.database import Database as Source
+from tests.effort import either_server
 from tests.integration.lambdas import request
 from tests.integration.uploads import Uploads
 from tests.integration.verbs import backup, get, load_sample, post, restore, unchanged
 from tests.support import Database
+
+pytestmark = either_server
 
 
 @pytest.fixture

@@ -22,11 +22,13 @@ from tableferry.restore.build import shadow
 from tableferry.schema.codec import Codec
 from tableferry.signing import Keys
 from tableferry.storage import object_keys
-from tests.effort import sample
+from tests.effort import either_server, sample
 from tests.integration import verbs
 from tests.integration.lambdas import Json
 from tests.integration.verbs import SAMPLE, backup, load_sample, objects, post
 from tests.support import Database
+
+pytestmark = either_server
 
 FORMATS = ("parquet", "avro", "csv")
 

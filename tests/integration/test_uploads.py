@@ -18,7 +18,7 @@ from functions.load.app import handler as loads
 from tableferry.config.load_options import chosen
 from tableferry.errors import InvalidRequest
 from tableferry.storage.bucket import open_store
-from tests.effort import effort
+from tests.effort import effort, either_server
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, counts, invoke, request
 from tests.integration.uploads import TEXTS, Uploads
@@ -26,6 +26,8 @@ from tests.support import Database
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+pytestmark = either_server
 
 FIVE_GB = 5 * 1024**3
 LINES = b"4,Robots\n"

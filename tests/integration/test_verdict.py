@@ -4,9 +4,11 @@ import json
 
 import pytest
 
-from tests.effort import sample
+from tests.effort import either_server, sample
 from tests.integration.uploads import Uploads
 from tests.support import Database
+
+pytestmark = either_server
 
 TABLE = "CREATE TABLE t (id INT NOT NULL, full_name VARCHAR(40) NOT NULL, n INT NOT NULL)"
 ROWS = [f"{number},name {number},{number}" for number in range(1, 30)]

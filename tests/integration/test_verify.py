@@ -5,9 +5,12 @@ import pytest
 from tableferry.config.settings import Settings
 from tableferry.manifest import manifest
 from tableferry.storage import object_keys
+from tests.effort import either_server
 from tests.integration import verbs
 from tests.integration.verbs import backup, get, load_sample, objects, post
 from tests.support import Database
+
+pytestmark = either_server
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ import pytest
 
 from local.gateway.runtime_api import Invocation, RuntimeApi
 from local.runtime.browser import refusal
-from tests.effort import sample
+from tests.effort import either_server, sample
 from tests.support import Runtime, until
+
+pytestmark = either_server
 
 EVIL = "http://evil.example"
 # What a browser sends beside the path, where {host} is ours.

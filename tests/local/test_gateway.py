@@ -9,7 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.effort import either_server
 from tests.support import Runtime
+
+pytestmark = either_server
 
 
 def echo(http: httpx.Client, **request: Any) -> dict[str, Any]:

@@ -11,10 +11,13 @@ import boto3
 import pytest
 
 from local.gateway.dead_letters import queue_name
+from tests.effort import either_server
 from tests.support import Runtime, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+pytestmark = either_server
 
 
 def of_aws(service: str, stubs: Runtime) -> Any:

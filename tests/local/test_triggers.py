@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from tests.effort import by_turns
+from tests.effort import by_turns, either_server
 from tests.support import Runtime, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+pytestmark = either_server
 
 
 @pytest.fixture

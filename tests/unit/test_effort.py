@@ -9,7 +9,48 @@ from typing import Any
 
 import pytest
 
-from tests.effort import THOROUGH, TURNS, by_turns, chosen, points, sample, thorough
+from tests.effort import (
+    SECOND_TURNS,
+    THOROUGH,
+    TURNS,
+    by_turns,
+    chosen,
+    either_server,
+    points,
+    sample,
+    thorough,
+)
+
+EITHER = {
+    "integration": [
+        "admission",
+        "first_lines",
+        "forged_orders",
+        "header_names",
+        "jobs",
+        "latest",
+        "load_lists",
+        "load_queue",
+        "load_retry",
+        "object_lock",
+        "own_hand",
+        "query_parameters",
+        "real_files",
+        "refused_requests",
+        "rejects_again",
+        "rejects_spooled",
+        "retention",
+        "rights",
+        "second_region",
+        "served",
+        "tampered",
+        "uploads",
+        "verdict",
+        "verify",
+    ],
+    "local": ["browser", "gateway", "queues", "triggers"],
+}
+"""The modules of which a second server runs a quarter. None is about what a table or a row is, or how it is put back."""
 
 
 def item(name: str, *marks: Any) -> Any:
@@ -60,3 +101,32 @@ def test_of_a_test_with_cases_some_are_in_every_run() -> None:
     ]
     assert sum("by_turns" in found for found in marks) > 40
     assert not [found for found in marks if "by_turns" in found and any("parametrize" in mark for mark in found)]
+
+
+def test_a_second_server_gets_a_quarter_of_what_is_the_same_on_both_and_in_four_turns_all() -> None:
+    same = [item(f"same_{number}", either_server) for number in range(100)]
+    other = [item("plain"), item("minutes", thorough)]
+    taken = [names(chosen([*same, *other], turn, second=True)) for turn in range(SECOND_TURNS)]
+    assert Counter(name for one in taken for name in one) == Counter([*names(same), *["plain"] * SECOND_TURNS])
+    assert all(15 <= len(one) <= 35 for one in taken)
+    assert names(chosen([*same, *other], None, second=True)) == taken[0]
+    assert names(chosen([*same, *other], 3, second=False)) == [*names(same), "plain"]
+
+
+def test_what_comes_by_turns_has_its_turn_on_a_second_server_too() -> None:
+    both = [item(f"both_{number}", either_server, by_turns) for number in range(50)]
+    turns = Counter(name for turn in range(TURNS) for name in names(chosen(both, turn, second=True)))
+    assert turns == Counter(names(both))
+
+
+def test_the_modules_that_a_second_server_runs_in_part_are_these_and_no_others() -> None:
+    tests = Path(__file__).parents[1]
+    marked = {str(file.relative_to(tests)) for file in tests.rglob("test_*.py") if _is_either(file)}
+    assert marked == {f"{folder}/test_{name}.py" for folder, them in EITHER.items() for name in them}
+    never = ("lossless", "restore", "types", "crossing", "consistency", "grants", "ledger", "memory", "on_duplicate")
+    assert not [name for name in marked if any(word in name for word in never)]
+
+
+def _is_either(file: Path) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return "either_server" in text and file != Path(__file__)

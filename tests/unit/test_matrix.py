@@ -93,3 +93,13 @@ def test_a_server_that_does_not_answer_is_said_without_its_password(
 def test_a_server_that_is_none_of_the_two_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert matrix.main(["postgres"]) == 2
     assert "mariadb and mysql, not postgres" in capsys.readouterr().err
+
+
+def test_the_second_server_gets_a_part_of_what_is_the_same_on_both_unless_tests_are_named() -> None:
+    mariadb = matrix.Server("MariaDB 10.11.19", "embedded", ())
+    mysql = matrix.Server(MYSQL, "mysql:9.7", ("mysql://a", "mysql://b"), alone=True)
+    assert matrix.environment(mysql, [])["SECOND_SERVER"] == "1"
+    assert "SECOND_SERVER" not in matrix.environment(mariadb, [])
+    named = matrix.environment(mysql, ["tests/integration/test_jobs.py"])
+    assert (named["DATABASE_URL"], named["DATABASE_ALONE"]) == ("mysql://a mysql://b", "yes")
+    assert "SECOND_SERVER" not in named
