@@ -37,7 +37,7 @@ class Place:
         return Client(self.env["API_URL"], patience=_PATIENCE, poll=_FIRST_LOOKS)
 
     def load(self, file: Path, series: Series) -> Json:
-        """Upload a file, time its load from then on, and see its memory; the account. Nothing stays in the bucket.
+        """Upload a file, time its load from then on, and see its memory; the load status. Nothing stays in the bucket.
 
         Raises:
             Unexpected: it did not end well, or not within an hour.
@@ -46,12 +46,12 @@ class Place:
         self.memory.forget()
         self._s3.upload_file(str(file), self.env["BUCKET"], key)
         with self.client() as client, timed(series.seconds):
-            account = _wait(client, key)
+            status = _wait(client, key)
         series.saw(self.memory.peak("LoadFunction"))
-        check(f"the state of the load of {file.name}", account["state"], "done")
+        check(f"the state of the load of {file.name}", status["state"], "done")
         self._forget(key)
-        self._forget(f"loads/{account['id']}.json")
-        return account
+        self._forget(f"loads/{status['id']}.json")
+        return status
 
     def _forget(self, key: str) -> None:
         """Take an object's versions away: they take room on the disk, and a list of loads reads each of them."""
@@ -61,13 +61,13 @@ class Place:
 
 
 def _wait(client: Client, key: str) -> Json:
-    """The account of a load that has ended; looked for more and more rarely, as each look takes the processor's time."""
+    """The status of a load that has ended; looked for more and more rarely, as each look takes the processor's time."""
     path, began = "", time.monotonic()
     while (passed := time.monotonic() - began) < _PATIENCE:
         if path:
-            account = client.get(path)
-            if account["state"] != "running":
-                return account
+            status = client.get(path)
+            if status["state"] != "running":
+                return status
         elif found := client.get("/loads", key=key)["loads"]:
             path = f"/loads/{found[0]['id']}"
             continue

@@ -78,7 +78,7 @@ def measure(env: Mapping[str, str], env_of_one: Mapping[str, str], folder: Path,
 
     Raises:
         StartError: the database is not the benchmark's own; nothing was changed in it.
-        Unexpected: an answer or an account was not as it should be.
+        Unexpected: an answer or a load status was not as it should be.
     """
     two, one = Place(env), Place(env_of_one)
     with closing(Plain(env["DATABASE_URL"])) as plain:

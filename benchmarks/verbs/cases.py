@@ -90,7 +90,7 @@ def loads(two: Place, one: Place, plain: Plain, files: Files, repeats: int, told
 
 @dataclass(frozen=True)
 class _Load:
-    """One load each time it is called, whose account has to be right."""
+    """One load each time it is called, whose status has to be right."""
 
     series: Series
     place: Place
@@ -99,9 +99,9 @@ class _Load:
     repeats: int
 
     def __call__(self) -> None:
-        account = self.place.load(self.file, self.series)
+        status = self.place.load(self.file, self.series)
         rows, rejected = self.series.rows, round(self.series.rows * self.bad)
-        found = tuple(account[name] for name in ("read", "inserted", "rejected"))
+        found = tuple(status[name] for name in ("read", "inserted", "rejected"))
         check("rows read, inserted and rejected", found, (rows, rows - rejected, rejected))
 
 

@@ -60,8 +60,8 @@ def _load(place: Mapping[str, str], plain: Plain, file: Path, size: int, workers
     plain.empty()
     kind = f".gz of {stored:,} bytes" if file.suffix == ".gz" else "plain"
     series = Series(f"load of {size:,} bytes of CSV, {kind}, {_BAD * 100:.0f} % bad rows, WORKERS={workers}", rows)
-    account = _invoked(place, key, series, file.with_name("function.log"), workers)
-    found = tuple(account.get(name) for name in ("state", "read", "inserted", "rejected"))
+    status = _invoked(place, key, series, file.with_name("function.log"), workers)
+    found = tuple(status.get(name) for name in ("state", "read", "inserted", "rejected"))
     check("the account's state, read, inserted and rejected", found, ("done", rows, rows - bad, bad))
     plain.empty()
     return series
@@ -97,7 +97,7 @@ def _quoted(name: str) -> str:
 
 
 def _invoked(place: Mapping[str, str], key: str, series: Series, log: Path, workers: int) -> Json:
-    """Run the load function in a new process; time it and see its peak memory; its account."""
+    """Run the load function in a new process; time it and see its peak memory; its status."""
     environment = {
         "AWS_LAMBDA_FUNCTION_NAME": "LoadFunction",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
@@ -123,5 +123,5 @@ def _invoked(place: Mapping[str, str], key: str, series: Series, log: Path, work
         worker.close()
     if result.failed:
         raise Unexpected(f"{series.name}: the function failed: {result.payload.decode()[:500]}; its log is {log}")
-    account: Json = json.loads(result.payload)
-    return account
+    status: Json = json.loads(result.payload)
+    return status

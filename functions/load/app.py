@@ -20,7 +20,7 @@ from tableferry.config.settings import Settings
 from tableferry.errors import Conflict, InvalidRequest, ObjectNotFound, RecordNotFound, UploadGone
 from tableferry.ingest.loads import cancel, handover, load_list, load_status, retry_later
 from tableferry.ingest.loads.load_list import LoadList
-from tableferry.ingest.loads.load_status import Account, State
+from tableferry.ingest.loads.load_status import LoadStatus, State
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Database
 from tableferry.schema import catalog
@@ -77,7 +77,7 @@ def list_loads(
 
 
 @app.get("/loads/<id>", summary="Show what became of one upload", operation_id="getLoad", tags=["loads"])
-def show_load(id: str) -> Account:  # noqa: A002  # the name of the path's parameter
+def show_load(id: str) -> LoadStatus:  # noqa: A002  # the name of the path's parameter
     """State, counts, and where the rejects are."""
     settings = Settings.from_env()
     return load_status.find(open_store(settings.bucket, settings.signing_keys), id, unsigned=True)
@@ -109,12 +109,12 @@ def show_rejects(
     summary="Try a load again",
     operation_id="retryLoad",
     tags=["loads"],
-    responses=api.responses(Account, 200, 202),
+    responses=api.responses(LoadStatus, 200, 202),
 )
-def retry_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
+def retry_load(id: str) -> Response[LoadStatus]:  # noqa: A002  # the name of the path's parameter
     """Go on with a load that failed or stalled, begin anew with one that was rejected; nothing is loaded twice.
 
-    202, and the account tells how it goes. A load that is done is answered with 200, and stays as it is, unless its rows
+    202, and the load status tells how it goes. A load that is done is answered with 200, and stays as it is, unless its rows
     are not in the table as it is now: a restore has replaced it, or the database was put back to before.
     """
     settings = Settings.from_env()
@@ -146,7 +146,7 @@ def retry_loads(request: RetryRequest | None = None) -> Response[Retried]:
     states: tuple[State, ...] = (wanted.state,) if wanted.state else ("failed", "stalled", "waiting")
     found, more = load_list.gathered(store, wanted.table, states, _RETRY_SECONDS)
 
-    def again(load: Account) -> None:
+    def again(load: LoadStatus) -> None:
         if settings.inline_jobs:
             _load(settings, store, handover.uploaded(store, load), load.table, load.given, again=True)
         else:
@@ -157,8 +157,8 @@ def retry_loads(request: RetryRequest | None = None) -> Response[Retried]:
     return api.answer(HTTPStatus.ACCEPTED, Retried(loads=[load.id for load in found], more=more))
 
 
-def _handed_over_again(store: Store, found: Account) -> Account:
-    """Have the load function try a load again; its account says so at once."""
+def _handed_over_again(store: Store, found: LoadStatus) -> LoadStatus:
+    """Have the load function try a load again; its status says so at once."""
     if cancel.ordered(store, found.id):
         cancel.order(store, found.id, cancel=False)
     if found.state != "running":
@@ -175,12 +175,12 @@ def _handed_over_again(store: Store, found: Account) -> Account:
     summary="Stop a load",
     operation_id="cancelLoad",
     tags=["loads"],
-    responses=api.responses(Account, 200, 202),
+    responses=api.responses(LoadStatus, 200, 202),
 )
-def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the path's parameter
+def cancel_load(id: str) -> Response[LoadStatus]:  # noqa: A002  # the name of the path's parameter
     """Have a load that runs, waits or stalled stop at its next block; what is in the table stays.
 
-    202, and the account tells when it is `cancelled`. One that has ended is answered with 200, and stays as it is.
+    202, and the load status tells when it is `cancelled`. One that has ended is answered with 200, and stays as it is.
     """
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
@@ -195,7 +195,7 @@ def cancel_load(id: str) -> Response[Account]:  # noqa: A002  # the name of the 
     return api.answer(HTTPStatus.ACCEPTED, found, {"Location": f"/loads/{found.id}"})
 
 
-def _is_in(settings: Settings, known: Account) -> bool:
+def _is_in(settings: Settings, known: LoadStatus) -> bool:
     """Whether a load is done, and in the table as it is now; raises Conflict where nothing can be known of it."""
     from tableferry.ingest.loads.checkpoints import Entries  # only for this request
     from tableferry.ingest.loads.load_check import Standing, refuse_unknown, standing
@@ -268,12 +268,12 @@ def _ignored(key: str, why: str) -> dict[str, Any]:
 
 
 def _misplaced(store: Store, uploaded: Object) -> dict[str, Any]:
-    """The account of a file that is in no table's folder: whoever looks for it is told where it belongs."""
+    """The status of a file that is in no table's folder: whoever looks for it is told where it belongs."""
     load_id = load_status.load_id(store.bucket, uploaded)
     try:
         found = load_status.find(store, load_id)
     except RecordNotFound:
-        found = Account(
+        found = LoadStatus(
             id=load_id,
             table="",
             key=uploaded.key,
@@ -310,7 +310,7 @@ def _load(
     return _told(done, uploaded.size)
 
 
-def _told(done: Account, size: int) -> dict[str, Any]:
+def _told(done: LoadStatus, size: int) -> dict[str, Any]:
     """Log and count what became of a load."""
     counts = done.model_dump(include={"read", "inserted", "updated", "rejected", "duplicates"})
     api.logger.info("load", extra={"load": done.id, "table": done.table, "state": done.state, **counts})

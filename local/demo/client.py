@@ -91,19 +91,19 @@ class Client:
         return str(grant["key"])
 
     def load(self, key: str, progress: Progress, state: str = "done") -> Json:
-        """Wait for the load of an uploaded file, which has to end in this state; its account."""
+        """Wait for the load of an uploaded file, which has to end in this state; its status."""
 
         def look() -> Json | None:
-            for account in self.get("/loads", key=key)["loads"]:
-                progress(account.get("read") or 0, None)
-                if account["state"] not in ("running", "waiting"):
-                    return cast("Json", account)
+            for status in self.get("/loads", key=key)["loads"]:
+                progress(status.get("read") or 0, None)
+                if status["state"] not in ("running", "waiting"):
+                    return cast("Json", status)
             return None
 
-        account = self._wait(f"the load of {key}", look)
-        if account["state"] != state:
-            raise Unexpected(f"load: expected it to be {state}, but it is {account['state']}: {_reason(account)}")
-        return account
+        status = self._wait(f"the load of {key}", look)
+        if status["state"] != state:
+            raise Unexpected(f"load: expected it to be {state}, but it is {status['state']}: {_reason(status)}")
+        return status
 
     def _wait(self, what: str, look: Callable[[], Json | None]) -> Json:
         end = time.monotonic() + self._patience

@@ -112,16 +112,16 @@ class Demo:
             key = self._client.upload("hired_employees", file, step.progress)
             step.says(f"{file.stat().st_size:,} bytes to {key}")
         with self._steps("Load, on its own") as step:
-            account = self._client.load(key, step.progress)
+            status = self._client.load(key, step.progress)
             rows, good = len(self._sample.rows["hired_employees"]), len(self._sample.complete("hired_employees"))
-            counts = {name: account[name] for name in ("read", "inserted", "updated", "rejected", "duplicates")}
+            counts = {name: status[name] for name in ("read", "inserted", "updated", "rejected", "duplicates")}
             check(
                 "the load's counts",
                 counts,
                 {"read": rows, "inserted": good, "updated": 0, "rejected": rows - good, "duplicates": 0},
             )
             step.says(f"{rows:,} read = {good:,} inserted + {rows - good} rejected")
-        rejects = read_lines(s3_client(self._env), self._env["BUCKET"], account["rejects"])
+        rejects = read_lines(s3_client(self._env), self._env["BUCKET"], status["rejects"])
         reasons = Counter((error["column"], error["code"]) for reject in rejects for error in reject["errors"])
         wanted = {(column, "missing"): rows for column, rows in self._sample.missing("hired_employees").items()}
         check("the reasons for the rejects", dict(reasons), wanted)

@@ -265,7 +265,7 @@ def test_only_those_who_sign_and_read_manifests_have_the_key(stack: Stack) -> No
     assert set(holders) == {"BackupFunction", "RestoreFunction", "LoadFunction", "UploadsFunction"}
     for name in ("BackupFunction", "RestoreFunction"):
         assert holders[name]["Fn::Sub"][0] == "{{resolve:secretsmanager:${Secret}}}"  # never in the template itself
-    # A load signs its own accounts, by a key with which no manifest and no restore can be signed.
+    # A load signs its own load statuses, by a key with which no manifest and no restore can be signed.
     for name in ("LoadFunction", "UploadsFunction"):
         assert holders[name] == {"Fn::Sub": "{{resolve:secretsmanager:${LoadSigningKey}}}"}
 

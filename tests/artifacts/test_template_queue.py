@@ -89,7 +89,7 @@ def test_one_message_at_a_time_and_no_more_files_at_once_than_is_said(synthesise
         assert (source["FunctionName"], source["EventSourceArn"]) == ({"Ref": "LoadFunction"}, UPLOADS)
         assert source["BatchSize"] == 1
         assert source.get("ScalingConfig") == ({"MaximumConcurrency": limit} if limit else None)
-        assert "FunctionResponseTypes" not in source  # its answers are accounts; an error is the whole batch's, of one
+        assert "FunctionResponseTypes" not in source  # its answers are statuses; an error is the whole batch's, of one
 
 
 @pytest.mark.parametrize(("given", "refused"), [(0, False), (1, True), (2, False), (1000, False)])

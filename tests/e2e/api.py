@@ -69,7 +69,7 @@ class Api:
         raise AssertionError(f"{location} did not end within {seconds} seconds: {answer.text}")
 
     def load_of(self, key: str, seconds: float = 60, count: int = 1) -> list[Json]:
-        """The accounts of an uploaded file, newest first, once `count` of its loads have ended."""
+        """The load statuses of an uploaded file, newest first, once `count` of its loads have ended."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             loads = [

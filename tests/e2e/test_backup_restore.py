@@ -23,8 +23,8 @@ EMPLOYEES = 1929
 def loaded(api: Api, parents: None) -> None:
     """The whole sample is in."""
     key = upload(api, (SOURCES / "hired_employees.csv").read_bytes(), f"{secrets.token_hex(4)}.csv")
-    (account,) = api.load_of(key)
-    assert account["inserted"] == EMPLOYEES
+    (status,) = api.load_of(key)
+    assert status["inserted"] == EMPLOYEES
 
 
 def state(mysql: Connection) -> tuple[int, int]:

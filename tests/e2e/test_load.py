@@ -1,4 +1,4 @@
-"""Files: a presigned POST, the trigger, the load, its account and its rejects."""
+"""Files: a presigned POST, the trigger, the load, its status and its rejects."""
 
 import gzip
 import secrets
@@ -36,20 +36,20 @@ def test_an_uploaded_file_is_loaded_and_every_row_is_accounted_for(
 ) -> None:
     key = upload(api, EMPLOYEES.read_bytes(), f"{secrets.token_hex(4)}.csv")
     assert key.startswith("uploads/hired_employees/")
-    (account,) = api.load_of(key)
+    (status,) = api.load_of(key)
     counts = {
-        name: account[name] for name in ("state", "table", "read", "inserted", "updated", "rejected", "duplicates")
+        name: status[name] for name in ("state", "table", "read", "inserted", "updated", "rejected", "duplicates")
     }
     assert counts == {
         "state": "done", "table": "hired_employees", "read": 1999, "inserted": 1929, "updated": 0, "rejected": 70,
         "duplicates": 0,
     }  # fmt: skip
-    assert api.send("load", path={"id": account["id"]}).json() == account
+    assert api.send("load", path={"id": status["id"]}).json() == status
     with mysql.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM hired_employees")
         assert cursor.fetchone() == (1929,)
     lines = EMPLOYEES.read_text(encoding="utf-8").splitlines()
-    found = read_lines(store, env["BUCKET"], account["rejects"])
+    found = read_lines(store, env["BUCKET"], status["rejects"])
     assert all(reject["text"].rstrip("\r\n") == lines[reject["line"] - 1] for reject in found)
     assert Counter((error["column"], error["code"]) for reject in found for error in reject["errors"]) == {
         ("name", "missing"): 18, ("datetime", "missing"): 18, ("department_id", "missing"): 17, ("job_id", "missing"): 17,
@@ -64,24 +64,24 @@ def test_a_compressed_file_with_a_header_is_loaded_too_and_sent_again_it_adds_no
     content = gzip.compress(header + b"".join(EMPLOYEES.read_bytes().splitlines(keepends=True)[:100]))
     key = f"uploads/hired_employees/{secrets.token_hex(4)}.csv.gz"
     store.put_object(Bucket=env["BUCKET"], Key=key, Body=content)
-    (account,) = api.load_of(key)
-    assert account["read"] == 100
+    (status,) = api.load_of(key)
+    assert status["read"] == 100
     store.put_object(Bucket=env["BUCKET"], Key=key, Body=content)
     again = api.load_of(key, count=2)[0]
     assert (again["read"], again["inserted"], again["rejected"] + again["duplicates"]) == (100, 0, 100)
     with mysql.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM hired_employees")
-        assert cursor.fetchone() == (account["inserted"],)
+        assert cursor.fetchone() == (status["inserted"],)
 
 
-def test_a_file_for_no_table_is_an_account_that_failed_and_says_why(
+def test_a_file_for_no_table_gets_a_status_that_failed_and_says_why(
     api: Api, env: Mapping[str, str], store: "S3Client"
 ) -> None:
     key = f"uploads/nowhere/{secrets.token_hex(4)}.csv"
     store.put_object(Bucket=env["BUCKET"], Key=key, Body=b"1,2\n")
-    account = api.load_of(key)[0]
-    assert account["state"] == "failed"
-    assert "nowhere" in account["error"]["detail"]
+    status = api.load_of(key)[0]
+    assert status["state"] == "failed"
+    assert "nowhere" in status["error"]["detail"]
 
 
 @pytest.mark.usefixtures("mysql")

@@ -64,7 +64,7 @@ def count(mysql: Connection) -> int:
 
 
 def times_told(env: Mapping[str, str], store: "S3Client", load_id: str) -> int:
-    """How often the account of a load has been written."""
+    """How often the status of a load has been written."""
     return len(store.list_object_versions(Bucket=env["BUCKET"], Prefix=f"loads/{load_id}.json")["Versions"])
 
 
@@ -75,26 +75,26 @@ def test_a_load_that_the_database_stopped_waits_without_a_dead_letter_and_a_retr
     key = f"uploads/hired_employees/{secrets.token_hex(4)}.csv"
     with locked_out(mysql, env["DATABASE_URL"]):
         store.put_object(Bucket=env["BUCKET"], Key=key, Body=EMPLOYEES.read_bytes())
-        (account,) = api.load_of(key)
-    assert (account["state"], account["error"]["type"]) == ("waiting", "database-unavailable")
-    assert account["next_try"] > account["saved"]
+        (status,) = api.load_of(key)
+    assert (status["state"], status["error"]["type"]) == ("waiting", "database-unavailable")
+    assert status["next_try"] > status["saved"]
     assert count(mysql) == 0
 
-    answer = api.send("retry-load", path={"id": account["id"]})
+    answer = api.send("retry-load", path={"id": status["id"]})
     assert answer.status_code == 202, answer.text
     loaded = api.until_ended(answer.headers["location"])
-    assert (loaded["id"], loaded["state"], loaded["error"]) == (account["id"], "done", None)
+    assert (loaded["id"], loaded["state"], loaded["error"]) == (status["id"], "done", None)
     assert (loaded["read"], loaded["inserted"], loaded["rejected"]) == (1999, 1929, 70)
     assert count(mysql) == 1929
 
-    again = api.send("retry-load", path={"id": account["id"]})
+    again = api.send("retry-load", path={"id": status["id"]})
     assert (again.status_code, again.json()) == (200, loaded)
-    told = times_told(env, store, account["id"])
-    key_of_order = f"resume/{account['id']}.json"
+    told = times_told(env, store, status["id"])
+    key_of_order = f"resume/{status['id']}.json"
     order = store.get_object(Bucket=env["BUCKET"], Key=key_of_order)["Body"].read()
     store.put_object(Bucket=env["BUCKET"], Key=key_of_order, Body=order)  # signed, and its event comes again
-    assert until(lambda: times_told(env, store, account["id"]) > told), "the function was not started"
-    assert api.send("load", path={"id": account["id"]}).json() == loaded
+    assert until(lambda: times_told(env, store, status["id"]) > told), "the function was not started"
+    assert api.send("load", path={"id": status["id"]}).json() == loaded
     assert count(mysql) == 1929
     assert not dead_letters(env, key)
 

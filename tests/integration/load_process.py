@@ -33,9 +33,9 @@ LINES = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of an event: the account, or the name of the error."""
+    """What came of an event: the load status, or the name of the error."""
 
-    account: Json | None
+    status: Json | None
     error: str | None
 
 
@@ -106,14 +106,14 @@ def small_blocks() -> None:
 def _outcome(event: Json, alone: bool) -> Json:
     try:
         if alone:
-            (account,) = invoke(app.handler, event)
+            (status,) = invoke(app.handler, event)
         else:  # the handler's log and metrics are for one at a time
             ((key, version),) = arrivals.created_objects(event)
-            account = app.load_object(key, version)
+            status = app.load_object(key, version)
     except Exception as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        return {"account": None, "error": type(error).__name__}
-    return {"account": account, "error": None}
+        return {"status": None, "error": type(error).__name__}
+    return {"status": status, "error": None}
 
 
 def _work(environment: dict[str, str], events: list[Json]) -> list[Json]:

@@ -37,9 +37,9 @@ Outcome = tuple[Json, list[tuple[Any, ...]], list[Reject]]
 
 
 def outcome(database: Database, uploads: Uploads, made: Made, body: bytes, name: str = "a.csv") -> Outcome:
-    """The account of a file that is loaded into a fresh table, the table's rows, and the rejects."""
+    """The status of a file that is loaded into a fresh table, the table's rows, and the rejects."""
     database.run("DROP TABLE IF EXISTS t", made.create)
-    account = uploads.load(body, name=name)
+    status = uploads.load(body, name=name)
     connection = database.connect(init_command="SET time_zone = '+00:00'")
     with connection, connection.cursor() as cursor:
         cursor.execute(made.select)
@@ -47,7 +47,7 @@ def outcome(database: Database, uploads: Uploads, made: Made, body: bytes, name:
             tuple(plain(column.sql, value) for column, value in zip(made.columns, row, strict=True))
             for row in cursor.fetchall()
         ]
-    return account, found, uploads.rejects(account)
+    return status, found, uploads.rejects(status)
 
 
 def plain(kind: str, value: Any) -> Any:
@@ -85,26 +85,26 @@ def rows_of(made: Made, told: Sequence[Expected], rejected: set[int]) -> list[tu
 
 def check(made: Made, body: bytes, result: Outcome) -> None:
     """Each record is in the table, exactly as it says, or in the rejects with its line, its text and a reason."""
-    account, found, rejects = result
+    status, found, rejects = result
     told = expected(made.columns, body)
     if body.removeprefix(b"\xef\xbb\xbf").strip(b"\r\n") == b"" and not told:
-        assert (account["state"], account["rejects"], found) == ("failed", None, [])
-        assert "empty" in account["error"]["detail"]
+        assert (status["state"], status["rejects"], found) == ("failed", None, [])
+        assert "empty" in status["error"]["detail"]
         return
     if half_a_header(made.columns, body):
-        assert (account["state"], account["rejects"], found) == ("failed", None, [])
-        assert " name" in account["error"]["detail"]
+        assert (status["state"], status["rejects"], found) == ("failed", None, [])
+        assert " name" in status["error"]["detail"]
         return
     by_line = {line: (text, problems) for line, text, problems in rejects}
     assert list(by_line) == sorted(line for line, _, _ in rejects)
     rows = rows_of(made, told, set(by_line))
-    assert (account["state"], account["error"]) == ("done" if rows or not told else "rejected", None)
+    assert (status["state"], status["error"]) == ("done" if rows or not told else "rejected", None)
     texts = {one.record.line: one.record.text for one in told}
     for line, (text, problems) in by_line.items():
         assert text == texts[line]
         assert problems
         assert all(code for _, code in problems)
-    assert counts(account) == (len(told), len(rows), 0, len(by_line), 0)
+    assert counts(status) == (len(told), len(rows), 0, len(by_line), 0)
     if made.columns[0].counts:  # what the server gave is no part of the file
         given = {row[0] for row in rows}
         found = [row if row[0] in given else (AUTOMATIC, *row[1:]) for row in found]
@@ -149,8 +149,8 @@ def in_pieces(monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]) -> None:
 
 def same(outcome: Outcome) -> tuple[Any, ...]:
     """What does not depend on the moment of a load."""
-    account, found, rejects = outcome
-    return account["state"], account["error"], counts(account), Counter(found), rejects
+    status, found, rejects = outcome
+    return status["state"], status["error"], counts(status), Counter(found), rejects
 
 
 pieces = st.lists(st.sampled_from([1, 2, 3, 7, 64, 1000, 4096, 65536, 262144]), min_size=1, max_size=4)
@@ -202,30 +202,30 @@ def test_what_becomes_of_a_nul_depends_on_no_piece(
         with monkeypatch.context() as patch:
             in_pieces(patch, [size])
             database.run("DROP TABLE IF EXISTS t", made)
-            account = uploads.load(b"1,a\n2,b\n3,c\n4,d\0\n")
-            states.add((account["state"], account["inserted"], account["rejected"]))
+            status = uploads.load(b"1,a\n2,b\n3,c\n4,d\0\n")
+            states.add((status["state"], status["inserted"], status["rejected"]))
     assert len(states) == 1
 
 
 def test_rows_for_which_there_is_no_next_number_are_rejected(database: Database, uploads: Uploads) -> None:
     for kind, most in (("TINYINT", 127), ("BIGINT UNSIGNED", 2**64 - 1)):
         database.run("DROP TABLE IF EXISTS t", f"CREATE TABLE t (n {kind} AUTO_INCREMENT PRIMARY KEY, x INT)")
-        account = uploads.load(f"{most},1\n,2\n5,3\n".encode(), name=f"{kind}.csv".replace(" ", ""))
-        assert counts(account) == (3, 2, 0, 1, 0)
-        assert [line for line, _, _ in uploads.rejects(account)] == [2]
+        status = uploads.load(f"{most},1\n,2\n5,3\n".encode(), name=f"{kind}.csv".replace(" ", ""))
+        assert counts(status) == (3, 2, 0, 1, 0)
+        assert [line for line, _, _ in uploads.rejects(status)] == [2]
 
 
 def test_a_number_is_not_rounded_to_the_decimals_of_a_float_column(database: Database, uploads: Uploads) -> None:
     for kind in ("FLOAT(5,2)", "DOUBLE(5,2)"):
         database.run("DROP TABLE IF EXISTS t", f"CREATE TABLE t (x {kind})")
-        account = uploads.load(b"1.25\n1.234\n", name=f"{kind}.csv")
-        assert [(line, text) for line, text, _ in uploads.rejects(account)] == [(2, "1.234")]
+        status = uploads.load(b"1.25\n1.234\n", name=f"{kind}.csv")
+        assert [(line, text) for line, text, _ in uploads.rejects(status)] == [(2, "1.234")]
 
 
 def test_an_offset_that_no_clock_has_is_rejected(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE t (x DATETIME)")
-    account = uploads.load(b"2020-01-01T00:00:00+05:75\n")
-    assert counts(account) == (1, 0, 0, 1, 0)
+    status = uploads.load(b"2020-01-01T00:00:00+05:75\n")
+    assert counts(status) == (1, 0, 0, 1, 0)
 
 
 @pytest.mark.parametrize("kind", ["VARBINARY(8)", "BIT(8)"])

@@ -25,9 +25,9 @@ def post(table: str, body: str, **query: Any) -> Any:
 def test_a_header_with_an_unknown_name_changes_nothing(database: Database, uploads: Uploads) -> None:
     database.run(MONEY)
     body = "id,net,gross,vat\n1,100,119,19\n"
-    account = uploads.load(body.encode(), table="mny")
-    assert account["state"] == "failed"
-    assert "`vat` is no column of `mny`; it has `tax`" in account["error"]["detail"]
+    status = uploads.load(body.encode(), table="mny")
+    assert status["state"] == "failed"
+    assert "`vat` is no column of `mny`; it has `tax`" in status["error"]["detail"]
     assert "`vat` is no column of `mny`; it has `tax`" in post("mny", body).problem(400)["detail"]
     assert database.rows("SELECT * FROM mny") == []
 
@@ -56,11 +56,11 @@ def test_headers_of_two_files_put_together_are_rejects_that_come_back_only_if_th
     database: Database, uploads: Uploads
 ) -> None:
     database.run(TEXTS)
-    account = uploads.load(b"sep=;\r\ntitle;name\r\na;b\r\ntitle;name\r\nc;d\r\n")
-    assert counts(account) == (3, 2, 0, 1, 0)
-    assert uploads.rejects(account) == [(4, "title;name", [("", "header")])]
+    status = uploads.load(b"sep=;\r\ntitle;name\r\na;b\r\ntitle;name\r\nc;d\r\n")
+    assert counts(status) == (3, 2, 0, 1, 0)
+    assert uploads.rejects(status) == [(4, "title;name", [("", "header")])]
     assert database.rows("SELECT name, title FROM t") == [("b", "a"), ("d", "c")]
-    key = account["rejects"]
+    key = status["rejects"]
     sent = uploads.client.get_object(Bucket=uploads.bucket, Key=key)["Body"].read()
     assert counts(uploads.load(sent, name="again.ndjson")) == (1, 0, 0, 1, 0)
     said = uploads.load(sent, name="rows.ndjson", Metadata={"header": "no"})
@@ -70,10 +70,10 @@ def test_headers_of_two_files_put_together_are_rejects_that_come_back_only_if_th
 
 def test_another_header_further_down_stops_a_load_with_what_to_do(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load(b"name,title\na,b\ntitle,name\nc,d\n")
-    assert account["state"] == "failed"
-    assert "In line 3 another header begins (title, name)" in account["error"]["detail"]
-    assert "Cut the file in two there" in account["error"]["detail"]
+    status = uploads.load(b"name,title\na,b\ntitle,name\nc,d\n")
+    assert status["state"] == "failed"
+    assert "In line 3 another header begins (title, name)" in status["error"]["detail"]
+    assert "Cut the file in two there" in status["error"]["detail"]
     assert database.rows("SELECT * FROM t") == []
     assert "line 3 another header" in post("t", "name,title\na,b\ntitle,name\n").problem(400)["detail"]
 
@@ -93,9 +93,9 @@ def test_what_only_begins_a_file_is_no_row_where_two_are_put_together(
     database: Database, uploads: Uploads, table: str, part: str, again: int, rows_in: list[Any]
 ) -> None:
     database.run(table)
-    account = uploads.load((part + part).encode())
-    assert counts(account) == (2 + again, 2, 0, again, 0)
-    assert {code for _, _, found in uploads.rejects(account) for _, code in found} == {"header"}
+    load_status = uploads.load((part + part).encode())
+    assert counts(load_status) == (2 + again, 2, 0, again, 0)
+    assert {code for _, _, found in uploads.rejects(load_status) for _, code in found} == {"header"}
     assert database.rows("SELECT * FROM t") == rows_in
     database.run("DELETE FROM t")
     assert post("t", part + part).status == 207
@@ -104,14 +104,14 @@ def test_what_only_begins_a_file_is_no_row_where_two_are_put_together(
 
 def test_a_marked_header_in_another_order_stops_a_load(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load('\ufeffname,title\na,b\n\ufeff"title","name"\nc,d\n'.encode())
-    assert account["state"] == "failed"
-    assert "In line 3 another header begins (title, name)" in account["error"]["detail"]
+    status = uploads.load('\ufeffname,title\na,b\n\ufeff"title","name"\nc,d\n'.encode())
+    assert status["state"] == "failed"
+    assert "In line 3 another header begins (title, name)" in status["error"]["detail"]
     assert database.rows("SELECT * FROM t") == []
 
 
 def test_a_marked_text_and_a_delimiters_name_are_rows_where_it_is_said(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load("a,b\n\ufeffname,c\nsep=,\n\ufeffname,title\n".encode(), Metadata={"header": "no"})
-    assert counts(account) == (4, 4, 0, 0, 0)
+    status = uploads.load("a,b\n\ufeffname,c\nsep=,\n\ufeffname,title\n".encode(), Metadata={"header": "no"})
+    assert counts(status) == (4, 4, 0, 0, 0)
     assert database.rows("SELECT * FROM t")[1:] == [("\ufeffname", "c"), ("sep=", None), ("\ufeffname", "title")]

@@ -20,7 +20,7 @@ from tableferry.errors import NotSigned, RecordNotFound, StoreUnavailable
 from tableferry.ids import new_id
 from tableferry.ingest.loads import load_marks
 from tableferry.ingest.loads import retry_later as later
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.jobs import jobs
 from tableferry.restore import record
 from tableferry.restore.build.target import Place
@@ -345,12 +345,12 @@ def test_an_earlier_state_of_a_job_put_back_after_an_hour_starts_nothing(
 # Loads
 
 
-def forged_account(load_id: str, state: str, **said: Any) -> Json:
+def forged_status(load_id: str, state: str, **said: Any) -> Json:
     now = datetime.now(UTC).isoformat()
     return {"id": load_id, "table": "t", "key": "uploads/t/a.csv", "state": state, "started": now, "saved": now, **said}
 
 
-def test_a_forged_account_neither_stops_a_load_nor_is_loaded_from(
+def test_a_forged_status_neither_stops_a_load_nor_is_loaded_from(
     database: Database, uploads: Uploads, forger: Forger
 ) -> None:
     database.run(TEXTS, "CREATE TABLE other (id INT PRIMARY KEY, name VARCHAR(40))")
@@ -362,7 +362,7 @@ def test_a_forged_account_neither_stops_a_load_nor_is_loaded_from(
     forger.write(key, good | {"read": 3000})  # a load is not done because somebody says so
     assert uploads.deliver(event)["inserted"] == 3
     database.run("DELETE FROM t", "DELETE FROM tableferry_ledger")
-    forger.write(key, forged_account(known["id"], "failed", table="other", version=known["version"]))
+    forger.write(key, forged_status(known["id"], "failed", table="other", version=known["version"]))
     assert "altered" not in (problem := request(loads, "POST", f"/loads/{known['id']}/retry").problem(409))["detail"]
     assert problem["type"] == "urn:tableferry:problem:not-signed"
     assert request(loads, "GET", f"/loads/{known['id']}").json["signed"] is False
@@ -397,8 +397,8 @@ def test_a_forged_object_does_not_have_a_load_go_on(
         forger.write(odd, {"retry": True})
         assert forger.tells(loads, odd) == [None]
     assert names(database) == []
-    forger.write(f"loads/{other['id']}.json", forged_account(other["id"], "failed", table="t"))
-    assert forger.tells(loads, f"resume/{other['id']}.json") == [None]  # the order is good, the account is not
+    forger.write(f"loads/{other['id']}.json", forged_status(other["id"], "failed", table="t"))
+    assert forger.tells(loads, f"resume/{other['id']}.json") == [None]  # the order is good, the load status is not
     assert names(database) == []
 
 
@@ -482,7 +482,7 @@ def test_a_new_key_signs_and_what_an_old_one_signed_is_restored_and_undone_until
     assert restore(made["id"])["state"] == "done"
 
 
-def test_a_load_whose_account_an_old_key_signed_goes_on_and_one_whose_key_is_gone_is_begun_by_its_event(
+def test_a_load_whose_status_an_old_key_signed_goes_on_and_one_whose_key_is_gone_is_begun_by_its_event(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOBS", "event")
@@ -511,13 +511,13 @@ def test_a_load_whose_account_an_old_key_signed_goes_on_and_one_whose_key_is_gon
         {"state": "waiting", "next_try": "9999-12-31T23:59:59-23:00"},
     ],
 )
-def test_a_forged_account_with_times_that_nobody_can_reckon_with_breaks_no_list(
+def test_a_forged_status_with_times_that_nobody_can_reckon_with_breaks_no_list(
     database: Database, uploads: Uploads, forger: Forger, said: Json
 ) -> None:
     database.run(TEXTS)
     known = uploads.load(lines(3))
     load_id = "f" * 32
-    forger.write(f"loads/{load_id}.json", {**forged_account(load_id, "running"), **said})
+    forger.write(f"loads/{load_id}.json", {**forged_status(load_id, "running"), **said})
     forger.write(f"loads/by-time/{load_marks.mark(load_id, datetime.now(UTC))}", b"")
     listed = request(loads, "GET", "/loads")
     assert (listed.status, known["id"] in [one["id"] for one in listed.json["loads"]]) == (200, True)
@@ -540,7 +540,7 @@ def test_forged_marks_keep_no_waiting_load_from_its_next_try(
     """However many they are at one moment: each call goes on behind those that it has looked at."""
     monkeypatch.setattr(later, "_MOST_AT_A_TIME", 5)
     store, now = verbs.store(), datetime.now(UTC)
-    begun = Account(id="a" * 32, table="t", key="uploads/t/a.csv", started=now - timedelta(hours=1))
+    begun = LoadStatus(id="a" * 32, table="t", key="uploads/t/a.csv", started=now - timedelta(hours=1))
     begun = later.put_off(store, begun, StoreUnavailable("away"), 12, now - timedelta(minutes=1)) or begun
     due = f"{now - timedelta(minutes=1):%Y%m%dT%H%M%SZ}"
     for number in range(12):

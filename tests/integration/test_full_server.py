@@ -96,7 +96,7 @@ def test_more_files_than_connections_are_all_loaded_by_themselves(
     with Functions({}) as functions, setting(server, ("max_connections", MOST)):
         outcomes = functions.prepared(*events).go().outcomes()
     assert outcomes is not None
-    assert {(one.error, one.account and one.account["state"]) for one in outcomes} == {(None, "done")}
+    assert {(one.error, one.status and one.status["state"]) for one in outcomes} == {(None, "done")}
     assert table.rows("SELECT COUNT(*), COUNT(DISTINCT id) FROM t") == [(FILES * ROWS, ROWS)]
 
 
@@ -123,5 +123,5 @@ def test_a_server_that_takes_no_writes_is_backed_up_and_refuses_all_else_by_name
         assert verbs.post(f"/backups/{made['id']}/verify").status == 201
     assert verbs.picture(table) == before
     assert post().status == 201
-    (account,) = request(load_handler, "GET", "/loads").json["loads"]
-    assert (account["state"], account["error"]["type"].rpartition(":")[2]) == ("failed", "read-only-server")
+    (load_status,) = request(load_handler, "GET", "/loads").json["loads"]
+    assert (load_status["state"], load_status["error"]["type"].rpartition(":")[2]) == ("failed", "read-only-server")

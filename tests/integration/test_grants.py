@@ -105,10 +105,10 @@ class Journey:
         """One upload, of which S3 may tell again."""
         rows = b"101,Ada,2021-01-01T00:00:00Z,1,1\n102,,,,\n"
         self._upload = self._upload or self._uploads.put(rows, table="hired_employees")
-        (account,) = invoke(load_handler, self._upload)
-        if account["state"] == "failed":
-            raise Refused(account["error"]["detail"])
-        assert (account["read"], account["inserted"], account["rejected"]) == (2, 1, 1)
+        (status,) = invoke(load_handler, self._upload)
+        if status["state"] == "failed":
+            raise Refused(status["error"]["detail"])
+        assert (status["read"], status["inserted"], status["rejected"]) == (2, 1, 1)
 
     def backup(self) -> None:
         made = answered(verbs.post("/backups", {}))

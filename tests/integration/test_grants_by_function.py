@@ -148,15 +148,15 @@ class Work:
         rows = b"101,Ada,2021-01-01T00:00:00Z,1,1\n102,,,,\n"
         self._upload = self._upload or self._uploads.put(rows, table="hired_employees")
         for _ in range(2):
-            (account,) = invoke(load_handler, self._upload)
-            if account["state"] == "failed":
-                raise Refused(account["error"]["detail"])
-            assert (account["read"], account["inserted"], account["rejected"]) == (2, 1, 1)
+            (status,) = invoke(load_handler, self._upload)
+            if status["state"] == "failed":
+                raise Refused(status["error"]["detail"])
+            assert (status["read"], status["inserted"], status["rejected"]) == (2, 1, 1)
 
     def load_departments(self) -> None:
-        (account,) = invoke(load_handler, self._uploads.put(b"700,Another\n", table="departments"))
-        if account["state"] == "failed":
-            raise Refused(account["error"]["detail"])
+        (status,) = invoke(load_handler, self._uploads.put(b"700,Another\n", table="departments"))
+        if status["state"] == "failed":
+            raise Refused(status["error"]["detail"])
 
     def forget(self) -> None:
         """Tables of ours are gone, as before anybody came."""
@@ -326,6 +326,6 @@ def test_bad_rows_among_many_are_found_with_a_temporary_table_and_without(
     sifted.clear()
     users.log_in("load")
     file = "".join(f"{number // 2 + 5000},Pilot\n" for number in range(400)).encode()
-    (account,) = invoke(load_handler, uploads.put(file, table="jobs"))
-    assert (account["state"], account["inserted"], account["rejected"]) == ("done", 200, 200)
+    (status,) = invoke(load_handler, uploads.put(file, table="jobs"))
+    assert (status["state"], status["inserted"], status["rejected"]) == ("done", 200, 200)
     assert bool(sifted) is optional

@@ -16,7 +16,7 @@ from functions.restore.app import handler as restores
 from tableferry.ids import new_id
 from tableferry.ingest.loads import load_status
 from tableferry.ingest.loads.load_list import listed
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.restore import record
 from tableferry.restore.record import Restore
 from tableferry.storage.bucket import Object, Store
@@ -153,7 +153,7 @@ def test_lists_are_bounded_and_leave_out_what_was_taken_away() -> None:
     for one in made:
         record.save(store, one)
     for number in range(3):
-        load_status.save(store, Account(id=f"{number:032x}", table="t", key="k", started=FROM_LONG_AGO))
+        load_status.save(store, LoadStatus(id=f"{number:032x}", table="t", key="k", started=FROM_LONG_AGO))
     newest = [one.id for one in reversed(made)][:100]
     assert [one["id"] for one in get("/restores").json["restores"]] == newest
     there = Vanishing(store._client, store.bucket, store.keys)

@@ -111,8 +111,8 @@ def test_a_tables_name_is_looked_up_and_never_run(
         ]
         assert {answer.status for answer in answers} <= {400, 404}, answers
         if name and len(f"uploads/{segment(name)}/a.csv".encode()) < 900 and not set(name) & {"\0"}:
-            account = Uploads(s3_client, bucket).load(b"1,x\n", table=name)
-            assert account["state"] == "failed"
+            load_status = Uploads(s3_client, bucket).load(b"1,x\n", table=name)
+            assert load_status["state"] == "failed"
 
 
 @few

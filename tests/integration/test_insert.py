@@ -162,10 +162,10 @@ def test_columns_whose_names_are_alike_but_for_their_case_folded_are_two(
 ) -> None:
     database.run(f"CREATE TABLE t (id INT, {', '.join(f'{name} VARCHAR(20)' for name in columns)})")
     assert post("t", [{"id": 1, "strasse": "x"}, {"id": 2, "STRAßE": "y", "STRASSE": "z"}]).status == 201
-    account = uploads.load(b"id,strasse\n3,x\n")
-    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
-    account = uploads.load("ID,Straße,strasse\n4,y,z\n".encode(), name="b.csv")
-    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    load_status = uploads.load(b"id,strasse\n3,x\n")
+    assert (load_status["state"], counts(load_status)) == ("done", (1, 1, 0, 0, 0))
+    load_status = uploads.load("ID,Straße,strasse\n4,y,z\n".encode(), name="b.csv")
+    assert (load_status["state"], counts(load_status)) == ("done", (1, 1, 0, 0, 0))
     assert database.rows("SELECT id, straße, strasse FROM t ORDER BY id") == [
         (1, None, "x"), (2, "y", "z"), (3, None, "x"), (4, "y", "z"),
     ]  # fmt: skip

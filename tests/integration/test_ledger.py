@@ -268,8 +268,8 @@ def test_a_load_that_ends_forgets_too(database: Database, uploads: Uploads) -> N
     database.run(TABLE)
     post([[1, "a"]], "k")
     aged(database, 31)
-    account = uploads.load(b"2,b\n")
-    assert entries(database) == {(f"load/{account['id']}", ledger.FINAL)}
+    status = uploads.load(b"2,b\n")
+    assert entries(database) == {(f"load/{status['id']}", ledger.FINAL)}
 
 
 def test_a_request_that_comes_again_is_the_same_whatever_the_tables_setting_is_by_then(

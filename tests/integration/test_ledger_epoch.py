@@ -67,8 +67,8 @@ def dies(uploads: Uploads, event: Json, monkeypatch: pytest.MonkeyPatch, at: int
 
     with at_block(monkeypatch, at, die), pytest.raises(DatabaseUnavailable):
         invoke(handler, event)
-    (account,) = request(handler, "GET", "/loads", query={"state": "failed"}).json["loads"]
-    return str(account["id"])
+    (status,) = request(handler, "GET", "/loads", query={"state": "failed"}).json["loads"]
+    return str(status["id"])
 
 
 def retry(load_id: str) -> Json:
@@ -89,25 +89,25 @@ def test_a_load_whose_table_is_replaced_meanwhile_ends_so_and_a_retry_loads_all_
     backup("t")
     event = uploads.put(lines(50))
     with after_block(monkeypatch, 2, lambda: restore(tables=["t"])):
-        account = uploads.deliver(event)
-    assert (account["state"], account["error"]["type"]) == ("replaced", "table-replaced")
+        status = uploads.deliver(event)
+    assert (status["state"], status["error"]["type"]) == ("replaced", "table-replaced")
     (restored,) = get("/restores").json["restores"]
-    assert counts(account)[1] > 0
-    last = account["read"]
-    assert f"Lines 1 to {last} " in account["error"]["detail"]
-    assert restored["id"] in account["error"]["detail"]
-    assert restored["kept"] in account["error"]["detail"]
+    assert counts(status)[1] > 0
+    last = status["read"]
+    assert f"Lines 1 to {last} " in status["error"]["detail"]
+    assert restored["id"] in status["error"]["detail"]
+    assert restored["kept"] in status["error"]["detail"]
     assert names(database) == [(0, "before")]
     kept = database.rows(f"SELECT * FROM `{restored['kept']}`.t ORDER BY id")
     assert kept == [(0, "before"), *ALL[:last]]
 
     assert uploads.deliver(event)["state"] == "replaced"  # nobody asked for more
     assert names(database) == [(0, "before")]
-    done = retry(account["id"])
+    done = retry(status["id"])
     assert (done["state"], counts(done)) == ("done", (50, 50, 0, 0, 0))
     assert restored["id"] in done["notes"][0]
     assert names(database) == [(0, "before"), *ALL]
-    assert retry(account["id"]) == done
+    assert retry(status["id"]) == done
     assert names(database) == [(0, "before"), *ALL]
 
 
@@ -134,11 +134,11 @@ def test_a_load_that_was_done_before_a_restore_is_loaded_again_by_a_retry_and_on
     database.run(KEYLESS)
     backup("t")
     event = uploads.put(lines(50))
-    account = uploads.deliver(event)
+    status = uploads.deliver(event)
     restore(tables=["t"])
     assert uploads.deliver(event)["state"] == "replaced"
     assert names(database) == []
-    done = retry(account["id"])
+    done = retry(status["id"])
     assert (done["state"], counts(done)) == ("done", (50, 50, 0, 0, 0))
     assert names(database) == ALL
 
@@ -213,7 +213,7 @@ def test_a_backup_of_a_table_that_a_restore_brought_knows_its_entries_too(databa
     empty = backup("t")
     restore(empty["id"], tables=["t"])
     event = uploads.put(lines(9))
-    account = uploads.deliver(event)
+    load_status = uploads.deliver(event)
     assert insert("k", (61, "keyed")).status == 201
     made = backup("t")
     restore(empty["id"], tables=["t"])
@@ -223,7 +223,7 @@ def test_a_backup_of_a_table_that_a_restore_brought_knows_its_entries_too(databa
     assert len(had) == 10
     assert insert("k", (61, "keyed")).headers["idempotent-replayed"] == "true"
     assert uploads.deliver(event)["state"] == "done"
-    assert retry(account["id"])["state"] == "done"
+    assert retry(load_status["id"])["state"] == "done"
     assert names(database) == had
 
 
@@ -232,7 +232,7 @@ def test_a_backup_that_comes_to_another_server_says_there_what_it_has(
 ) -> None:
     database.run(KEYLESS)
     event = uploads.put(lines(9))
-    account = uploads.deliver(event)
+    load_status = uploads.deliver(event)
     assert insert("k", (61, "keyed")).status == 201
     made = backup("t")
     late = uploads.load(b"63,late file\n", name="late.csv")
@@ -241,7 +241,7 @@ def test_a_backup_that_comes_to_another_server_says_there_what_it_has(
         restore(made["id"], tables=["t"])
         assert insert("k", (61, "keyed")).headers["idempotent-replayed"] == "true"
         assert uploads.deliver(event)["state"] == "done"
-        assert retry(account["id"])["state"] == "done"
+        assert retry(load_status["id"])["state"] == "done"
         assert len(names(other)) == 10
         assert retry(late["id"])["state"] == "done"
         assert len(names(other)) == 11
@@ -259,7 +259,7 @@ def test_of_a_backup_that_does_not_say_what_it_has_a_retry_and_a_key_are_refused
 ) -> None:
     monkeypatch.setattr(epoch, "_CLOCKS_DIFFER", timedelta(0))
     database.run(KEYLESS)
-    account = uploads.load(lines(9))
+    load_status = uploads.load(lines(9))
     assert insert("k", (61, "keyed")).status == 201
     time.sleep(1.1)  # the ledger has whole seconds
     made = without_ledger(monkeypatch, "t")
@@ -270,7 +270,7 @@ def test_of_a_backup_that_does_not_say_what_it_has_a_retry_and_a_key_are_refused
     had = names(database)
     assert len(had) == 10
     assert made["id"] in insert("k", (61, "keyed")).problem(409)["detail"]
-    answer = request(handler, "POST", f"/loads/{account['id']}/retry")
+    answer = request(handler, "POST", f"/loads/{load_status['id']}/retry")
     assert made["id"] in answer.problem(409)["detail"]
     assert names(database) == had
     assert insert("late", (62, "late")).status == 201  # what began after the backup is not in it

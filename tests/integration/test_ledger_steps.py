@@ -119,14 +119,14 @@ class World:
         return self.sources
 
     def deliver(self, number: int) -> Json:
-        (account,) = invoke(handler, self.events[number])
-        return dict(account)
+        (status,) = invoke(handler, self.events[number])
+        return dict(status)
 
     def load_id(self, number: int) -> str:
-        (account,) = request(
+        (status,) = request(
             handler, "GET", "/loads", query={"key": self.events[number]["Records"][0]["s3"]["object"]["key"]}
         ).json["loads"]
-        return str(account["id"])
+        return str(status["id"])
 
     def send(self, number: int) -> None:
         answer = request(

@@ -26,10 +26,10 @@ def test_good_rows_are_loaded_and_the_others_are_in_the_rejects_with_line_text_a
         '7,"Cut,2022-01-01T00:00:00Z,1,1\n'
         "8,Fin,2022-01-01T00:00:00Z,1,1"
     )
-    account = uploads.load(body.encode(), table="hired_employees")
-    assert (account["state"], counts(account)) == ("done", (9, 3, 0, 6, 0))
-    assert account["table"] == "hired_employees"
-    assert uploads.rejects(account) == [
+    status = uploads.load(body.encode(), table="hired_employees")
+    assert (status["state"], counts(status)) == ("done", (9, 3, 0, 6, 0))
+    assert status["table"] == "hired_employees"
+    assert uploads.rejects(status) == [
         (2, "2,,2021-07-27T16:02:08Z,1,2", [("name", "missing")]),
         (6, "4,Bob,2022-02-30T00:00:00Z,,1", [("datetime", "invalid"), ("department_id", "missing")]),
         (7, "5,Max,2022-02-28T00:00:00Z,9,1", [("department_id", "missing_parent")]),
@@ -49,10 +49,10 @@ def test_an_upload_goes_by_presigned_post(database: Database, uploads: Uploads) 
     target = answer.json
     sent = httpx.post(target["url"], data=target["fields"], files={"file": ("a.csv", b"1,a\n2,b\n", "text/csv")})
     assert sent.status_code in (200, 201, 204), sent.text
-    account = uploads.deliver(created(uploads.bucket, target["key"]))
-    assert (account["table"], counts(account)) == ("it's 100% ☃", (2, 2, 0, 0, 0))
+    load_status = uploads.deliver(created(uploads.bucket, target["key"]))
+    assert (load_status["table"], counts(load_status)) == ("it's 100% ☃", (2, 2, 0, 0, 0))
     listed = request(handler, "GET", "/loads", query={"key": target["key"]}).json["loads"]
-    assert [load["id"] for load in listed] == [account["id"]]
+    assert [load["id"] for load in listed] == [load_status["id"]]
     assert database.rows("SELECT * FROM `it's 100%% ☃`".replace("%%", "%")) == [(1, "a"), (2, "b")]
 
 
@@ -77,8 +77,8 @@ def test_two_deliveries_at_once_load_the_file_once(database: Database, uploads: 
         thread.start()
     for thread in threads:
         thread.join()
-    account = uploads.deliver(event)
-    assert (account["state"], counts(account)) == ("done", (95, 95, 0, 0, 0))
+    status = uploads.deliver(event)
+    assert (status["state"], counts(status)) == ("done", (95, 95, 0, 0, 0))
     assert names(database) == [(n, f"name {n}") for n in range(1, 96)]
 
 
@@ -105,6 +105,6 @@ def test_the_same_content_uploaded_again_is_another_file(database: Database, upl
 def test_a_direct_invocation_says_what_becomes_of_duplicates(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS, "INSERT INTO t VALUES (1, 'old')")
     key = uploads.put(b"1,new\n")["Records"][0]["s3"]["object"]["key"]
-    account = invoke(handler, {"action": "load", "key": key, "on_duplicate": "update"})
-    assert counts(account) == (1, 0, 1, 0, 0)
+    status = invoke(handler, {"action": "load", "key": key, "on_duplicate": "update"})
+    assert counts(status) == (1, 0, 1, 0, 0)
     assert names(database) == [(1, "new")]

@@ -68,12 +68,12 @@ def test_a_load_killed_between_blocks_goes_on_after_the_last_one(
     assert len(names(database)) <= (block - 1) * 10
     (failed,) = request(handler, "GET", "/loads").json["loads"]
     assert (failed["state"], failed["error"]["type"]) == ("failed", "database-unavailable")
-    account = uploads.deliver(event)
+    status = uploads.deliver(event)
     bad = [n for n in range(1, 59) if n % 7 == 0]
-    assert (account["id"], account["state"], account["error"]) == (failed["id"], "done", None)
-    assert counts(account) == (58, 50, 0, 8, 0)
+    assert (status["id"], status["state"], status["error"]) == (failed["id"], "done", None)
+    assert counts(status) == (58, 50, 0, 8, 0)
     assert names(database) == [(n, f"name {n}") for n in range(1, 59) if n not in bad]
-    assert uploads.rejects(account) == [(n, f"{n},", [("name", "missing")]) for n in bad]
+    assert uploads.rejects(status) == [(n, f"{n},", [("name", "missing")]) for n in bad]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -90,9 +90,9 @@ def test_a_load_that_could_not_write_its_rejects_goes_on(
     event = uploads.put(lines(25, bad=5))
     with pytest.raises(StoreUnavailable):
         invoke(handler, event)
-    account = uploads.deliver(event)
-    assert counts(account) == (25, 20, 0, 5, 0)
-    assert len(uploads.rejects(account)) == 5
+    status = uploads.deliver(event)
+    assert counts(status) == (25, 20, 0, 5, 0)
+    assert len(uploads.rejects(status)) == 5
     assert len(names(database)) == 20
 
 

@@ -1,7 +1,7 @@
 """Faults of a load, each at the points where it can strike: nothing is lost, and nothing is in twice.
 
 The table has no key, so that a row that came twice shows, and the file has rows that are refused, by us and by the
-database. After the fault the event is delivered again, as the queue does it. Then the table, the account and the rejects are
+database. After the fault the event is delivered again, as the queue does it. Then the table, the load status and the rejects are
 held against the file.
 
 A run here samples the points, evenly from an offset that ``LOAD_FAULTS_SEED`` sets; `make test-all` takes each one.
@@ -112,21 +112,21 @@ class World:
         return queued(self.uploads.put(file.body))
 
     def tried(self, event: Json) -> Json | None:
-        """The account of a delivery that may fail, but only in a way that has the event come again."""
+        """The status of a delivery that may fail, but only in a way that has the event come again."""
         try:
-            (account,) = invoke(handler, event)
+            (status,) = invoke(handler, event)
         except (DatabaseUnavailable, StoreUnavailable, Conflict):
             return None
-        assert account["error"] is None
-        return cast("Json", account)
+        assert status["error"] is None
+        return cast("Json", status)
 
     def settle(self, event: Json) -> Json:
         """Deliver until it is done; the first time it has to be, but for what the server has not noticed yet."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            (account,) = invoke(handler, event)
-            if account["state"] != "running" or time.monotonic() > deadline:
-                return cast("Json", account)
+            (status,) = invoke(handler, event)
+            if status["state"] != "running" or time.monotonic() > deadline:
+                return cast("Json", status)
             time.sleep(0.02)
 
     def settled(self, event: Json, file: File = FILE) -> None:
@@ -134,13 +134,13 @@ class World:
         self.right(self.settle(event), event, file)
         assert names(self.database) == file.rows
 
-    def right(self, account: Json, event: Json, file: File = FILE) -> None:
-        """Hold an account and its rejects against the file; it is what is shown, and what a further delivery gives."""
-        assert (account["state"], account["error"]) == ("done", None)
-        assert counts(account) == (file.count, len(file.rows), 0, len(file.bad), 0)
-        assert self.uploads.rejects(account) == file.rejects
-        assert request(handler, "GET", f"/loads/{account['id']}").json == account
-        assert invoke(handler, event) == [account]
+    def right(self, status: Json, event: Json, file: File = FILE) -> None:
+        """Hold a load status and its rejects against the file; it is what is shown, and what a further delivery gives."""
+        assert (status["state"], status["error"]) == ("done", None)
+        assert counts(status) == (file.count, len(file.rows), 0, len(file.bad), 0)
+        assert self.uploads.rejects(status) == file.rejects
+        assert request(handler, "GET", f"/loads/{status['id']}").json == status
+        assert invoke(handler, event) == [status]
 
 
 @pytest.fixture
@@ -212,10 +212,10 @@ def a_run(world: World, proxy: Proxy, through: Through) -> Seen:
     event = world.put()
     proxy.watch(seen)
     with through():
-        account = world.tried(event)
+        status = world.tried(event)
     proxy.watch(packet_proxy.passes)  # what looks at the outcome is no part of it
-    assert account
-    world.right(account, event)
+    assert status
+    world.right(status, event)
     assert seen.commits > BLOCKS
     return seen
 
@@ -346,9 +346,9 @@ def test_the_last_try_of_lambda_s_succeeds_after_a_machine_that_is_gone_without_
     _die_without_a_word(functions.prepared(event, DATABASE_URL=proxy.url), proxy)
     for seconds in (60, 120):
         time.sleep(seconds)
-        account = world.tried(event)
-    assert account is not None
-    assert account["state"] == "done"
+        status = world.tried(event)
+    assert status is not None
+    assert status["state"] == "done"
 
 
 def _die_without_a_word(run: Run, proxy: Proxy) -> None:
@@ -361,13 +361,13 @@ def _die_without_a_word(run: Run, proxy: Proxy) -> None:
 
 
 def _a_minute_passes(world: World) -> None:
-    """As before Lambda's next try: it is so long since anybody wrote the account."""
-    (account,) = request(handler, "GET", "/loads").json["loads"]
+    """As before Lambda's next try: it is so long since anybody wrote the load status."""
+    (status,) = request(handler, "GET", "/loads").json["loads"]
     for name in ("started", "saved"):
-        if account.get(name):
-            account[name] = (datetime.fromisoformat(account[name]) - timedelta(minutes=1)).isoformat()
-    key = f"loads/{account['id']}.json"
-    signed_object.put(verbs.store(), key, account)
+        if status.get(name):
+            status[name] = (datetime.fromisoformat(status[name]) - timedelta(minutes=1)).isoformat()
+    key = f"loads/{status['id']}.json"
+    signed_object.put(verbs.store(), key, status)
 
 
 def busy(database: Database) -> bool:
@@ -408,8 +408,8 @@ def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
         event = world.put()
         proxy.watch(breaks(point))
         with through():
-            account = world.tried(event)
-        assert account is None or account["state"] == "done"
+            status = world.tried(event)
+        assert status is None or status["state"] == "done"
         world.settled(event)
 
 
@@ -425,8 +425,8 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
         event = world.put()
         proxy.watch(at(point, fate, from_client=from_client))
         with through():
-            account = world.tried(event)
-        assert account is None or account["state"] == "done"
+            status = world.tried(event)
+        assert status is None or status["state"] == "done"
         world.settled(event)
 
 
@@ -520,10 +520,10 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
                     process.wait()
 
                 proxy.watch(at(point, Fate.PASSES, strike))
-                account = world.tried(event)
+                status = world.tried(event)
                 sent = proxy.sent
                 proxy.watch(packet_proxy.passes)
-                assert account is None or all_but_said(point, sent, total, 5)
+                assert status is None or all_but_said(point, sent, total, 5)
                 if server.child.process.poll() is None:  # this run had less to say, and was done before
                     world.settled(event)
                     continue
@@ -557,8 +557,8 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
         counted.watch(at_request(numbered(point, 1000 if lasting else None), fate))
         with monkeypatch.context() as patch:
             patch.setenv("AWS_ENDPOINT_URL_S3", counted.url)
-            account = world.tried(event)
-        assert account is None or (account["state"] == "done" and not lasting)
+            status = world.tried(event)
+        assert status is None or (status["state"] == "done" and not lasting)
         world.settled(event)
 
 
@@ -598,13 +598,13 @@ def test_an_event_delivered_many_times_at_once_is_one_load(
             assert outcomes
             found += outcomes
         assert [outcome.error for outcome in found] == [None] * (processes * threads)
-        accounts = [outcome.account for outcome in found if outcome.account]
-        (account_id,) = {account["id"] for account in accounts}
-        assert {account["state"] for account in accounts} in ({"running", "done"}, {"done"})
-        shown = request(handler, "GET", f"/loads/{account_id}").json
+        statuses = [outcome.status for outcome in found if outcome.status]
+        (load_id,) = {status["id"] for status in statuses}
+        assert {status["state"] for status in statuses} in ({"running", "done"}, {"done"})
+        shown = request(handler, "GET", f"/loads/{load_id}").json
         assert names(world.database) == FILE.rows
         world.right(shown, event)
-        assert all(account == shown for account in accounts if account["state"] == "done")
+        assert all(status == shown for status in statuses if status["state"] == "done")
 
 
 # 6. The time runs out.
@@ -711,9 +711,9 @@ def test_a_load_that_meets_a_lock_for_a_while_waits_for_it(world: World, proxy: 
         given_up = threading.Timer(2.5, holder.rollback)
         given_up.start()
         with through():
-            account = world.tried(event)
+            status = world.tried(event)
         given_up.join()
-    assert account
+    assert status
     world.settled(event)
 
 
@@ -790,6 +790,6 @@ def test_two_files_and_posts_at_once_are_each_once_in_the_table(world: World, fu
             posted += rows
         for run, event, file in zip(runs, events, files, strict=True):
             (outcome,) = run.outcomes() or []
-            assert outcome.account
-            world.right(outcome.account, event, file)
+            assert outcome.status
+            world.right(outcome.status, event, file)
         assert names(world.database) == [*files[0].rows, *files[1].rows, *posted]

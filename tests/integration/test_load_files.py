@@ -1,4 +1,4 @@
-"""Files of every sort that are not what a load expects, and the account each of them gets."""
+"""Files of every sort that are not what a load expects, and the load status each of them gets."""
 
 import gzip
 import io
@@ -46,10 +46,10 @@ def test_a_file_that_is_no_csv_at_all_is_failed_whole(database: Database, upload
         "1,a\n".encode("utf-32"): "UTF-16",
         gzip.compress(PNG, mtime=0): "not CSV",
     }.items():
-        account = uploads.load(body)
-        assert (account["state"], counts(account)) == ("failed", (0, 0, 0, 0, 0)), body[:40]
-        assert word in account["error"]["detail"]
-        assert account["finished"]
+        status = uploads.load(body)
+        assert (status["state"], counts(status)) == ("failed", (0, 0, 0, 0, 0)), body[:40]
+        assert word in status["error"]["detail"]
+        assert status["finished"]
     assert names(database) == []
 
 
@@ -58,9 +58,9 @@ def test_a_file_without_line_ends_is_failed_before_it_fills_the_memory(
 ) -> None:
     monkeypatch.setattr(blocks, "_LONGEST_LINE", 1024 * 1024)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1024)
-    account = uploads.load(b"1,a\n2," + b"a" * (2 * 1024 * 1024))
-    assert (account["state"], counts(account)) == ("failed", (1, 1, 0, 0, 0))
-    assert "Line 2 is longer" in account["error"]["detail"]
+    status = uploads.load(b"1,a\n2," + b"a" * (2 * 1024 * 1024))
+    assert (status["state"], counts(status)) == ("failed", (1, 1, 0, 0, 0))
+    assert "Line 2 is longer" in status["error"]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_the_lines_of_a_long_text_are_one_row_and_none_of_another_shape(
     database.run("CREATE TABLE logs (id INT PRIMARY KEY, body LONGTEXT)")
     inside = [f"{number},a line of a log;{number}" for number in range(100, 60_100)]
     written = [line.replace(",", "\\,") for line in inside] if said else inside
-    account = uploads.load((before + between.join(written) + after).encode(), table="logs", Metadata=said)
-    assert (account["state"], counts(account)) == ("done", (2, 2, 0, 0, 0))
+    status = uploads.load((before + between.join(written) + after).encode(), table="logs", Metadata=said)
+    assert (status["state"], counts(status)) == ("done", (2, 2, 0, 0, 0))
     assert database.rows("SELECT * FROM logs") == [(1, "\n".join(inside)), (2, "short")]
 
 
@@ -88,17 +88,17 @@ def test_behind_a_quote_that_is_not_closed_for_longer_than_a_record_may_be_a_loa
 ) -> None:
     monkeypatch.setattr(csv_records, "LONGEST_RECORD", 2000)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1024)
-    account = uploads.load(lines(100) + b'101,"a\n' + lines(300)[1500:])
-    assert account["state"] == "failed"
-    assert "The record that begins in line 101" in account["error"]["detail"]
-    assert names(database) == [(number, f"name {number}") for number in range(1, account["inserted"] + 1)]
+    status = uploads.load(lines(100) + b'101,"a\n' + lines(300)[1500:])
+    assert status["state"] == "failed"
+    assert "The record that begins in line 101" in status["error"]["detail"]
+    assert names(database) == [(number, f"name {number}") for number in range(1, status["inserted"] + 1)]
 
 
 def test_other_text_is_rejected_line_by_line(database: Database, uploads: Uploads) -> None:
     for body in (b'[{"id": 1, "name": "a"},\n {"id": 2, "name": "b"}]', b"<a>\n<b/>\n</a>", b"%PDF-1.7\n%\xb5\xb5\n"):
-        account = uploads.load(body)
-        assert (account["state"], account["inserted"]) == ("rejected", 0)
-        assert account["rejected"] == account["read"] == len(body.strip().split(b"\n"))
+        status = uploads.load(body)
+        assert (status["state"], status["inserted"]) == ("rejected", 0)
+        assert status["rejected"] == status["read"] == len(body.strip().split(b"\n"))
     assert names(database) == []
 
 
@@ -125,14 +125,14 @@ def test_marks_and_line_ends_are_no_part_of_the_rows(database: Database, uploads
 
 
 def test_a_file_cut_in_a_quoted_field_loses_that_line_alone(database: Database, uploads: Uploads) -> None:
-    account = uploads.load(b'1,a\n2,"b\n3,c\n4,"d')
-    assert uploads.rejects(account) == [(2, '2,"b', [("", "malformed")]), (4, '4,"d', [("", "malformed")])]
+    status = uploads.load(b'1,a\n2,"b\n3,c\n4,"d')
+    assert uploads.rejects(status) == [(2, '2,"b', [("", "malformed")]), (4, '4,"d', [("", "malformed")])]
     assert names(database) == [(1, "a"), (3, "c")]
 
 
 def test_bytes_that_are_no_text_reject_their_line(database: Database, uploads: Uploads) -> None:
-    account = uploads.load("1,a\n2,Größe\n3,c\n".encode("latin-1"))
-    assert [(line, bad) for line, _, bad in uploads.rejects(account)] == [(2, [("", "encoding")])]
+    status = uploads.load("1,a\n2,Größe\n3,c\n".encode("latin-1"))
+    assert [(line, bad) for line, _, bad in uploads.rejects(status)] == [(2, [("", "encoding")])]
     assert names(database) == [(1, "a"), (3, "c")]
 
 
@@ -140,8 +140,8 @@ def test_bytes_that_are_no_text_reject_their_line(database: Database, uploads: U
 def test_a_compressed_file_is_loaded(database: Database, uploads: Uploads, compress: object) -> None:
     assert callable(compress)
     body = lines(3000, bad=1000)
-    account = uploads.load(compress(body[:100]) + compress(body[100:]), name="a.csv.gz")  # in two members
-    assert (account["state"], counts(account)) == ("done", (3000, 2997, 0, 3, 0))
+    status = uploads.load(compress(body[:100]) + compress(body[100:]), name="a.csv.gz")  # in two members
+    assert (status["state"], counts(status)) == ("done", (3000, 2997, 0, 3, 0))
     assert names(database) == [(n, f"name {n}") for n in range(1, 3001) if n % 1000]
 
 
@@ -155,31 +155,31 @@ def test_a_compressed_file_that_is_cut_or_damaged_is_failed(
     damaged = whole[:half] + bytes([whole[half] ^ 0xFF]) * 8 + whole[half + 8 :]
     for body in (whole[:half], whole[:-1], whole[:5], whole + b"rest", damaged):
         database.run("DELETE FROM t")
-        account = uploads.load(body)
-        assert account["state"] == "failed"
-        assert "compressed" in account["error"]["detail"]
-        assert len(names(database)) == account["inserted"]
+        status = uploads.load(body)
+        assert status["state"] == "failed"
+        assert "compressed" in status["error"]["detail"]
+        assert len(names(database)) == status["inserted"]
 
 
 def test_an_upload_for_an_unknown_table_is_failed_with_the_tables_there_are(
     database: Database, uploads: Uploads
 ) -> None:
     for name in ("nope", "t'; DROP TABLE t; --", "../t", "tableferry_ledger"):
-        account = uploads.load(b"1,a\n", table=name)
-        assert (account["state"], account["error"]["type"]) == ("failed", "table-not-found")
-        assert "There are: t." in account["error"]["detail"]
+        status = uploads.load(b"1,a\n", table=name)
+        assert (status["state"], status["error"]["type"]) == ("failed", "table-not-found")
+        assert "There are: t." in status["error"]["detail"]
     assert names(database) == []
 
 
 def test_another_word_for_what_becomes_of_duplicates_is_failed(database: Database, uploads: Uploads) -> None:
-    account = uploads.load(b"1,a\n", Metadata={"on-duplicate": "replace"})
-    assert account["state"] == "failed"
-    assert "replace" in account["error"]["detail"]
+    status = uploads.load(b"1,a\n", Metadata={"on-duplicate": "replace"})
+    assert status["state"] == "failed"
+    assert "replace" in status["error"]["detail"]
     assert names(database) == []
 
 
 def test_a_table_without_transactions_is_failed(database: Database, uploads: Uploads) -> None:
     database.run("ALTER TABLE t ENGINE=MyISAM")
-    account = uploads.load(b"1,a\n1,b\n")
-    assert (account["state"], account["error"]["type"]) == ("failed", "not-supported")
+    status = uploads.load(b"1,a\n1,b\n")
+    assert (status["state"], status["error"]["type"]) == ("failed", "not-supported")
     assert names(database) == []

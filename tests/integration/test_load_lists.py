@@ -13,8 +13,8 @@ import pytest
 
 from functions.load.app import handler
 from tableferry.api import reject_page
-from tableferry.ingest.loads import load_status as accounts
-from tableferry.ingest.loads.load_status import Account, State
+from tableferry.ingest.loads import load_status
+from tableferry.ingest.loads.load_status import LoadStatus, State
 from tableferry.storage.bucket import Object, Store
 from tests.effort import either_server
 from tests.integration.conftest import KEYS
@@ -39,8 +39,8 @@ def ids(**query: str) -> list[str]:
 
 def saved(store: Store, number: int, state: State = "done", table: str = "t", key: str = "uploads/t/a.csv") -> str:
     started = BEGUN + timedelta(seconds=number)
-    account = Account(id=f"{number:032x}", table=table, key=key, state=state, started=started)
-    return accounts.save(store, account).id
+    status = LoadStatus(id=f"{number:032x}", table=table, key=key, state=state, started=started)
+    return load_status.save(store, status).id
 
 
 @pytest.mark.usefixtures("database")
@@ -50,7 +50,7 @@ def test_loads_are_listed_newest_first_by_key_table_and_state(uploads: Uploads) 
     failed = saved(store, 2, "failed")
     other = saved(store, 3, table="u", key="uploads/u/a.csv")
     long_ago = saved(store, 4, "running")  # of which nobody has been heard since
-    accounts.save(store, accounts.find(store, long_ago).model_copy(update={"state": "running"}))
+    load_status.save(store, load_status.find(store, long_ago).model_copy(update={"state": "running"}))
     assert ids() == [long_ago, other, failed, first]
     assert ids(key="uploads/t/a.csv") == [long_ago, failed, first]
     assert ids(key="uploads/t/a") == ids(key="") == ids(table="v") == ids(state="rejected") == []
@@ -67,7 +67,7 @@ def test_a_load_that_has_left_a_state_is_no_longer_listed_with_it(uploads: Uploa
     store = Store(uploads.client, uploads.bucket, KEYS)
     load_id = saved(store, 1, "failed")
     assert ids(state="failed") == [load_id]
-    accounts.save(store, accounts.find(store, load_id).ended("done"))
+    load_status.save(store, load_status.find(store, load_id).ended("done"))
     assert (ids(state="failed"), ids(state="done"), ids()) == ([], [load_id], [load_id])
 
 
@@ -129,20 +129,20 @@ def test_what_cannot_be_asked_for_is_refused(query: dict[str, str]) -> None:
 
 def test_a_load_of_which_no_row_was_good_says_so_and_why(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load(b"1;a\n2;b\n3\n", Metadata={"delimiter": ","})
-    assert (account["state"], counts(account)) == ("rejected", (3, 0, 0, 3, 0))
-    assert account["reason"].startswith("All 3 rows were rejected, all for 'fields'; as in line 1: ")
-    assert account["error"] is None
-    assert len(uploads.rejects(account)) == 3
-    assert ids(state="rejected") == [account["id"]]
+    status = uploads.load(b"1;a\n2;b\n3\n", Metadata={"delimiter": ","})
+    assert (status["state"], counts(status)) == ("rejected", (3, 0, 0, 3, 0))
+    assert status["reason"].startswith("All 3 rows were rejected, all for 'fields'; as in line 1: ")
+    assert status["error"] is None
+    assert len(uploads.rejects(status)) == 3
+    assert ids(state="rejected") == [status["id"]]
     assert ids(state="done") == []
 
 
 def test_a_load_of_which_a_row_was_good_a_duplicate_or_not_there_is_done(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
     for body, metadata in [(b"1,a\nx\n", {}), (b"1,a\n", {"on-duplicate": "ignore"}), (b"id,name\n", {})]:
-        account = uploads.load(body, Metadata=metadata)
-        assert (account["state"], account["reason"]) == ("done", None), body
+        status = uploads.load(body, Metadata=metadata)
+        assert (status["state"], status["reason"]) == ("done", None), body
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -164,16 +164,16 @@ def rejects(load_id: str, **query: str) -> Answer:
 
 def test_rejects_are_read_page_by_page(database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch) -> None:
     database.run(TEXTS)
-    account = uploads.load("".join(f"{n},\n" if n % 2 else f"{n},é😀{'x' * (n // 2)}\n" for n in range(1, 61)).encode())
-    whole = uploads.client.get_object(Bucket=uploads.bucket, Key=account["rejects"])["Body"].read().decode()
-    answer = rejects(account["id"])
+    status = uploads.load("".join(f"{n},\n" if n % 2 else f"{n},é😀{'x' * (n // 2)}\n" for n in range(1, 61)).encode())
+    whole = uploads.client.get_object(Bucket=uploads.bucket, Key=status["rejects"])["Body"].read().decode()
+    answer = rejects(status["id"])
     assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
     assert (answer.text, "link" in answer.headers) == (whole, False)
     for size, limit in [(2**21, "7"), (300, "1000"), (10, "3")]:  # also in less than a line
         monkeypatch.setattr(reject_page, "_PAGE_BYTES", size)
         found, query = "", {"limit": limit}
         for _ in range(200):
-            answer = rejects(account["id"], **query)
+            answer = rejects(status["id"], **query)
             assert 0 < answer.text.count("\n") <= int(limit)
             found += answer.text
             if "link" not in answer.headers:
@@ -194,10 +194,10 @@ def test_rejects_that_there_are_not_or_not_yet_or_no_more(database: Database, up
     bad = uploads.load(b"1,a\n")
     assert "after" in rejects(bad["id"], after="5").problem(400)["detail"]
     assert rejects(bad["id"], after="100000").problem(400)
-    known = accounts.find(store, bad["id"])
-    accounts.save(store, known.model_copy(update={"state": "running", "rejects": None}))
+    known = load_status.find(store, bad["id"])
+    load_status.save(store, known.model_copy(update={"state": "running", "rejects": None}))
     assert "running" in rejects(bad["id"]).problem(409)["detail"]
-    accounts.save(store, known)
+    load_status.save(store, known)
     uploads.client.delete_object(Bucket=uploads.bucket, Key=bad["rejects"])
     rejects(bad["id"]).problem(409)
 

@@ -46,7 +46,7 @@ def test_of_two_rows_with_one_key_the_first_in_the_file_goes_in(
     monkeypatch.setattr(ordered_writers, "_PATIENCE_SECONDS", 0.05)
     database.run("CREATE TABLE t (id INT PRIMARY KEY, name VARCHAR(40), other INT UNIQUE)")
     rows = [(n % 97, f"name {n}", n % 89) for n in range(400)]
-    account = uploads.load("".join(f"{i},{name},{other}\n" for i, name, other in rows).encode())
+    status = uploads.load("".join(f"{i},{name},{other}\n" for i, name, other in rows).encode())
     ids, others, expected, refused = set(), set(), [], []
     for number, (i, name, other) in enumerate(rows, 1):
         if i in ids or other in others:
@@ -56,23 +56,23 @@ def test_of_two_rows_with_one_key_the_first_in_the_file_goes_in(
             ids.add(i)
             others.add(other)
     assert database.rows("SELECT * FROM t ORDER BY id") == sorted(expected)
-    assert [line for line, _, _ in uploads.rejects(account)] == refused
-    assert counts(account) == (400, len(expected), 0, len(refused), 0)
+    assert [line for line, _, _ in uploads.rejects(status)] == refused
+    assert counts(status) == (400, len(expected), 0, len(refused), 0)
 
 
 def test_a_row_may_point_at_one_in_a_block_before_it(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE t (id INT PRIMARY KEY, chief INT, FOREIGN KEY (chief) REFERENCES t (id))")
     body = "".join(f"{n},{n - 7 if n > 7 else ''}\n" for n in range(1, 301)) + "301,999\n"
-    account = uploads.load(body.encode())
-    assert counts(account) == (301, 300, 0, 1, 0)
-    assert uploads.rejects(account) == [(301, "301,999", [("chief", "missing_parent")])]
+    status = uploads.load(body.encode())
+    assert counts(status) == (301, 300, 0, 1, 0)
+    assert uploads.rejects(status) == [(301, "301,999", [("chief", "missing_parent")])]
 
 
 def test_of_two_updates_the_last_in_the_file_holds(database: Database, uploads: Uploads, ahead: list[int]) -> None:
     database.run(TEXTS)
     body = "".join(f"{n % 50},name {n}\n" for n in range(300)).encode()
-    account = uploads.load(body, Metadata={"on-duplicate": "update"})
-    assert counts(account) == (300, 50, 250, 0, 0)
+    status = uploads.load(body, Metadata={"on-duplicate": "update"})
+    assert counts(status) == (300, 50, 250, 0, 0)
     assert names(database) == [(n, f"name {n + 250}") for n in range(50)]
     assert not ahead
 
@@ -105,23 +105,23 @@ def test_a_load_with_more_rejects_than_it_may_have_is_stopped(
     # Blocks of ten: at their ends 0, 1, 3, 4, 6 and 9 rejects so far.
     bad = {15, 21, 22, 31, 41, 42, 51, 52, 53}
     body = "".join(f"{n},{'' if n in bad else 'x'}\n" for n in range(1, 61)).encode()
-    account = uploads.load(body, Metadata={"max-rejects": limit})
+    status = uploads.load(body, Metadata={"max-rejects": limit})
     rejected = len([n for n in bad if n <= stays])
-    assert counts(account) == (stays, stays - rejected, 0, rejected, 0)
+    assert counts(status) == (stays, stays - rejected, 0, rejected, 0)
     assert len(names(database)) == stays - rejected
     if stays == 60:
-        assert account["state"] == "done"
+        assert status["state"] == "done"
         return
-    assert (account["state"], account["error"]["type"]) == ("failed", "too-many-rejects")
-    assert "rolled back" in account["error"]["detail"]
-    assert "a value is required" in account["error"]["detail"]
+    assert (status["state"], status["error"]["type"]) == ("failed", "too-many-rejects")
+    assert "rolled back" in status["error"]["detail"]
+    assert "a value is required" in status["error"]["detail"]
 
 
 def test_the_wrong_file_leaves_nothing_behind(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load(b"1,a\nx,b\ny,c\nz,d\n" * 3, Metadata={"max-rejects": "50%"})
-    assert (account["state"], counts(account)) == ("failed", (0, 0, 0, 0, 0))
-    assert "line 2, id: expected a whole number, not 'x'" in account["error"]["detail"]
+    status = uploads.load(b"1,a\nx,b\ny,c\nz,d\n" * 3, Metadata={"max-rejects": "50%"})
+    assert (status["state"], counts(status)) == ("failed", (0, 0, 0, 0, 0))
+    assert "line 2, id: expected a whole number, not 'x'" in status["error"]["detail"]
     assert names(database) == []
 
 
@@ -143,27 +143,27 @@ def test_a_load_that_runs_out_of_time_hands_itself_over(database: Database, uplo
     while event:
         context = Running()
         context.left = 20
-        (account,) = handler(event, cast("LambdaContext", context))
-        states.append((account["state"], account["read"]))
+        (status,) = handler(event, cast("LambdaContext", context))
+        states.append((status["state"], status["read"]))
         invocations += 1
         found = uploads.client.list_objects_v2(Bucket=uploads.bucket, Prefix="resume/").get("Contents", [])
         event = created(uploads.bucket, found[0]["Key"]) if found else {}
         for each in found:
             order = json.loads(uploads.client.get_object(Bucket=uploads.bucket, Key=each["Key"])["Body"].read())
             assert order["retry"] is False
-        if account["state"] != "running":
+        if status["state"] != "running":
             break
     assert invocations > 1
     assert [state for state, _ in states] == ["running"] * (invocations - 1) + ["done"]
     reads = [read for _, read in states]
     assert reads == sorted(reads)  # two may be the same: time may run out between the last block and the end
     assert reads[0] < 300
-    assert counts(account) == (300, 258, 0, 42, 0)
+    assert counts(status) == (300, 258, 0, 42, 0)
     assert names(database) == [(n, f"name {n}") for n in range(1, 301) if n % 7]
-    assert [line for line, _, _ in uploads.rejects(account)] == [n for n in range(1, 301) if n % 7 == 0]
+    assert [line for line, _, _ in uploads.rejects(status)] == [n for n in range(1, 301) if n % 7 == 0]
 
 
-def test_an_account_tells_how_far_the_load_has_come(
+def test_a_status_tells_how_far_the_load_has_come(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run("CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL)")
@@ -179,7 +179,7 @@ def test_an_account_tells_how_far_the_load_has_come(
 
     monkeypatch.setattr(Target, "lanes", lambda target, connection, _: real(target, connection, 1))
     monkeypatch.setattr(BlockWriter, "conclude", watched)
-    account = uploads.load(body)
+    status = uploads.load(body)
     assert {each["state"] for each in seen} == {"running"}
     assert all(each["size"] == len(body) for each in seen)
     assert seen[-1]["read"] > seen[2]["read"]
@@ -189,4 +189,4 @@ def test_an_account_tells_how_far_the_load_has_come(
     for each in seen:
         assert each["read"] == each["inserted"] + each["rejected"]
         assert each["bytes"] == len(b"".join(body.splitlines(keepends=True)[: each["read"]]))
-    assert account["bytes"] == account["size"] == len(body)
+    assert status["bytes"] == status["size"] == len(body)

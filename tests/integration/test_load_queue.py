@@ -32,16 +32,16 @@ def test_a_message_that_comes_several_times_at_once_loads_once(database: Databas
     database.run(KEYLESS)
     ((key, version),) = created_objects(queued(uploads.put(lines(50))))
     with ThreadPoolExecutor(4) as pool:
-        accounts = list(pool.map(lambda _: load_object(key, version), range(4)))
-    assert len({account["id"] for account in accounts}) == 1
+        statuses = list(pool.map(lambda _: load_object(key, version), range(4)))
+    assert len({status["id"] for status in statuses}) == 1
     assert [row for row, _ in names(database)] == list(range(1, 51))
 
 
 def test_several_messages_in_one_event_are_several_loads(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
     events = [queued(uploads.put(b"%d,a\n" % n, name=f"{n}.csv"))["Records"][0] for n in range(3)]
-    accounts = invoke(handler, {"Records": events})
-    assert [account["state"] for account in accounts] == ["done"] * 3
+    statuses = invoke(handler, {"Records": events})
+    assert [status["state"] for status in statuses] == ["done"] * 3
     assert len(names(database)) == 3
 
 
@@ -49,8 +49,8 @@ def test_the_event_that_sam_generates_of_an_upload_is_loaded(database: Database,
     """It has no version: the object that is there now."""
     database.run(TEXTS)
     uploads.put(lines(2))
-    (account,) = invoke(handler, created(uploads.bucket, "uploads/t/a.csv"))
-    assert (account["state"], account["inserted"]) == ("done", 2)
+    (status,) = invoke(handler, created(uploads.bucket, "uploads/t/a.csv"))
+    assert (status["state"], status["inserted"]) == ("done", 2)
     assert json.loads(event_file("load-sqs")["Records"][0]["body"]) == event_file("load-s3")
 
 
@@ -70,11 +70,11 @@ def test_a_file_is_loaded_however_long_the_database_was_away(
                 with pytest.raises(DatabaseUnavailable):
                     invoke(handler, queued(event, received))
             else:
-                (account,) = invoke(handler, queued(event, received))
-                assert account["state"] == "waiting"
-    account = uploads.deliver(event)
-    assert (account["state"], account["inserted"], account["error"]) == ("done", 3, None)
-    assert uploads.deliver(event) == account
+                (status,) = invoke(handler, queued(event, received))
+                assert status["state"] == "waiting"
+    status = uploads.deliver(event)
+    assert (status["state"], status["inserted"], status["error"]) == ("done", 3, None)
+    assert uploads.deliver(event) == status
     assert len(names(database)) == 3
 
 

@@ -11,9 +11,8 @@ import pytest
 from functions.load.app import handler
 from tableferry.errors import Conflict, DatabaseUnavailable, RecordNotFound
 from tableferry.ingest.block_writer import BlockWriter
-from tableferry.ingest.loads import handover
-from tableferry.ingest.loads import load_status as accounts
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads import handover, load_status
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.storage import signed_object
 from tableferry.storage.bucket import Store
 from tests.effort import either_server
@@ -55,9 +54,9 @@ def given_up(uploads: Uploads, event: Json, monkeypatch: pytest.MonkeyPatch, at:
         for _ in range(3):
             with pytest.raises(DatabaseUnavailable):
                 invoke(handler, event)
-    (account,) = request(handler, "GET", "/loads").json["loads"]
-    assert account["state"] == "failed"
-    return str(account["id"])
+    (status,) = request(handler, "GET", "/loads").json["loads"]
+    assert status["state"] == "failed"
+    return str(status["id"])
 
 
 def retry(load_id: str) -> Answer:
@@ -83,10 +82,10 @@ def test_a_load_that_was_given_up_is_retried_by_request_and_loads_each_row_once(
     assert (answer.json["state"], answer.json["error"], answer.json["finished"]) == ("running", None, None)
     assert request(handler, "GET", f"/loads/{load_id}").json == answer.json
     event = handed_over(uploads, load_id)
-    account = uploads.deliver(event)
-    assert (account["id"], account["state"], counts(account)) == (load_id, "done", (58, 50, 0, 8, 0))
+    status = uploads.deliver(event)
+    assert (status["id"], status["state"], counts(status)) == (load_id, "done", (58, 50, 0, 8, 0))
     assert [row for row, _ in names(database)] == [n for n in range(1, 59) if n % 7]
-    assert uploads.deliver(event) == account
+    assert uploads.deliver(event) == status
     assert len(names(database)) == 50
 
 
@@ -133,17 +132,17 @@ def test_a_load_that_is_handed_over_goes_on_with_the_options_of_its_request_and_
     uploads.put(b"99,another\n")
     (found,) = request(handler, "GET", "/loads").json["loads"]
     handover.hand_over(Store(uploads.client, uploads.bucket, KEYS), found["id"], retry=False)
-    account = uploads.deliver(handed_over(uploads, found["id"]))
-    assert (account["id"], account["state"], counts(account)) == (found["id"], "done", (30, 28, 2, 0, 0))
-    assert account["given"] == {"on_duplicate": "update"}
+    status = uploads.deliver(handed_over(uploads, found["id"]))
+    assert (status["id"], status["state"], counts(status)) == (found["id"], "done", (30, 28, 2, 0, 0))
+    assert status["given"] == {"on_duplicate": "update"}
     assert names(database) == [(n, f"name {n}") for n in range(1, 31)]
 
 
 def test_a_load_that_is_done_stays_as_it_is(database: Database, uploads: Uploads) -> None:
     database.run(TEXTS)
-    account = uploads.load(lines(3))
-    answer = retry(account["id"])
-    assert (answer.status, answer.json) == (200, account)
+    status = uploads.load(lines(3))
+    answer = retry(status["id"])
+    assert (answer.status, answer.json) == (200, status)
     assert "Contents" not in uploads.client.list_objects_v2(Bucket=uploads.bucket, Prefix="resume/")
 
 
@@ -166,8 +165,8 @@ def test_a_load_that_fails_again_says_why(
     assert retry(load_id).status == 202
     with failing(monkeypatch, 1, Conflict("The table is locked.")), pytest.raises(Conflict):
         invoke(handler, handed_over(uploads, load_id))
-    account = request(handler, "GET", f"/loads/{load_id}").json
-    assert (account["state"], account["error"]) == ("failed", {"type": "conflict", "detail": "The table is locked."})
+    status = request(handler, "GET", f"/loads/{load_id}").json
+    assert (status["state"], status["error"]) == ("failed", {"type": "conflict", "detail": "The table is locked."})
 
 
 @pytest.mark.usefixtures("database")
@@ -188,14 +187,14 @@ def test_a_file_that_is_gone_or_written_over_is_not_loaded_for_another(
     assert retry(load_id).status == 202
     found = event["Records"][0]["s3"]["object"]
     uploads.client.delete_object(Bucket=uploads.bucket, Key=found["key"], VersionId=found["versionId"])
-    (account,) = invoke(handler, handed_over(uploads, load_id))
-    assert (account["state"], account["error"]["type"]) == ("failed", "upload-gone")
-    assert request(handler, "GET", f"/loads/{load_id}").json == account
+    (status,) = invoke(handler, handed_over(uploads, load_id))
+    assert (status["state"], status["error"]["type"]) == ("failed", "upload-gone")
+    assert request(handler, "GET", f"/loads/{load_id}").json == status
     assert retry(load_id).problem(409)["type"] == "urn:tableferry:problem:upload-gone"
     uploads.put(b"9,another\n")
     store = Store(uploads.client, uploads.bucket, KEYS)
-    accounts.save(
-        store, accounts.find(store, load_id).model_copy(update={"version": ""})
+    load_status.save(
+        store, load_status.find(store, load_id).model_copy(update={"version": ""})
     )  # as in a bucket without them
     retry(load_id).problem(409)
     assert names(database) == []
@@ -224,18 +223,18 @@ def test_a_load_whose_function_died_is_shown_as_stalled_and_a_retry_lets_it_go_o
     event = uploads.put(lines(3))
     found = event["Records"][0]["s3"]["object"]
     now = datetime.now(UTC)
-    account = Account(
-        id=accounts.load_id(uploads.bucket, store.head(found["key"], found["versionId"])),
+    status = LoadStatus(
+        id=load_status.load_id(uploads.bucket, store.head(found["key"], found["versionId"])),
         table="t", key=found["key"], version=found["versionId"], state=state,  # type: ignore[arg-type]
         started=now - timedelta(hours=1), saved=now - timedelta(minutes=minutes),
     )  # fmt: skip
-    accounts.save(store, account.model_copy(update={"saved": None}))  # which sets its marks
-    signed_object.put(store, f"loads/{account.id}.json", account.model_dump(mode="json"))
-    assert request(handler, "GET", f"/loads/{account.id}").json["state"] == shown
+    load_status.save(store, status.model_copy(update={"saved": None}))  # which sets its marks
+    signed_object.put(store, f"loads/{status.id}.json", status.model_dump(mode="json"))
+    assert request(handler, "GET", f"/loads/{status.id}").json["state"] == shown
     assert [load["state"] for load in request(handler, "GET", "/loads").json["loads"]] == [shown]
     if state == "running":
-        answer = retry(account.id)
+        answer = retry(status.id)
         assert (answer.status, answer.json["state"]) == (202, "running")
-        body = uploads.client.get_object(Bucket=uploads.bucket, Key=f"resume/{account.id}.json")["Body"].read()
+        body = uploads.client.get_object(Bucket=uploads.bucket, Key=f"resume/{status.id}.json")["Body"].read()
         assert json.loads(body)["retry"] is True
-        assert counts(uploads.deliver(handed_over(uploads, account.id))) == (3, 3, 0, 0, 0)
+        assert counts(uploads.deliver(handed_over(uploads, status.id))) == (3, 3, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Loads at the edges of blocks, lanes and accounts."""
+"""Loads at the edges of blocks, lanes and load statuses."""
 
 import gzip
 import threading
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 def test_bytes_in_base64_that_look_like_hexadecimal_digits(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE t (id INT PRIMARY KEY, b VARBINARY(20))")
-    account = uploads.load(b"1,AAAA\n2,abcd\n3,+/+/\n", Metadata={"binary": "base64"})
-    assert counts(account) == (3, 3, 0, 0, 0)
+    status = uploads.load(b"1,AAAA\n2,abcd\n3,+/+/\n", Metadata={"binary": "base64"})
+    assert counts(status) == (3, 3, 0, 0, 0)
     assert database.rows("SELECT id, HEX(b) FROM t ORDER BY id") == [(1, "000000"), (2, "69B71D"), (3, "FBFFBF")]
 
 
@@ -67,7 +67,7 @@ def test_a_block_that_cannot_be_concluded_is_rolled_back(
 
 
 @pytest.mark.usefixtures("small_blocks")
-def test_an_account_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
+def test_a_status_keeps_what_is_known_of_a_load_when_it_cannot_go_on(
     database: Database, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database.run(TEXTS)
@@ -118,8 +118,8 @@ def test_rows_that_the_server_numbers_get_their_numbers_in_the_files_order(
 
     monkeypatch.setattr(BlockWriter, "whole", slow)
     body = "".join(f"{line.format(number)}\n" for number in range(100)).encode()
-    account = uploads.load(body, name=name, Metadata={"null": "NULL" if name == "b.csv" else "empty"})
-    assert counts(account) == (100, 100, 0, 0, 0)
+    status = uploads.load(body, name=name, Metadata={"null": "NULL" if name == "b.csv" else "empty"})
+    assert counts(status) == (100, 100, 0, 0, 0)
     assert database.rows("SELECT number FROM t ORDER BY id") == [(number,) for number in range(100)]
 
 
@@ -141,8 +141,8 @@ def test_a_file_that_is_written_over_while_it_is_read_is_loaded_once(
         patch.setattr(Store, "stream", stream)
         (over,) = invoke(handler, created(bucket, key))
     assert (over["state"], over["error"]["type"], counts(over)) == ("failed", "precondition-failed", (0, 0, 0, 0, 0))
-    (account,) = invoke(handler, created(bucket, key))
-    assert (account["state"], counts(account)) == ("done", (1, 1, 0, 0, 0))
+    (status,) = invoke(handler, created(bucket, key))
+    assert (status["state"], counts(status)) == ("done", (1, 1, 0, 0, 0))
     assert names(database) == [(2, "second")]
 
 

@@ -11,8 +11,7 @@ from functions.load.app import handler
 from tableferry.errors import DatabaseUnavailable
 from tableferry.ingest.block_writer import BlockWriter
 from tableferry.ingest.load import _Load
-from tableferry.ingest.loads import load_status as accounts
-from tableferry.ingest.loads import retry_later
+from tableferry.ingest.loads import load_status, retry_later
 from tableferry.storage.bucket import Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Json, counts, created, invoke, request
@@ -85,12 +84,12 @@ def test_a_file_that_comes_while_the_database_is_away_waits_with_growing_pauses_
     with away(monkeypatch):
         pauses = []
         for _ in range(8):
-            (account,) = invoke(handler, event)
-            assert (account["state"], account["error"]["type"]) == ("waiting", "database-unavailable")
-            next_try = datetime.fromisoformat(account["next_try"])
-            pauses.append(round((next_try - datetime.fromisoformat(account["saved"])).total_seconds() / 60))
+            (status,) = invoke(handler, event)
+            assert (status["state"], status["error"]["type"]) == ("waiting", "database-unavailable")
+            next_try = datetime.fromisoformat(status["next_try"])
+            pauses.append(round((next_try - datetime.fromisoformat(status["saved"])).total_seconds() / 60))
     assert pauses == [1, 2, 4, 8, 15, 30, 30, 30]
-    load_id, now = account["id"], next_try
+    load_id, now = status["id"], next_try
     listed = request(handler, "GET", "/loads", query={"state": "waiting"}).json["loads"]
     assert [one["id"] for one in listed] == [load_id]
     assert invoke(handler, {"action": "retry"}) == {"loads": []}
@@ -109,16 +108,16 @@ def test_a_load_that_was_stopped_half_way_goes_on_where_it_was(
     database.run(KEYLESS)
     event = uploads.put(lines(58, bad=7))
     with failing(monkeypatch, at=3):
-        (account,) = invoke(handler, event)
-    assert (account["state"], account["tries"], account["read"]) == ("waiting", 1, 20)
+        (status,) = invoke(handler, event)
+    assert (status["state"], status["tries"], status["read"]) == ("waiting", 1, 20)
     with failing(monkeypatch, at=2):
-        (account,) = invoke(handler, event)
-    assert (account["state"], account["tries"], account["read"]) == ("waiting", 1, 30)  # for it got further
+        (status,) = invoke(handler, event)
+    assert (status["state"], status["tries"], status["read"]) == ("waiting", 1, 30)  # for it got further
     with failing(monkeypatch, at=1):
-        (account,) = invoke(handler, event)
-    assert (account["tries"], account["read"]) == (2, 30)
-    assert retry_later.go_on(store_of(uploads), datetime.now(UTC) + timedelta(minutes=3)) == [account["id"]]
-    done = resumed(uploads, account["id"])
+        (status,) = invoke(handler, event)
+    assert (status["tries"], status["read"]) == (2, 30)
+    assert retry_later.go_on(store_of(uploads), datetime.now(UTC) + timedelta(minutes=3)) == [status["id"]]
+    done = resumed(uploads, status["id"])
     assert (done["state"], counts(done)) == ("done", (58, 50, 0, 8, 0))
     assert [row for row, _ in names(database)] == [n for n in range(1, 59) if n % 7]
 
@@ -129,12 +128,12 @@ def test_after_so_many_hours_it_has_failed_and_no_event_is_given_up(
     database.run(TEXTS)
     event = uploads.put(lines(3))
     with away(monkeypatch):
-        (account,) = invoke(handler, event)
-        known = accounts.find(store_of(uploads), account["id"])
+        (status,) = invoke(handler, event)
+        known = load_status.find(store_of(uploads), status["id"])
         long_ago = datetime.now(UTC) - timedelta(hours=12, seconds=1)
-        accounts.save(store_of(uploads), known.model_copy(update={"failing_since": long_ago}))
-        (account,) = invoke(handler, event)
-    assert (account["state"], account["error"]["type"], account["next_try"]) == ("failed", "database-unavailable", None)
+        load_status.save(store_of(uploads), known.model_copy(update={"failing_since": long_ago}))
+        (status,) = invoke(handler, event)
+    assert (status["state"], status["error"]["type"], status["next_try"]) == ("failed", "database-unavailable", None)
 
 
 def test_a_load_that_nobody_came_for_is_stalled(
@@ -142,10 +141,10 @@ def test_a_load_that_nobody_came_for_is_stalled(
 ) -> None:
     database.run(TEXTS)
     with away(monkeypatch):
-        (account,) = invoke(handler, uploads.put(lines(3)))
-    known = accounts.find(store_of(uploads), account["id"])
-    accounts.save(store_of(uploads), known.model_copy(update={"next_try": datetime.now(UTC) - timedelta(hours=2)}))
-    assert shown(account["id"])["state"] == "stalled"
+        (status,) = invoke(handler, uploads.put(lines(3)))
+    known = load_status.find(store_of(uploads), status["id"])
+    load_status.save(store_of(uploads), known.model_copy(update={"next_try": datetime.now(UTC) - timedelta(hours=2)}))
+    assert shown(status["id"])["state"] == "stalled"
 
 
 def test_one_request_retries_all_that_failed_or_wait_or_those_of_a_table(
@@ -154,7 +153,7 @@ def test_one_request_retries_all_that_failed_or_wait_or_those_of_a_table(
     database.run(TEXTS, "CREATE TABLE u (id INT PRIMARY KEY)")
     with away(monkeypatch):
         waiting = [invoke(handler, uploads.put(b"%d,a\n" % n, name=f"{n}.csv"))[0]["id"] for n in range(3)]
-        (other,) = (account["id"] for account in invoke(handler, uploads.put(b"1\n", table="u")))
+        (other,) = (status["id"] for status in invoke(handler, uploads.put(b"1\n", table="u")))
     failed = uploads.load(b"1,a\n", table="nowhere")["id"]
     done = uploads.load(b"7,a\n")["id"]
     assert post("/loads/retry", {"table": "u"}) == {"loads": [other], "more": False}
@@ -182,25 +181,25 @@ def test_a_load_that_is_cancelled_stops_at_its_next_block_and_what_is_in_stays(
 
     def stop(work: _Load) -> None:
         if next(looked) == 6:
-            assert post(f"/loads/{work.account.id}/cancel")["state"] == "running"
+            assert post(f"/loads/{work.status.id}/cancel")["state"] == "running"
         real(work)
 
     with monkeypatch.context() as patch:
         patch.setattr(_Load, "_stop_if_cancelled", stop)
-        account = uploads.deliver(event)
-    assert account["state"] == "cancelled"
-    read, inserted, _, rejected, _ = counts(account)
+        status = uploads.deliver(event)
+    assert status["state"] == "cancelled"
+    read, inserted, _, rejected, _ = counts(status)
     assert 0 < read < 200
     assert read % 10 == 0
-    assert account["reason"] == (
+    assert status["reason"] == (
         f"It was cancelled: of the first {read} rows {inserted} are in the table, and none after them."
     )
     assert [row for row, _ in names(database)] == [n for n in range(1, read + 1) if n % 7]
-    assert len(uploads.rejects(account)) == rejected
-    assert uploads.deliver(event) == resumed(uploads, account["id"]) == account
-    assert post(f"/loads/{account['id']}/cancel") == account
-    post(f"/loads/{account['id']}/retry")
-    done = resumed(uploads, account["id"])
+    assert len(uploads.rejects(status)) == rejected
+    assert uploads.deliver(event) == resumed(uploads, status["id"]) == status
+    assert post(f"/loads/{status['id']}/cancel") == status
+    post(f"/loads/{status['id']}/retry")
+    done = resumed(uploads, status["id"])
     assert (done["state"], counts(done), done["reason"]) == ("done", (200, 172, 0, 28, 0), None)
     assert [row for row, _ in names(database)] == [n for n in range(1, 201) if n % 7]
 
@@ -211,10 +210,10 @@ def test_a_load_that_waits_is_cancelled_while_the_database_is_away(
     database.run(TEXTS)
     event = uploads.put(lines(3))
     with away(monkeypatch):
-        (account,) = invoke(handler, event)
-        assert post(f"/loads/{account['id']}/cancel")["state"] == "waiting"
-        assert resumed(uploads, account["id"])["state"] == "waiting"
-    done = resumed(uploads, account["id"])
+        (status,) = invoke(handler, event)
+        assert post(f"/loads/{status['id']}/cancel")["state"] == "waiting"
+        assert resumed(uploads, status["id"])["state"] == "waiting"
+    done = resumed(uploads, status["id"])
     assert (done["state"], counts(done)) == ("cancelled", (0, 0, 0, 0, 0))
     assert names(database) == []
     request(handler, "POST", f"/loads/{'0' * 32}/cancel").problem(404)
@@ -234,7 +233,7 @@ def test_what_is_no_upload_is_let_be(database: Database, uploads: Uploads) -> No
 
 
 @pytest.mark.parametrize("key", ["uploads/a.csv", "uploads//a.csv", "uploads/t/x/"])
-def test_a_file_in_the_wrong_place_gets_an_account_that_says_where_it_belongs(
+def test_a_file_in_the_wrong_place_gets_a_status_that_says_where_it_belongs(
     database: Database, uploads: Uploads, key: str
 ) -> None:
     database.run(TEXTS)
@@ -243,10 +242,10 @@ def test_a_file_in_the_wrong_place_gets_an_account_that_says_where_it_belongs(
     if key.endswith("x/"):  # a folder's name, but rows in it: it has a table
         assert uploads.deliver(event)["state"] == "done"
         return
-    account = uploads.deliver(event)
-    assert (account["state"], account["table"], account["error"]["type"]) == ("failed", "", "wrong-place")
-    assert "uploads/{table}/a.csv" in account["error"]["detail"]
-    assert uploads.deliver(event) == account
-    assert request(handler, "GET", "/loads", query={"key": key}).json["loads"] == [account]
-    post(f"/loads/{account['id']}/retry")
-    assert resumed(uploads, account["id"])["error"]["type"] == "wrong-place"
+    status = uploads.deliver(event)
+    assert (status["state"], status["table"], status["error"]["type"]) == ("failed", "", "wrong-place")
+    assert "uploads/{table}/a.csv" in status["error"]["detail"]
+    assert uploads.deliver(event) == status
+    assert request(handler, "GET", "/loads", query={"key": key}).json["loads"] == [status]
+    post(f"/loads/{status['id']}/retry")
+    assert resumed(uploads, status["id"])["error"]["type"] == "wrong-place"

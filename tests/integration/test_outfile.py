@@ -94,9 +94,9 @@ def test_without_the_option_a_text_cut_at_its_line_end_is_a_reject_that_goes_in_
 ) -> None:
     database.run("CREATE TABLE t (a VARCHAR(20), n INT)")
     body = b"foo\\\nbar\t5\nC:\\\\dir\t6\n\\N\t7\n"
-    account = uploads.load(body, Metadata={"delimiter": "tab", "null": "\\N"})
-    assert counts(account) == (3, 1, 0, 2, 0)
-    assert uploads.rejects(account) == [
+    status = uploads.load(body, Metadata={"delimiter": "tab", "null": "\\N"})
+    assert counts(status) == (3, 1, 0, 2, 0)
+    assert uploads.rejects(status) == [
         (1, "foo\\\nbar\t5", [("", "escape")]),
         (3, "C:\\\\dir\t6", [("", "escape")]),
     ]
@@ -111,20 +111,20 @@ def test_raw_bytes_and_bits_of_into_outfile_are_not_taken_for_digits(
     database: Database, uploads: Uploads, kind: str
 ) -> None:
     database.run(f"CREATE TABLE t (id INT, x {kind})")
-    account = uploads.load(b"1\t41\n", Metadata={"delimiter": "tab", "escape": "\\"})
-    assert account["state"] == "failed"
-    assert "'x' to hold bytes or bits, which INTO OUTFILE writes as they are" in account["error"]["detail"]
+    status = uploads.load(b"1\t41\n", Metadata={"delimiter": "tab", "escape": "\\"})
+    assert status["state"] == "failed"
+    assert "'x' to hold bytes or bits, which INTO OUTFILE writes as they are" in status["error"]["detail"]
     said = uploads.load(b"1\t41\n", name="b.csv", Metadata={"delimiter": "tab", "escape": "\\", "binary": "hex"})
     assert counts(said) == (1, 1, 0, 0, 0)
 
 
 def test_rejects_of_a_file_with_escapes_go_in_when_they_are_corrected(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE t (a VARCHAR(20), n INT)")
-    account = uploads.load(
+    status = uploads.load(
         b'a\\\n"b\tx\nc\r\t1\nd\r\t2\r\n', Metadata={"delimiter": "tab", "escape": "\\", "quote": "none"}
     )
-    assert [line for line, _, _ in uploads.rejects(account)] == [1, 4]
-    sent = uploads.client.get_object(Bucket=uploads.bucket, Key=account["rejects"])["Body"].read()
+    assert [line for line, _, _ in uploads.rejects(status)] == [1, 4]
+    sent = uploads.client.get_object(Bucket=uploads.bucket, Key=status["rejects"])["Body"].read()
     assert counts(uploads.load(sent.replace(b"\\tx", b"\\t3").replace(b"2\\r", b"2"), name="c.ndjson"))[1] == 2
     assert database.rows("SELECT a FROM t ORDER BY n") == [("c\r",), ("d\r",), ('a\n"b',)]
 
@@ -135,13 +135,13 @@ def test_a_byte_of_zero_rejects_its_row_near_the_beginning_and_further_down(
     database.run("CREATE TABLE t (id INT, a VARCHAR(20))")
     rows = [b"%d,abc" % number for number in range(60_000)]
     rows[1] = rows[50_000] = b"1,a\0b"
-    account = uploads.load(b"\n".join(rows))
-    assert counts(account) == (60_000, 59_998, 0, 2, 0)
-    assert uploads.rejects(account) == [(line, "1,a\0b", [("", "nul")]) for line in (2, 50_001)]
+    status = uploads.load(b"\n".join(rows))
+    assert counts(status) == (60_000, 59_998, 0, 2, 0)
+    assert uploads.rejects(status) == [(line, "1,a\0b", [("", "nul")]) for line in (2, 50_001)]
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_recognised_with_a_mark_or_without(database: Database, uploads: Uploads, codec: str) -> None:
     database.run("CREATE TABLE t (id INT, a VARCHAR(20))")
-    account = uploads.load("1,abc\n2,déf\n".encode(codec))
-    assert "it is UTF-16; save it as UTF-8" in account["error"]["detail"]
+    status = uploads.load("1,abc\n2,déf\n".encode(codec))
+    assert "it is UTF-16; save it as UTF-8" in status["error"]["detail"]

@@ -61,9 +61,9 @@ def test_parents_are_looked_up_once_a_block(database: Database, uploads: Uploads
 def test_a_row_without_a_parent_is_rejected_as_always(
     database: Database, uploads: Uploads, unchecked: list[bool]
 ) -> None:
-    account = uploads.load(body(30, "30,y,9,0\n", '31,"y",-1,77\n', "32,z,,2\n"))
-    assert counts(account) == (33, 31, 0, 2, 0)
-    assert [(line, bad) for line, _, bad in uploads.rejects(account)] == [
+    status = uploads.load(body(30, "30,y,9,0\n", '31,"y",-1,77\n', "32,z,,2\n"))
+    assert counts(status) == (33, 31, 0, 2, 0)
+    assert [(line, bad) for line, _, bad in uploads.rejects(status)] == [
         (31, [("a", "missing_parent")]),
         (32, [("b", "missing_parent")]),
     ]
@@ -84,8 +84,8 @@ def test_a_key_that_cannot_be_looked_up_so_is_left_to_the_server(
 ) -> None:
     database.run(*change.split("; "))
     extra = b"id,name,a,b\n"
-    account = uploads.load(extra + b"1,x,1,1\n2,y,1,9\n")
-    assert account["rejected"] >= 1
+    status = uploads.load(extra + b"1,x,1,1\n2,y,1,9\n")
+    assert status["rejected"] >= 1
     assert database.rows("SELECT COUNT(*) FROM t WHERE b NOT IN (SELECT id FROM p)") == [(0,)]
     assert not any(unchecked)
 
@@ -95,8 +95,8 @@ def test_a_trigger_s_own_rows_are_checked(database: Database, uploads: Uploads, 
         "CREATE TABLE seen (p INT, FOREIGN KEY (p) REFERENCES p (id))",
         "CREATE TRIGGER see AFTER INSERT ON t FOR EACH ROW INSERT INTO seen VALUES (NEW.id)",
     )
-    account = uploads.load(b"1,x,1,1\n77,y,1,1\n")
-    assert counts(account) == (2, 1, 0, 1, 0)
+    status = uploads.load(b"1,x,1,1\n77,y,1,1\n")
+    assert counts(status) == (2, 1, 0, 1, 0)
     assert not unchecked
 
 
@@ -126,14 +126,14 @@ def test_a_parent_cannot_go_before_its_rows_are_committed(
     monkeypatch.setattr(BlockWriter, "conclude", slowly)
     thread = threading.Thread(target=deleting)
     thread.start()
-    account = uploads.load("".join(f"{n},x,{n},1\n" for n in range(100, 300)).encode())
+    status = uploads.load("".join(f"{n},x,{n},1\n" for n in range(100, 300)).encode())
     stop.set()
     thread.join()
     assert tried
-    assert account["read"] == 200
-    assert account["inserted"] + account["rejected"] == 200
+    assert status["read"] == 200
+    assert status["inserted"] + status["rejected"] == 200
     assert database.rows(ORPHANS) == [(0,)]
-    assert database.rows("SELECT COUNT(*) FROM t") == [(account["inserted"],)]
+    assert database.rows("SELECT COUNT(*) FROM t") == [(status["inserted"],)]
 
 
 def test_the_server_checks_again_afterwards(
@@ -171,11 +171,11 @@ def test_rows_that_point_at_a_table_that_is_gone_are_rejected(database: Database
     with Source(parse_database_url(database.url)).connect() as connection:
         execute(connection, "SET SESSION foreign_key_checks = 0")
         execute(connection, "DROP TABLE q")
-    account = uploads.load(
+    status = uploads.load(
         b"7,x,1,1,\n" + b"".join(b"%d,x,1,1,1\n" % n for n in range(rows)), Metadata={"max-rejects": "100%"}
     )
-    assert (account["state"], counts(account)) == ("done", (1 + rows, 1, 0, rows, 0))
-    assert {bad for _, _, (bad,) in uploads.rejects(account)} == {("q", "missing_parent")}
+    assert (status["state"], counts(status)) == ("done", (1 + rows, 1, 0, rows, 0))
+    assert {bad for _, _, (bad,) in uploads.rejects(status)} == {("q", "missing_parent")}
 
 
 @pytest.mark.usefixtures("small_blocks")

@@ -110,11 +110,11 @@ def test_what_is_in_the_table_and_the_rejects_are_the_file(
     )
     uploads = Uploads(s3_client, bucket)
     good, rejects = expected(file)
-    account = uploads.load(file.encode(), Metadata={"delimiter": ","})
-    assert account["state"] == ("done" if good else "rejected" if rejects else "failed")
-    assert counts(account) == (len(good) + len(rejects), len(good), 0, len(rejects), 0)
+    status = uploads.load(file.encode(), Metadata={"delimiter": ","})
+    assert status["state"] == ("done" if good else "rejected" if rejects else "failed")
+    assert counts(status) == (len(good) + len(rejects), len(good), 0, len(rejects), 0)
     assert in_order(database.rows("SELECT x, y, z FROM t")) == in_order(good)
-    assert [(line, text) for line, text, _ in uploads.rejects(account)] == rejects
+    assert [(line, text) for line, text, _ in uploads.rejects(status)] == rejects
 
 
 @hunt

@@ -1,4 +1,4 @@
-"""Databases that were put back to before a load by other means than a restore: the ledger is believed, and not the account.
+"""Databases that were put back to before a load by other means than a restore: the ledger is believed, and not the load status.
 
 To put one back, its tables, the ledger's among them, are copied before and written over later, as a snapshot does.
 """
@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from functions.load.app import handler
-from tableferry.ingest.loads import load_status as accounts
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads import load_status
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.storage.bucket import Store
 from tests.integration.conftest import KEYS
 from tests.integration.lambdas import Answer, Json, counts, request
@@ -56,8 +56,8 @@ def test_a_load_that_is_done_and_was_put_back_is_loaded_again(used: Database, up
     assert "put back" in again["notes"][0]
     assert "from line 1 on" in again["notes"][0]
     assert again["started"] == first["started"]
-    for account in (uploads.deliver(event), retry(first["id"])):
-        assert account == again
+    for status in (uploads.deliver(event), retry(first["id"])):
+        assert status == again
     assert names(used) == [(0, "first"), *ALL]
 
 
@@ -93,20 +93,20 @@ def test_a_load_that_went_into_another_database_is_not_loaded_by_an_event_and_a_
     used: Database, uploads: Uploads, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = uploads.put(lines(9))
-    account = uploads.deliver(event)
+    status = uploads.deliver(event)
     with server.database() as other:
         monkeypatch.setenv("DATABASE_URL", other.url)
         other.run(KEYLESS)
-        assert uploads.deliver(event) == account
-        assert "another database" in asked(account["id"]).problem(409)["detail"]
+        assert uploads.deliver(event) == status
+        assert "another database" in asked(status["id"]).problem(409)["detail"]
         assert names(other) == []
 
 
-def finished_long_ago(uploads: Uploads, account: Json, days: int) -> None:
-    """The account says that the load ended so many days ago."""
+def finished_long_ago(uploads: Uploads, status: Json, days: int) -> None:
+    """The load status says that the load ended so many days ago."""
     store = Store(uploads.client, uploads.bucket, KEYS)
     then = datetime.now(UTC) - timedelta(days=days)
-    accounts.save(store, Account(**account | {"started": then, "finished": then}))
+    load_status.save(store, LoadStatus(**status | {"started": then, "finished": then}))
 
 
 def test_a_load_whose_entry_has_expired_is_not_taken_for_one_that_was_put_back(
@@ -114,15 +114,15 @@ def test_a_load_whose_entry_has_expired_is_not_taken_for_one_that_was_put_back(
 ) -> None:
     monkeypatch.setenv("LEDGER_DAYS", "10")
     event = uploads.put(lines(9))
-    account = uploads.deliver(event)
-    finished_long_ago(uploads, account, 20)
+    status = uploads.deliver(event)
+    finished_long_ago(uploads, status, 20)
     used.run("UPDATE tableferry_ledger SET written = NOW() - INTERVAL 20 DAY WHERE id LIKE 'load/%'")
     uploads.load(b"99,x\n", name="other.csv")  # which drops what has expired
     before = names(used)
     for days in ("10", "30", "0"):  # more than it was when the entry was dropped, and for ever
         monkeypatch.setenv("LEDGER_DAYS", days)
         assert uploads.deliver(event)["state"] == "done"
-        assert (asked(account["id"]).status, asked(account["id"]).json["notes"]) == (200, [])
+        assert (asked(status["id"]).status, asked(status["id"]).json["notes"]) == (200, [])
     assert names(used) == before
 
 
@@ -132,7 +132,7 @@ def test_where_nothing_expires_a_load_of_long_ago_that_was_put_back_is_loaded_ag
     monkeypatch.setenv("LEDGER_DAYS", "0")
     snapshot(used)
     event = uploads.put(lines(9))
-    account = uploads.deliver(event)
-    finished_long_ago(uploads, account, 400)
+    status = uploads.deliver(event)
+    finished_long_ago(uploads, status, 400)
     put_back(used)
     assert (uploads.deliver(event)["state"], len(names(used))) == ("done", 10)

@@ -49,9 +49,9 @@ def table(database: Database) -> None:
 
 def loaded(database: Database, uploads: Uploads, body: bytes, rows: Sequence[Row], **options: Any) -> None:
     """The file is loaded whole, and its rows are these."""
-    account = uploads.load(body, **options)
-    assert uploads.rejects(account) == []
-    assert (account["state"], counts(account)) == ("done", (len(rows), len(rows), 0, 0, 0))
+    status = uploads.load(body, **options)
+    assert uploads.rejects(status) == []
+    assert (status["state"], counts(status)) == ("done", (len(rows), len(rows), 0, 0, 0))
     assert database.rows("SELECT * FROM t ORDER BY id") == list(rows)
 
 
@@ -86,8 +86,8 @@ def test_a_null_that_a_program_writes_as_the_empty_text_is_rejected_where_it_is_
 ) -> None:
     file = io.StringIO()
     csv.writer(file, quoting=csv.QUOTE_ALL).writerow(NOTHING)
-    account = uploads.load(file.getvalue().encode())
-    [(line, _, problems)] = uploads.rejects(account)
+    status = uploads.load(file.getvalue().encode())
+    [(line, _, problems)] = uploads.rejects(status)
     assert (line, problems) == (1, [(name, "invalid") for name in NAMES[3:]])
     assert database.rows("SELECT * FROM t") == []
 
@@ -150,16 +150,16 @@ def test_a_file_of_pandas_is_loaded(
 
 def test_pandas_numbers_of_the_rows_are_a_column_that_the_table_has_not(database: Database, uploads: Uploads) -> None:
     """What ``to_csv`` writes unless told ``index=False``: no row goes in, and the header's field without a name is told."""
-    account = uploads.load(pandas_of(FULL).to_csv().encode())
-    assert (account["state"], counts(account)) == ("failed", (0, 0, 0, 0, 0))
-    assert "a field without a name is no column of `t`" in account["error"]["detail"]
+    status = uploads.load(pandas_of(FULL).to_csv().encode())
+    assert (status["state"], counts(status)) == ("failed", (0, 0, 0, 0, 0))
+    assert "a field without a name is no column of `t`" in status["error"]["detail"]
     assert database.rows("SELECT * FROM t") == []
 
 
 def test_a_word_for_null_is_text_in_texts_and_rejected_elsewhere(database: Database, uploads: Uploads) -> None:
     body = pandas_of([FULL[0], NOTHING]).to_csv(index=False, na_rep="NaN").encode()
-    account = uploads.load(body)
-    [(line, _, problems)] = uploads.rejects(account)
+    status = uploads.load(body)
+    [(line, _, problems)] = uploads.rejects(status)
     assert (line, problems) == (3, [(name, "invalid") for name in NAMES[3:]])
     assert database.rows("SELECT * FROM t") == [FULL[0]]
 
@@ -227,11 +227,11 @@ def _decimal_comma(cell: Any) -> Any:
 
 
 def test_decimal_commas_are_refused_with_a_word_that_says_so(database: Database, uploads: Uploads) -> None:
-    account = uploads.load(b'id,price,ratio\r\n1,"1,5","2,5"\r\n2,1.5,2.5\r\n')
-    [(line, _, problems)] = uploads.rejects(account)
+    status = uploads.load(b'id,price,ratio\r\n1,"1,5","2,5"\r\n2,1.5,2.5\r\n')
+    [(line, _, problems)] = uploads.rejects(status)
     assert (line, problems) == (2, [("price", "invalid"), ("ratio", "invalid")])
     assert database.rows("SELECT id, price, ratio FROM t") == [(2, Decimal("1.500"), 2.5)]
-    body = uploads.client.get_object(Bucket=uploads.bucket, Key=account["rejects"])["Body"].read().decode()
+    body = uploads.client.get_object(Bucket=uploads.bucket, Key=status["rejects"])["Body"].read().decode()
     assert "'1,5' has a decimal comma: write 1.5" in body
 
 
@@ -251,9 +251,9 @@ def test_another_separator_can_be_named_where_there_is_no_header(
 
 
 def test_decimal_commas_of_a_spreadsheet_are_refused_too(database: Database, uploads: Uploads) -> None:
-    account = uploads.load(spreadsheet(FULL, decimal_comma=True))
-    assert counts(account) == (len(FULL), 0, 0, len(FULL), 0)
-    for _, _, problems in uploads.rejects(account):
+    status = uploads.load(spreadsheet(FULL, decimal_comma=True))
+    assert counts(status) == (len(FULL), 0, 0, len(FULL), 0)
+    for _, _, problems in uploads.rejects(status):
         assert set(problems) <= {("price", "invalid"), ("ratio", "invalid")}
 
 
@@ -289,8 +289,8 @@ def test_a_word_for_null_can_be_named(database: Database, uploads: Uploads, null
 
 
 def test_a_word_for_null_that_is_quoted_is_text(database: Database, uploads: Uploads) -> None:
-    account = uploads.load(b'id,name,note\n1,"NULL",NULL\n', Metadata={"null": "NULL"})
-    assert counts(account) == (1, 1, 0, 0, 0)
+    status = uploads.load(b'id,name,note\n1,"NULL",NULL\n', Metadata={"null": "NULL"})
+    assert counts(status) == (1, 1, 0, 0, 0)
     assert database.rows("SELECT name, note FROM t") == [("NULL", None)]
 
 
@@ -315,7 +315,7 @@ def test_a_word_for_null_of_other_programs_can_be_named(
 def test_a_separator_that_can_be_none_is_refused_with_what_it_can_be(
     database: Database, uploads: Uploads, metadata: Mapping[str, str]
 ) -> None:
-    account = uploads.load(b"1,a\n", Metadata=metadata)
-    assert account["state"] == "failed"
-    assert "delimiter" in account["error"]["detail"]
+    status = uploads.load(b"1,a\n", Metadata=metadata)
+    assert status["state"] == "failed"
+    assert "delimiter" in status["error"]["detail"]
     assert database.rows("SELECT * FROM t") == []

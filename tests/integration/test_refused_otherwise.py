@@ -88,9 +88,9 @@ def test_a_row_that_the_tables_own_rules_refuse_is_a_reject_with_the_servers_rea
         assert said in answer.json["errors"][0]["message"]
         assert counts(answer.json) == (3, 2, 0, 1, 0)
     else:
-        account = uploads.load(body.encode())
-        assert (account["state"], counts(account)) == ("done", (3, 2, 0, 1, 0))
-        assert uploads.rejects(account) == [(2, f"2,{bad}", [("", "refused")])]
+        load_status = uploads.load(body.encode())
+        assert (load_status["state"], counts(load_status)) == ("done", (3, 2, 0, 1, 0))
+        assert uploads.rejects(load_status) == [(2, f"2,{bad}", [("", "refused")])]
     assert database.rows("SELECT id FROM t ORDER BY id") == [(1,), (3,)]
 
 
@@ -105,9 +105,9 @@ def test_a_file_of_which_every_row_is_refused_so_is_rejected_and_says_why(databa
     }
     with pymysql.connect(port=at.port or 0, **login) as admin, admin.cursor() as cursor:  # who may name another one
         cursor.execute("CREATE DEFINER = 'gone'@'%' TRIGGER g BEFORE INSERT ON t FOR EACH ROW SET NEW.v = NEW.n")
-    account = uploads.load(b"1,a,1\n2,b,2\n")
-    assert (account["state"], counts(account)) == ("rejected", (2, 0, 0, 2, 0))
-    assert "The user specified as a definer ('gone'@'%') does not exist" in account["reason"]
+    status = uploads.load(b"1,a,1\n2,b,2\n")
+    assert (status["state"], counts(status)) == ("rejected", (2, 0, 0, 2, 0))
+    assert "The user specified as a definer ('gone'@'%') does not exist" in status["reason"]
 
 
 @pytest.mark.parametrize("action", ["", "ON UPDATE CASCADE"])

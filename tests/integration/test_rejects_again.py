@@ -21,14 +21,14 @@ def table(database: Database) -> None:
     database.run(TEXTS)
 
 
-def rejects_of(uploads: Uploads, account: Json) -> list[Json]:
+def rejects_of(uploads: Uploads, status: Json) -> list[Json]:
     """The rejects as they are in the bucket, a line each."""
-    body = uploads.client.get_object(Bucket=uploads.bucket, Key=account["rejects"])["Body"].read().decode()
+    body = uploads.client.get_object(Bucket=uploads.bucket, Key=status["rejects"])["Body"].read().decode()
     return [json.loads(line) for line in body.split("\n")[:-1]]
 
 
 def again(uploads: Uploads, rejects: list[Json], name: str = "x.ndjson", **options: Any) -> Json:
-    """The account of rejects that are uploaded, with whatever was done to them."""
+    """The status of rejects that are uploaded, with whatever was done to them."""
     body = "".join(json.dumps(reject, ensure_ascii=False) + "\n" for reject in rejects)
     return uploads.load(body.encode(), name=name, **options)
 
@@ -69,17 +69,17 @@ def test_an_offset_is_counted_over_all_blocks_and_in_the_plain_bytes(uploads: Up
 def test_corrected_rejects_are_loaded(database: Database, uploads: Uploads) -> None:
     first = uploads.load(BAD.encode())
     assert counts(first) == (5 + 1, 3, 0, 3, 0)
-    account = again(uploads, corrected(rejects_of(uploads, first), "2,b", "3,c", '5,"now\nclosed"'))
-    assert (account["state"], counts(account)) == ("done", (3, 3, 0, 0, 0))
+    status = again(uploads, corrected(rejects_of(uploads, first), "2,b", "3,c", '5,"now\nclosed"'))
+    assert (status["state"], counts(status)) == ("done", (3, 3, 0, 0, 0))
     assert names(database) == [(1, "a"), (2, "b"), (3, "c"), (4, "two\nlines"), (5, "now\nclosed"), (6, "f")]
 
 
 def test_rejects_that_nobody_corrected_are_rejected_again_for_the_same(database: Database, uploads: Uploads) -> None:
     first = uploads.load(BAD.encode())
     rejects = rejects_of(uploads, first)
-    account = again(uploads, rejects)
-    assert counts(account) == (3, 0, 0, 3, 0)
-    repeated = rejects_of(uploads, account)
+    status = again(uploads, rejects)
+    assert counts(status) == (3, 0, 0, 3, 0)
+    repeated = rejects_of(uploads, status)
     assert [(one["text"], one["errors"]) for one in repeated] == [(one["text"], one["errors"]) for one in rejects]
     assert all(one["columns"] == ["id", "name"] for one in repeated)  # so that these can be corrected, too
     third = again(uploads, corrected(repeated, "2,b", "3,c", "5,e"), name="y.ndjson")
@@ -90,16 +90,16 @@ def test_rejects_that_nobody_corrected_are_rejected_again_for_the_same(database:
 def test_the_fields_of_rejects_are_those_of_their_file_whatever_the_order(database: Database, uploads: Uploads) -> None:
     database.run("ALTER TABLE t ADD more INT DEFAULT 7")
     first = uploads.load(b"name,id\nb,x\n")
-    account = again(uploads, corrected(rejects_of(uploads, first), "b,2"))
-    assert counts(account) == (1, 1, 0, 0, 0)
+    status = again(uploads, corrected(rejects_of(uploads, first), "b,2"))
+    assert counts(status) == (1, 1, 0, 0, 0)
     assert names(database) == [(2, "b", 7)]
 
 
 def test_rejects_of_several_files_can_be_uploaded_together(database: Database, uploads: Uploads) -> None:
     named = rejects_of(uploads, uploads.load(b"name,id\nb,x\n"))
     plain = rejects_of(uploads, uploads.load(b"y,c\n", name="b.csv"))
-    account = again(uploads, [*corrected(named, "b,2"), *corrected(plain, "3,c")])
-    assert counts(account) == (2, 2, 0, 0, 0)
+    status = again(uploads, [*corrected(named, "b,2"), *corrected(plain, "3,c")])
+    assert counts(status) == (2, 2, 0, 0, 0)
     assert names(database) == [(2, "b"), (3, "c")]
 
 
@@ -108,9 +108,9 @@ def test_a_reject_whose_bytes_were_no_text_is_rejected_until_somebody_says_what_
 ) -> None:
     [reject] = rejects_of(uploads, uploads.load(b"1,Gr\xf6\xdfe\n"))
     assert reject["text"] == "1,Gr\ufffd\ufffde"
-    account = again(uploads, [reject])
-    assert counts(account) == (1, 0, 0, 1, 0)
-    assert [bad["code"] for bad in rejects_of(uploads, account)[0]["errors"]] == ["encoding"]
+    status = again(uploads, [reject])
+    assert counts(status) == (1, 0, 0, 1, 0)
+    assert [bad["code"] for bad in rejects_of(uploads, status)[0]["errors"]] == ["encoding"]
     assert names(database) == []
     assert counts(again(uploads, corrected([reject], "1,Größe"), name="y.ndjson")) == (1, 1, 0, 0, 0)
     assert names(database) == [(1, "Größe")]
@@ -123,16 +123,16 @@ def test_a_sign_that_means_an_unknown_one_is_text_in_a_csv_file(database: Databa
 
 def test_a_text_of_two_records_is_rejected(database: Database, uploads: Uploads) -> None:
     [reject] = rejects_of(uploads, uploads.load(b"x,a\n"))
-    account = again(uploads, corrected([reject], "1,a\n2,b"))
-    assert counts(account) == (1, 0, 0, 1, 0)
+    status = again(uploads, corrected([reject], "1,a\n2,b"))
+    assert counts(status) == (1, 0, 0, 1, 0)
     assert names(database) == []
 
 
 @pytest.mark.parametrize("name", ["x.ndjson", "x.ndjson.gz"])
 def test_rejects_may_be_compressed(database: Database, uploads: Uploads, name: str) -> None:
     body = json.dumps({"line": 1, "offset": 0, "text": "1,a", "errors": []}).encode()
-    account = uploads.load(gzip.compress(body) if name.endswith("gz") else body, name=name)
-    assert counts(account) == (1, 1, 0, 0, 0)
+    status = uploads.load(gzip.compress(body) if name.endswith("gz") else body, name=name)
+    assert counts(status) == (1, 1, 0, 0, 0)
     assert names(database) == [(1, "a")]
 
 
@@ -141,18 +141,18 @@ def test_lines_that_are_no_rejects_are_rejected_each_for_itself(database: Databa
     others = ["{", "[]", "{}", good.replace('"3,c"', "1"), "1,a", '"1,a"', "null", '{"text": "2,b"}']
     others.append(good.replace("}", ', "columns": ["nope"]}'))
     body = "\n".join([*others, "", good])
-    account = uploads.load(body.encode(), name="x.ndjson")
-    assert counts(account) == (len(others) + 1, 1, 0, len(others), 0)
-    assert [(line, text) for line, text, _ in uploads.rejects(account)] == list(enumerate(others, 1))
+    status = uploads.load(body.encode(), name="x.ndjson")
+    assert counts(status) == (len(others) + 1, 1, 0, len(others), 0)
+    assert [(line, text) for line, text, _ in uploads.rejects(status)] == list(enumerate(others, 1))
     assert names(database) == [(3, "c")]
 
 
 def test_json_lines_with_a_field_named_text_are_no_rejects(database: Database, uploads: Uploads) -> None:
     database.run("CREATE TABLE said (lang VARCHAR(20), text VARCHAR(200))")
     body = b'{"lang": "en", "text": "hello, world"}\n{"lang": "de", "text": "hallo, Welt"}\n'
-    account = uploads.load(body, table="said", name="tweets.ndjson")
-    assert (account["state"], account["inserted"]) == ("rejected", 0)
-    assert "The file is JSON, and not CSV" in account["reason"]
+    status = uploads.load(body, table="said", name="tweets.ndjson")
+    assert (status["state"], status["inserted"]) == ("rejected", 0)
+    assert "The file is JSON, and not CSV" in status["reason"]
     assert database.rows("SELECT * FROM said") == []
 
 
@@ -160,6 +160,6 @@ def test_json_lines_with_a_field_named_text_are_no_rejects(database: Database, u
 def test_many_rejects_are_loaded_in_many_blocks(database: Database, uploads: Uploads) -> None:
     first = uploads.load(lines(200, bad=2))
     rejects = rejects_of(uploads, first)
-    account = again(uploads, [{**one, "text": one["text"] + "now"} for one in rejects])
-    assert counts(account) == (100, 100, 0, 0, 0)
+    status = again(uploads, [{**one, "text": one["text"] + "now"} for one in rejects])
+    assert counts(status) == (100, 100, 0, 0, 0)
     assert names(database) == [(n, f"name {n}" if n % 2 else "now") for n in range(1, 201)]

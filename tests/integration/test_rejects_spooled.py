@@ -47,9 +47,9 @@ def test_the_ledger_names_the_rejects_and_does_not_hold_them(
     assert not [content for content in contents if '"text"' in content]
     named = [key for key in spooled(uploads) if any(key in content for content in contents)]
     assert len(named) == 3
-    account = uploads.deliver(event)
-    assert (account["state"], counts(account)) == ("done", (58, 49, 0, 9, 0))
-    assert [line for line, _, _ in uploads.rejects(account)] == [2, 7, 14, 21, 28, 35, 42, 49, 56]
+    status = uploads.deliver(event)
+    assert (status["state"], counts(status)) == ("done", (58, 49, 0, 9, 0))
+    assert [line for line, _, _ in uploads.rejects(status)] == [2, 7, 14, 21, 28, 35, 42, 49, 56]
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -62,8 +62,8 @@ def test_what_was_written_for_a_block_that_was_rolled_back_is_in_no_file(
     before = spooled(uploads)
     assert before
     database.run("ALTER TABLE t MODIFY name VARCHAR(40) NOT NULL")
-    account = uploads.deliver(event)
-    assert (account["state"], counts(account), account["rejects"]) == ("done", (25, 25, 0, 0, 0), None)
+    status = uploads.deliver(event)
+    assert (status["state"], counts(status), status["rejects"]) == ("done", (25, 25, 0, 0, 0), None)
     assert spooled(uploads) == before
     assert len(names(database)) == 25
 
@@ -89,8 +89,8 @@ def test_rejects_that_somebody_altered_are_not_passed_on(
     event = uploads.put(lines(25, bad=3))
     stopped(uploads, event, monkeypatch, at=3)
     uploads.client.put_object(Bucket=uploads.bucket, Key=min(spooled(uploads)), Body=altered)
-    (account,) = invoke(handler, event)
-    assert (account["state"], account["error"]["type"], account["rejects"]) == ("failed", "unaccounted", None)
+    (status,) = invoke(handler, event)
+    assert (status["state"], status["error"]["type"], status["rejects"]) == ("failed", "unaccounted", None)
     assert len(names(database)) == 17
 
 
@@ -99,12 +99,12 @@ def test_a_file_that_is_all_rejects_stops_early_unless_it_is_said_otherwise(
 ) -> None:
     database.run(TEXTS)
     body = b"x,y\n" * 30_000
-    account = uploads.load(gzip.compress(body), name="a.csv.gz")
-    assert (account["state"], account["error"]["type"], counts(account)) == (
+    status = uploads.load(gzip.compress(body), name="a.csv.gz")
+    assert (status["state"], status["error"]["type"], counts(status)) == (
         "failed", "too-many-rejects", (0, 0, 0, 0, 0),
     )  # fmt: skip
-    assert "max_rejects" in account["error"]["detail"]
-    assert "10000+10%" in account["error"]["detail"]
+    assert "max_rejects" in status["error"]["detail"]
+    assert "10000+10%" in status["error"]["detail"]
     assert database.rows("SELECT SUM(LENGTH(content)) < 10000 FROM tableferry_ledger") == [(1,)]
     assert len(names(database)) == 0
     taken = uploads.load(body[:50_000], Metadata={"max-rejects": "100%"})

@@ -140,12 +140,12 @@ def _inserted(rows: list[Json]) -> Any:
 def _loaded(bucket: str, client: Any) -> Any:
     key = "uploads/u/file.csv"
     version = client.put_object(Bucket=bucket, Key=key, Body=FILE.encode())["VersionId"]
-    (account,) = invoke(load_handler, created(bucket, key, version=version, size=len(FILE)))
-    if account["error"]:
-        assert account["error"]["type"].rpartition(":")[2] != "internal", account
-        raise Refused(str(account["error"]))
-    body = client.get_object(Bucket=bucket, Key=account["rejects"])["Body"].read().decode()
-    return [account[name] for name in ("state", "read", "inserted", "updated", "rejected", "duplicates")], body
+    (status,) = invoke(load_handler, created(bucket, key, version=version, size=len(FILE)))
+    if status["error"]:
+        assert status["error"]["type"].rpartition(":")[2] != "internal", status
+        raise Refused(str(status["error"]))
+    body = client.get_object(Bucket=bucket, Key=status["rejects"])["Body"].read().decode()
+    return [status[name] for name in ("state", "read", "inserted", "updated", "rejected", "duplicates")], body
 
 
 def _backed_up() -> Any:

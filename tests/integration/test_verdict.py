@@ -1,4 +1,4 @@
-"""A file that is rejected whole for one reason: the account says which, and what to do."""
+"""A file that is rejected whole for one reason: the load status says which, and what to do."""
 
 import json
 
@@ -48,9 +48,9 @@ def test_one_sentence_says_why_no_row_went_in(
     database: Database, uploads: Uploads, change: str, said: dict[str, str], says: str
 ) -> None:
     database.run(TABLE)
-    account = uploads.load(body(change), Metadata={"max-rejects": "100%", **said})
-    assert (account["state"], account["inserted"]) == ("rejected", 0)
-    assert says in account["reason"]
+    status = uploads.load(body(change), Metadata={"max-rejects": "100%", **said})
+    assert (status["state"], status["inserted"]) == ("rejected", 0)
+    assert says in status["reason"]
     if change != "none":
-        assert not account["reason"].startswith("All ")
-    assert f"All {account['rejected']} rows were rejected" in account["reason"]
+        assert not status["reason"].startswith("All ")
+    assert f"All {status['rejected']} rows were rejected" in status["reason"]

@@ -1,4 +1,4 @@
-"""Files for the load function, and the account of each."""
+"""Files for the load function, and the status of each."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -28,25 +28,25 @@ class Uploads:
         return created(self.bucket, key, version=answer["VersionId"], size=len(body))
 
     def load(self, body: bytes, **options: Any) -> Json:
-        """The account of a file, which is balanced and is what the API shows."""
+        """The status of a file, which is balanced and is what the API shows."""
         return self.deliver(self.put(body, **options))
 
     def deliver(self, event: Json) -> Json:
-        """The account that comes of an event, by the queue."""
-        (account,) = invoke(handler, queued(event))
-        counts(account)
-        shown = request(handler, "GET", f"/loads/{account['id']}")
-        assert (shown.status, shown.json) == (200, account)
-        return dict(account)
+        """The load status that comes of an event, by the queue."""
+        (load_status,) = invoke(handler, queued(event))
+        counts(load_status)
+        shown = request(handler, "GET", f"/loads/{load_status['id']}")
+        assert (shown.status, shown.json) == (200, load_status)
+        return dict(load_status)
 
-    def rejects(self, account: Json) -> list[tuple[int, str, list[tuple[str, str]]]]:
+    def rejects(self, status: Json) -> list[tuple[int, str, list[tuple[str, str]]]]:
         """Line, text, and column and code of each problem."""
-        if account["rejects"] is None:
-            assert account["rejected"] == 0
+        if status["rejects"] is None:
+            assert status["rejected"] == 0
             return []
-        body = self.client.get_object(Bucket=self.bucket, Key=account["rejects"])["Body"].read().decode()
+        body = self.client.get_object(Bucket=self.bucket, Key=status["rejects"])["Body"].read().decode()
         found = [json.loads(line) for line in body.split("\n")[:-1]]
-        assert len(found) == account["rejected"]
+        assert len(found) == status["rejected"]
         return [
             (reject["line"], reject["text"], [(bad["column"], bad["code"]) for bad in reject["errors"]])
             for reject in found

@@ -77,7 +77,7 @@ def upload(body: Any, seen: Seen) -> None:
     assert body["url"].endswith(f"/{seen.bucket}")
 
 
-def account(load: Any, seen: Seen) -> None:
+def load_status(load: Any, seen: Seen) -> None:
     assert load["state"] == "done"
     assert (load["read"], load["inserted"], load["rejected"]) == (READ, GOOD, READ - GOOD)
     assert load["updated"] == load["duplicates"] == 0
@@ -85,7 +85,7 @@ def account(load: Any, seen: Seen) -> None:
 
 def load_s3(answer: Any, seen: Seen) -> None:
     (load,) = answer
-    account(load, seen)
+    load_status(load, seen)
     assert seen.count("hired_employees") == EMPLOYEES
 
 
@@ -97,14 +97,14 @@ def load_once(answer: Any, seen: Seen) -> None:
 def resume_s3(answer: Any, seen: Seen) -> None:
     (load,) = answer
     assert load["id"] == seen.ids["load"]
-    account(load, seen)
+    load_status(load, seen)
     assert seen.count("hired_employees") == EMPLOYEES
 
 
 def loads(body: Any, seen: Seen) -> None:
     (load,) = body["loads"]
     assert load["id"] == seen.ids["load"]
-    account(load, seen)
+    load_status(load, seen)
 
 
 def rejects(body: str, seen: Seen) -> None:
@@ -221,12 +221,12 @@ STATEMENTS = {
     "load-s3": Statement(LOAD, load_s3, leaves="load"),
     "load-sqs": Statement(LOAD, load_once),  # the same file, so that it must not come in again
     "loads": Statement(LOAD, loads, 200),
-    "load": Statement(LOAD, account, 200, named="load"),
+    "load": Statement(LOAD, load_status, 200, named="load"),
     "load-rejects": Statement(LOAD, rejects, 200, named="load"),
-    "retry-load": Statement(LOAD, account, 200, named="load"),
+    "retry-load": Statement(LOAD, load_status, 200, named="load"),
     "retry-loads": Statement(LOAD, retried, 202),
     "retry-waiting": Statement(LOAD, waiting),
-    "cancel-load": Statement(LOAD, account, 200, named="load"),
+    "cancel-load": Statement(LOAD, load_status, 200, named="load"),
     "resume-s3": Statement(LOAD, resume_s3, named="load"),
     "backup": Statement(BACKUP, backup, 201, leaves="backup"),
     "backups": Statement(BACKUP, backups, 200),

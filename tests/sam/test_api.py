@@ -40,12 +40,12 @@ def parents(api: Api, mysql: Connection) -> None:
 
 
 def put_and_load(sam: Sam, store: "S3Client", env: Mapping[str, str]) -> Json:
-    """Upload the sample's employees under a new name and be S3's event for it; the account."""
+    """Upload the sample's employees under a new name and be S3's event for it; the load status."""
     key = f"uploads/hired_employees/{secrets.token_hex(4)} ü+.csv"
     store.put_object(Bucket=env["BUCKET"], Key=key, Body=EMPLOYEES.read_bytes())
-    (account,) = sam.invoke("LoadFunction", sam.s3_put(env["BUCKET"], key))
-    assert account["key"] == key
-    return dict(account)
+    (status,) = sam.invoke("LoadFunction", sam.s3_put(env["BUCKET"], key))
+    assert status["key"] == key
+    return dict(status)
 
 
 def test_rows_go_in_and_each_other_one_is_named(api: Api, mysql: Connection, parents: None) -> None:
@@ -72,15 +72,15 @@ def test_rows_go_in_and_each_other_one_is_named(api: Api, mysql: Connection, par
 def test_a_file_is_loaded_by_the_event_that_sam_generates_and_once_only(
     api: Api, sam: Sam, store: "S3Client", env: Mapping[str, str], mysql: Connection
 ) -> None:
-    account = put_and_load(sam, store, env)
-    assert tuple(account[name] for name in COUNTS) == (READ, GOOD, 0, READ - GOOD, 0)
-    rejects = read_lines(store, env["BUCKET"], account["rejects"])
+    status = put_and_load(sam, store, env)
+    assert tuple(status[name] for name in COUNTS) == (READ, GOOD, 0, READ - GOOD, 0)
+    rejects = read_lines(store, env["BUCKET"], status["rejects"])
     assert Counter(error["column"] for reject in rejects for error in reject["errors"]) == {
         "name": 18, "datetime": 18, "department_id": 17, "job_id": 17,
     }  # fmt: skip
-    assert api.send("loads", query={"key": account["key"]}).json()["loads"] == [account]
-    again = sam.invoke("LoadFunction", sam.s3_put(env["BUCKET"], account["key"]))
-    assert again == [account]
+    assert api.send("loads", query={"key": status["key"]}).json()["loads"] == [status]
+    again = sam.invoke("LoadFunction", sam.s3_put(env["BUCKET"], status["key"]))
+    assert again == [status]
     assert sample.rows_and_damaged(mysql) == (GOOD, 0)
 
 

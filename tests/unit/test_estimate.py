@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tableferry.api import views
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.ingest.loads.load_status import State as LoadState
 from tableferry.jobs.estimate import ProgressView, percent, seconds_left
 from tableferry.jobs.jobs import LEASE, Job, Kind, Progress
@@ -38,8 +38,8 @@ def job(kind: Kind = Kind.BACKUP, **given: object) -> Job:
     return Job.model_validate({"id": "x", "kind": kind, "created": NOW, **given})
 
 
-def load(**given: object) -> Account:
-    return Account.model_validate({"id": "x", "table": "t", "key": "k", "started": NOW, **given})
+def load(**given: object) -> LoadStatus:
+    return LoadStatus.model_validate({"id": "x", "table": "t", "key": "k", "started": NOW, **given})
 
 
 def within_bounds(shown: ProgressView, *, done: bool) -> None:
@@ -99,10 +99,10 @@ def test_a_share_that_is_told_does_not_fall_nor_pass_the_whole(shares: list[floa
 def test_a_load_is_never_over_100_nor_under_0_and_100_only_when_done(
     state: LoadState, size: int, so_far: int, read: int, rate: float | None
 ) -> None:
-    account = load(state=state, size=size, bytes=min(so_far, size), read=read, rows_per_second=rate)
-    shown = account.progress
+    status = load(state=state, size=size, bytes=min(so_far, size), read=read, rows_per_second=rate)
+    shown = status.progress
     within_bounds(shown, done=state == "done")
-    assert (shown.done, shown.of, shown.rows, shown.unit) == (account.bytes, size, read, "bytes")
+    assert (shown.done, shown.of, shown.rows, shown.unit) == (status.bytes, size, read, "bytes")
     if state not in ("running", "done"):
         assert shown.seconds_left is None
 

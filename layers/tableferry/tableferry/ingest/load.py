@@ -31,11 +31,10 @@ from tableferry.ingest.files.blocks import blocks
 from tableferry.ingest.files.file_format import Position
 from tableferry.ingest.files.reject_reasons import sentence
 from tableferry.ingest.files.reject_spool import Spool, lines
-from tableferry.ingest.loads import cancel, handover, retry_later
-from tableferry.ingest.loads import load_status as accounts
+from tableferry.ingest.loads import cancel, handover, load_status, retry_later
 from tableferry.ingest.loads.checkpoints import Entries, State
 from tableferry.ingest.loads.load_check import Standing, fewer, put_back, refuse_unknown, replaced, standing
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.ingest.loads.progress import Progress
 from tableferry.ingest.ordered_writers import OrderedWriters
 from tableferry.ingest.source import Source
@@ -76,22 +75,22 @@ def load(
     ledger_days: int = 0,
     deadline: Deadline = NEVER,
     retry_hours: float = 0,
-) -> Account:
-    """Put a file's good rows into a table; the others go to the rejects, and the account says how many of each.
+) -> LoadStatus:
+    """Put a file's good rows into a table; the others go to the rejects, and the load status says how many of each.
 
     Blocks are committed one by one, in order, each with its entry in the ledger: a load that died, or ran out of time and
     handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never be
-    loaded ends in an account that is failed, and a load whose table a restore exchanges in one that is replaced; ``again``
+    loaded ends in a load status that is failed, and a load whose table a restore exchanges in one that is replaced; ``again``
     tries those once more, with what the ledger says of the table as it is now. The options are the table's, those of the
     object's metadata, and those ``given`` by a request. With ``retry_hours``, a load that the database or S3 stopped waits
     for its next try, for so long. Memory: 40 MiB for each of the ``workers``' blocks and the next.
 
     Raises:
-        DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the account says failed until then. With
-            ``retry_hours`` only if not even the account can be written.
+        DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the load status says failed until then. With
+            ``retry_hours`` only if not even the load status can be written.
     """
-    begun = Account(
-        id=accounts.load_id(store.bucket, uploaded),
+    begun = LoadStatus(
+        id=load_status.load_id(store.bucket, uploaded),
         table=table_name,
         key=uploaded.key,
         version=uploaded.version,
@@ -130,7 +129,7 @@ def _rarely_collecting() -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Load:
-    """One invocation's part of a load; ``account`` is what is known of it."""
+    """One invocation's part of a load; ``status`` is what is known of it."""
 
     database: Database
     store: Store
@@ -139,9 +138,9 @@ class _Load:
     workers: int
     ledger_days: int
     deadline: Deadline
-    account: Account
+    status: LoadStatus
 
-    def when_there_is_room(self, again: bool) -> Account:
+    def when_there_is_room(self, again: bool) -> LoadStatus:
         """Load the file; where the server has no connection left, wait with none in hand, so that others come to an end."""
         pauses = growing(_FOR_ROOM_SECONDS, first=1.0, longest=30.0)
         while True:
@@ -151,11 +150,11 @@ class _Load:
                 if next(pauses, _OVER) is _OVER:
                     raise
 
-    def run(self, again: bool) -> Account:
+    def run(self, again: bool) -> LoadStatus:
         """Load the file, or go on with it, as far as there is time."""
         with self.database.connect(also=_HOLDS_THE_LOCK) as connection:
             ledger.prepare(connection)
-            with named_lock(connection, f"tableferry/{self.account.id}", _LOCK_SECONDS) as alone:
+            with named_lock(connection, f"tableferry/{self.status.id}", _LOCK_SECONDS) as alone:
                 if not alone:
                     return self._left_to_the_other()
                 while True:
@@ -164,37 +163,37 @@ class _Load:
                         return ended
                     try:
                         if self._blocks(connection, entries):
-                            return self.account
+                            return self.status
                         break
                     except Exception as error:
                         if not self._was_exchanged(connection, entries, error):
                             raise
                     again = False  # it was begun anew where it had to be, and is another restore's fault now
         # Without the lock: the next invocation leaves a load to whoever has it.
-        handover.hand_over(self.store, self.account.id, retry=False)
-        return self.account
+        handover.hand_over(self.store, self.status.id, retry=False)
+        return self.status
 
-    def failed(self, kind: str, detail: str) -> Account:
+    def failed(self, kind: str, detail: str) -> LoadStatus:
         """Save why it went no further, unless somebody else has done the load meanwhile."""
         known = self._known()
         if known and known.state in ("done", "rejected", "cancelled"):
             return known
         # An invocation that did not come to read the ledger knows nothing of the blocks that are in.
-        account = self.account if known is None or self.account.saved else known
-        return accounts.save(self.store, account.failed(kind, detail))
+        status = self.status if known is None or self.status.saved else known
+        return load_status.save(self.store, status.failed(kind, detail))
 
-    def put_off(self, error: TableferryError, hours: float) -> Account:
+    def put_off(self, error: TableferryError, hours: float) -> LoadStatus:
         """Save that the load waits for its next try, or that it has failed for so many hours."""
         known = self._known()
         if known and known.state in ("done", "rejected", "cancelled"):
             return known
-        account = self.account if known is None or self.account.saved else known
-        return retry_later.put_off(self.store, account, error, hours, datetime.now(UTC)) or accounts.save(
-            self.store, account.failed(error.name, str(error))
+        status = self.status if known is None or self.status.saved else known
+        return retry_later.put_off(self.store, status, error, hours, datetime.now(UTC)) or load_status.save(
+            self.store, status.failed(error.name, str(error))
         )
 
-    def _left_to_the_other(self) -> Account:
-        """The account as somebody else writes it.
+    def _left_to_the_other(self) -> LoadStatus:
+        """The load status as somebody else writes it.
 
         Raises:
             LoadUnderWay: nobody has for a while; perhaps a connection that has the lock outlived its function.
@@ -204,34 +203,34 @@ class _Load:
             raise LoadUnderWay("Another invocation is loading this file, or died at it; try again in a minute.")
         return found
 
-    def _known(self) -> Account | None:
+    def _known(self) -> LoadStatus | None:
         try:
-            return accounts.find(self.store, self.account.id)
+            return load_status.find(self.store, self.status.id)
         except RecordNotFound:
             return None
 
     def _entries(self, connection: Connection) -> Entries:
         """The load's entries for the table as it is now."""
-        table = self.account.table
-        return Entries(self.account.id, table, epoch.settled(connection, self.database.name, table).live)
+        table = self.status.table
+        return Entries(self.status.id, table, epoch.settled(connection, self.database.name, table).live)
 
     def _was_exchanged(self, connection: Connection, entries: Entries, error: Exception) -> bool:
         """Whether the load has met an exchange of its table, made or not: then what the ledger says now is to be seen."""
         try:
-            now = epoch.settled(connection, self.database.name, self.account.table).live
+            now = epoch.settled(connection, self.database.name, self.status.table).live
         except (TableferryError, pymysql.err.MySQLError):
             raise error from None
         return isinstance(error, BeingReplaced) or now != entries.epoch
 
-    def _ended(self, connection: Connection, entries: Entries, again: bool) -> Account | None:
-        """The account of a load that has ended, unless it is to be tried again, or what it says of the table is not so."""
+    def _ended(self, connection: Connection, entries: Entries, again: bool) -> LoadStatus | None:
+        """The status of a load that has ended, unless it is to be tried again, or what it says of the table is not so."""
         now = epoch.restore_of(entries.epoch)
         ended = entries.ended(connection)
         if ended is not None:
             if not again or ended.state == "done":
-                return accounts.save(self.store, ended.model_copy(update={"restore": now}))
+                return load_status.save(self.store, ended.model_copy(update={"restore": now}))
             entries.reopen(connection)
-        self.account = self.account.model_copy(update={"database": ledger.identity(connection), "restore": now})
+        self.status = self.status.model_copy(update={"database": ledger.identity(connection), "restore": now})
         if (known := self._known()) is None:
             return None
         notes = known.notes
@@ -243,43 +242,43 @@ class _Load:
             if known.state != "rejected" and known.restore != now:
                 before = replaced(connection, entries, known)
                 if not again:
-                    return accounts.save(self.store, before)
+                    return load_status.save(self.store, before)
                 refuse_unknown(connection, entries, known)
                 notes = (*notes, before.error["detail"] if before.error else "")
             elif fewer(begun := entries.state(connection), known):
                 notes = (*notes, put_back(known, begun))
         tried = {"tries": known.tries, "failing_since": known.failing_since}
-        self.account = self.account.model_copy(update={"started": known.started, "notes": notes, **tried})
+        self.status = self.status.model_copy(update={"started": known.started, "notes": notes, **tried})
         return None
 
     def _blocks(self, connection: Connection, entries: Entries) -> bool:
         """Load block after block; whether the load has ended, rather than run out of time."""
-        chosen = load_options.chosen(self.table_options, self.uploaded.metadata, self.account.given)
-        table = describe(connection, self.database, self.account.table)
+        chosen = load_options.chosen(self.table_options, self.uploaded.metadata, self.status.given)
+        table = describe(connection, self.database, self.status.table)
         refuse_without_transactions(table)
         epoch.begin(connection, table.name)
         entries.own(connection)
         state = entries.state(connection)
-        progress = Progress(self.store, self.account, state or State(Position()))
-        self.account = progress.save()
+        progress = Progress(self.store, self.status, state or State(Position()))
+        self.status = progress.save()
         failure: InvalidRequest | LoadCancelled | None = None
         try:
             self._stop_if_cancelled()
             source = Source(self.store, self.uploaded, table, chosen, state, lambda: self._beat(connection, progress))
             given = source.reading.rules.columns
             parents = parents_of(connection, table, given) if chosen.on_duplicate is OnDuplicate.REJECT else None
-            with Spool(self.store, self.account.id) as spool:
+            with Spool(self.store, self.status.id) as spool:
                 target = Target(table, source.reading, chosen, entries, spool, state or State(source.start), parents)
                 try:
                     ended = self._written(connection, source, target, progress)
                 finally:
                     progress.reached(target.state)
-                    self.account = progress.account
+                    self.status = progress.status
                     if target.state.next != (state.next if state else source.start):  # it got further
-                        self.account = self.account.model_copy(update={"tries": 0, "failing_since": None})
+                        self.status = self.status.model_copy(update={"tries": 0, "failing_since": None})
         except (InvalidRequest, LoadCancelled) as error:
             failure, ended = error, True
-        self.account = self._finish(connection, entries, failure) if ended else progress.save()
+        self.status = self._finish(connection, entries, failure) if ended else progress.save()
         return ended
 
     def _written(self, connection: Connection, source: Source, target: Target, progress: Progress) -> bool:
@@ -324,37 +323,37 @@ class _Load:
             self._stop_if_cancelled()
 
     def _stop_if_cancelled(self) -> None:
-        if cancel.ordered(self.store, self.account.id):
+        if cancel.ordered(self.store, self.status.id):
             raise LoadCancelled("The load was cancelled.")
 
     def _lane(self, stack: ExitStack) -> Connection:
         return stack.enter_context(self.database.connect(also=_HOLDS_ROWS, patience=_PATIENCE_SECONDS))
 
-    def _finish(self, connection: Connection, entries: Entries, failure: TableferryError | None) -> Account:
-        """Put the rejects together, and close the ledger's account and the bucket's."""
+    def _finish(self, connection: Connection, entries: Entries, failure: TableferryError | None) -> LoadStatus:
+        """Put the rejects together, and write the final load status into the ledger and the bucket."""
         key = None
-        if self.account.rejected:
-            key = object_keys.rejects(self.account.table, self.account.id)
+        if self.status.rejected:
+            key = object_keys.rejects(self.status.table, self.status.id)
             self.store.put_pieces(key, lines(self.store, entries.rejects(connection)), "application/x-ndjson")
-        account = self.account.model_copy(update={"rejects": key})
+        status = self.status.model_copy(update={"rejects": key})
         if isinstance(failure, LoadCancelled):
-            ended = account.cancelled()
+            ended = status.cancelled()
         elif failure is not None:
-            ended = account.failed(failure.name, str(failure))
-        elif account.read and account.rejected == account.read:
-            ended = account.ended("rejected", self._why(connection, entries))
+            ended = status.failed(failure.name, str(failure))
+        elif status.read and status.rejected == status.read:
+            ended = status.ended("rejected", self._why(connection, entries))
         else:
-            ended = account.ended("done")
+            ended = status.ended("done")
         entries.close(connection, ended)
         ledger.expire(connection, self.ledger_days)
-        return accounts.save(self.store, ended)
+        return load_status.save(self.store, ended)
 
     def _why(self, connection: Connection, entries: Entries) -> str:
         """Why all rows were rejected: what the file itself shows, and the commonest reason."""
         state = entries.state(connection)
-        said = sentence(self.account.rejected, state.reasons if state else {})
+        said = sentence(self.status.rejected, state.reasons if state else {})
         if state is None:
             return said
-        table = describe(connection, self.database, self.account.table)
+        table = describe(connection, self.database, self.status.table)
         found = verdict(table, state.described, lines(self.store, entries.rejects(connection)))
         return f"{found} {said}" if found else said

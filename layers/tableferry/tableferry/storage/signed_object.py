@@ -1,6 +1,6 @@
 """Objects of the bucket that a function acts on: what to do, and what was done. Each is signed for its own place.
 
-Whoever can only write to the bucket must not be able to give orders. So jobs, the records of restores, the accounts of
+Whoever can only write to the bucket must not be able to give orders. So jobs, the records of restores, the statuses of
 loads and the marks of verified backups carry a signature over their content, the bucket and the key: what is not signed,
 was altered or copied from another place is as if it were not there. An earlier state of the same object does verify, and
 what acts on one has to bear that.

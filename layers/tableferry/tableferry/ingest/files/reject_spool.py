@@ -3,7 +3,7 @@
 ``loads/rejects/{load}/{block}-{hash}.ndjson.gz`` is written before its block is committed, and named in the block's entry
 in the ledger: so the file has the rejects of a block exactly if the block is in the table. The hash is of the lines: a
 block that is tried again, with the same rejects, writes the same object. What was written for a block that was rolled
-back is read by nobody, and expires with the accounts.
+back is read by nobody, and expires with the load statuses.
 """
 
 from __future__ import annotations

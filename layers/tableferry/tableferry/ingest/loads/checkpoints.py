@@ -1,4 +1,4 @@
-"""What the ledger holds of one load: a part for each block, and the account at the end.
+"""What the ledger holds of one load: a part for each block, and the load status at the end.
 
 A part is written in the transaction of its block's rows, and says where the next block begins and which object holds the
 rejects: a load that died goes on there.
@@ -16,7 +16,7 @@ from tableferry.errors import LoadUnderWay
 from tableferry.ingest.files.file_format import Position
 from tableferry.ingest.files.reject_reasons import Reasons
 from tableferry.ingest.files.rejects import Described
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.ingest.write.insertion import Counts
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Connection, transaction
@@ -62,10 +62,10 @@ class Entries:
                 raise
             raise LoadUnderWay("Another invocation is at this load, or died at it; try again in a minute.") from error
 
-    def ended(self, connection: Connection) -> Account | None:
-        """The account of a load that has ended."""
+    def ended(self, connection: Connection) -> LoadStatus | None:
+        """The status of a load that has ended."""
         found = ledger.read(connection, self._load, ledger.FINAL)
-        return Account.model_validate(found) if found else None
+        return LoadStatus.model_validate(found) if found else None
 
     def reopen(self, connection: Connection) -> None:
         """Forget that the load has ended, but not its blocks."""
@@ -108,16 +108,16 @@ class Entries:
         found = (ledger.read(connection, self._load, part).get("rejects") for part in parts)
         return [key for key in found if key]
 
-    def close(self, connection: Connection, account: Account) -> None:
-        """Write the account at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice.
+    def close(self, connection: Connection, status: LoadStatus) -> None:
+        """Write the load status at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice.
 
         Raises:
             TableReplaced, BeingReplaced: as ``add`` does.
         """
         with transaction(connection):
             epoch.check(connection, self.table, self.epoch)
-            ledger.write(connection, self._load, ledger.FINAL, account.model_dump(mode="json", exclude={"progress"}))
+            ledger.write(connection, self._load, ledger.FINAL, status.model_dump(mode="json", exclude={"progress"}))
             ledger.delete(connection, self._load, [ledger.OWNER])
-            if account.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
+            if status.state in ("done", "rejected"):  # of a file that was rejected whole, a retry begins anew
                 parts = [part for part in ledger.parts(connection, self._load) if part >= 0]
                 ledger.delete(connection, self._load, parts)

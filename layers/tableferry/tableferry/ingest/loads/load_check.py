@@ -1,6 +1,6 @@
-"""Whether a load that has ended, by its account in the bucket, is in the table as it is now: the ledger is asked first.
+"""Whether a load that has ended, by its status in the bucket, is in the table as it is now: the ledger is asked first.
 
-The account stays what it was when the database is put back to before the load, by a restore or by other means (a
+The load status stays what it was when the database is put back to before the load, by a restore or by other means (a
 snapshot, a point in time); what the ledger says goes back with the rows.
 """
 
@@ -12,7 +12,7 @@ from enum import Enum
 
 from tableferry.errors import Conflict
 from tableferry.ingest.loads.checkpoints import Entries, State
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.ingest.write.insertion import Counts
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Connection
@@ -29,8 +29,8 @@ class Standing(Enum):
     ELSEWHERE = "it went into another database"
 
 
-def standing(connection: Connection, entries: Entries, done: Account, ledger_days: int) -> Standing:
-    """What is so of a load whose account says that it is done; ``entries`` are those of the table as it is now."""
+def standing(connection: Connection, entries: Entries, done: LoadStatus, ledger_days: int) -> Standing:
+    """What is so of a load whose status says that it is done; ``entries`` are those of the table as it is now."""
     if entries.ended(connection) is not None:
         return Standing.IN
     if _may_have_expired(connection, done, ledger_days):
@@ -42,8 +42,8 @@ def standing(connection: Connection, entries: Entries, done: Account, ledger_day
     return Standing.PUT_BACK
 
 
-def replaced(connection: Connection, entries: Entries, known: Account) -> Account:
-    """The account of a load whose rows went into a table which is not the one of now: how many, and where they are."""
+def replaced(connection: Connection, entries: Entries, known: LoadStatus) -> LoadStatus:
+    """The status of a load whose rows went into a table which is not the one of now: how many, and where they are."""
     of = epoch.epoch_of(known.restore)
     there = Entries(known.id, known.table, of)
     ended, state = there.ended(connection), there.state(connection)
@@ -67,7 +67,7 @@ def replaced(connection: Connection, entries: Entries, known: Account) -> Accoun
     )
 
 
-def refuse_unknown(connection: Connection, entries: Entries, known: Account) -> None:
+def refuse_unknown(connection: Connection, entries: Entries, known: LoadStatus) -> None:
     """Raise Conflict if the load began before a backup that was restored since and does not say which of its rows it has."""
     source = epoch.source(connection, known.table, entries.epoch)
     if source is None or not source.may_have(known.started) or known.restore == epoch.restore_of(entries.epoch):
@@ -80,14 +80,14 @@ def refuse_unknown(connection: Connection, entries: Entries, known: Account) -> 
         )
 
 
-def fewer(state: State | None, known: Account) -> bool:
-    """Whether the ledger has fewer rows of a load in the table than its account."""
+def fewer(state: State | None, known: LoadStatus) -> bool:
+    """Whether the ledger has fewer rows of a load in the table than its status."""
     counts = state.counts if state is not None else Counts()
     return counts.inserted + counts.updated < known.inserted + known.updated
 
 
-def put_back(known: Account, state: State | None) -> str:
-    """What is said of a load of which the ledger has fewer rows than were in by its account."""
+def put_back(known: LoadStatus, state: State | None) -> str:
+    """What is said of a load of which the ledger has fewer rows than were in by its status."""
     line = state.next.line if state is not None else 1
     return (
         f"{known.read} rows of it had been read, and by the ledger fewer are: the database had been put back to before. It "
@@ -95,7 +95,7 @@ def put_back(known: Account, state: State | None) -> str:
     )
 
 
-def _may_have_expired(connection: Connection, done: Account, ledger_days: int) -> bool:
+def _may_have_expired(connection: Connection, done: LoadStatus, ledger_days: int) -> bool:
     """Whether the last entry of a load would have been dropped by now, or by an earlier setting of LEDGER_DAYS."""
     finished = done.finished or done.started
     horizons = [ledger.horizon(connection)]

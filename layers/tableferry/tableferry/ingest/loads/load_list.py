@@ -10,7 +10,7 @@ from itertools import islice
 from pydantic import BaseModel
 
 from tableferry.ingest.loads import load_marks
-from tableferry.ingest.loads.load_status import MARKED, Account, State, shown
+from tableferry.ingest.loads.load_status import MARKED, LoadStatus, State, shown
 from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
@@ -20,9 +20,9 @@ _READ_SECONDS = 3.0
 
 
 class LoadList(BaseModel):
-    """Accounts of loads, the newest first; ``next``, if there are more, is what to give as ``after``."""
+    """Statuses of loads, the newest first; ``next``, if there are more, is what to give as ``after``."""
 
-    loads: list[Account]
+    loads: list[LoadStatus]
     next: str | None = None
 
 
@@ -36,7 +36,7 @@ def listed(
 ) -> LoadList:
     """A page of the loads that are asked for.
 
-    One request reads no more than 1,000 accounts, and begins no more reads after three seconds: a page of loads that run
+    One request reads no more than 1,000 statuses, and begins no more reads after three seconds: a page of loads that run
     among many that do not may be short, or empty, and still have a ``next``. Memory: the page.
 
     Raises:
@@ -50,7 +50,7 @@ def listed(
         place = object_keys.loads_by_state(state)
     else:
         place = object_keys.LOADS_BY_TIME
-    chosen: dict[str, Account] = {}
+    chosen: dict[str, LoadStatus] = {}
     names = load_marks.found(store, place, after)
     last, read = after, 0
     until = time.monotonic() + _READ_SECONDS
@@ -60,23 +60,23 @@ def listed(
             return LoadList(loads=list(chosen.values()))
         read += len(part)
         now = datetime.now(UTC)
-        accounts = signed_object.present_of(store, [object_keys.load(load_id) for _, load_id in part], Account)
-        for (name, load_id), read_account in zip(part, accounts, strict=True):
+        statuses = signed_object.present_of(store, [object_keys.load(load_id) for _, load_id in part], LoadStatus)
+        for (name, load_id), read_status in zip(part, statuses, strict=True):
             last = name
-            if read_account is None or load_id in chosen:
+            if read_status is None or load_id in chosen:
                 continue
-            account = shown(*read_account, now)
-            if all((state in (None, account.state), table in (None, account.table), key in (None, account.key))):
-                chosen[load_id] = account
+            status = shown(*read_status, now)
+            if all((state in (None, status.state), table in (None, status.table), key in (None, status.key))):
+                chosen[load_id] = status
                 if len(chosen) == limit:
                     return LoadList(loads=list(chosen.values()), next=last)
     return LoadList(loads=list(chosen.values()), next=last)
 
 
-def gathered(store: Store, table: str | None, states: Sequence[State], seconds: float) -> tuple[list[Account], bool]:
+def gathered(store: Store, table: str | None, states: Sequence[State], seconds: float) -> tuple[list[LoadStatus], bool]:
     """The loads in one of these states, as far as they are signed, and whether there are more than could be read in so many seconds."""
     until = time.monotonic() + seconds
-    found: dict[str, Account] = {}
+    found: dict[str, LoadStatus] = {}
     for state in states:
         page = LoadList(loads=[], next="")
         while page.next is not None:

@@ -4,7 +4,7 @@
 table's name}/all/`` and, once a load has come to a state in which it stays for a while, under ``loads/by-state/{state}/``
 and ``loads/by-table/{hash}/{state}/``: no list goes through marks of loads that were never what it asks for. A mark is the
 milliseconds from the load's beginning to the year 2286, and its id. No mark is ever taken away; whoever finds one asks the
-account whether it is still so.
+load status whether it is still so.
 """
 
 from __future__ import annotations

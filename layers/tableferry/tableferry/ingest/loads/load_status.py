@@ -1,4 +1,4 @@
-"""The account of one upload: ``loads/{id}.json``, and the rejects it names."""
+"""The status of one upload: ``loads/{id}.json``, and the rejects it names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NO_MORE: dict[str, object] = {"next_try": None, "tries": 0, "failing_since": No
 _SHOWN_ONLY = {"signed", "progress"}
 
 
-class Account(BaseModel):
+class LoadStatus(BaseModel):
     """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart.
 
     ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is
@@ -74,7 +74,7 @@ class Account(BaseModel):
     failing_since: AwareDatetime | None = None
     next_try: AwareDatetime | None = None
     signed: bool = True
-    """Whether a key of this deployment signed the account; where not, nothing is done by it. Not written."""
+    """Whether a key of this deployment signed the load status; where not, nothing is done by it. Not written."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -98,8 +98,8 @@ class Account(BaseModel):
         """What a record of it holds."""
         return self.model_dump(mode="json", exclude=_SHOWN_ONLY)
 
-    def as_of(self, now: datetime) -> Account:
-        """The account as it is: a load that nobody goes on with is stalled, whatever is written."""
+    def as_of(self, now: datetime) -> LoadStatus:
+        """The load status as it is: a load that nobody goes on with is stalled, whatever is written."""
         dead = self.state == "running" and self.silent(now) > _BLOCK_AT_MOST + _NEXT_TRY_AT_MOST
         missed = self.state == "waiting" and (self.next_try is None or now - self.next_try > _DUE_AT_MOST)
         return self.model_copy(update={"state": "stalled"}) if dead or missed else self
@@ -108,27 +108,27 @@ class Account(BaseModel):
         """For how long nobody has written it."""
         return now - (self.saved or self.started)
 
-    def ended(self, state: State, reason: str | None = None) -> Account:
-        """The account of a load that has come to the end of its file now."""
+    def ended(self, state: State, reason: str | None = None) -> LoadStatus:
+        """The status of a load that has come to the end of its file now."""
         end = {"state": state, "reason": reason, "finished": datetime.now(UTC), "bytes": self.size, "error": None}
         return self.model_copy(update=end | _NO_MORE)
 
-    def failed(self, kind: str, detail: str) -> Account:
-        """The account of a load that has ended now, and why."""
+    def failed(self, kind: str, detail: str) -> LoadStatus:
+        """The status of a load that has ended now, and why."""
         error = {"type": kind, "detail": detail}
         return self.model_copy(
             update={"state": "failed", "finished": datetime.now(UTC), "error": error, "reason": None, **_NO_MORE}
         )
 
-    def cancelled(self) -> Account:
-        """The account of a load that has stopped by request."""
+    def cancelled(self) -> LoadStatus:
+        """The status of a load that has stopped by request."""
         went = self.inserted + self.updated
         reason = f"It was cancelled: of the first {self.read} rows {went} are in the table, and none after them."
         end = {"state": "cancelled", "reason": reason, "finished": datetime.now(UTC), "error": None}
         return self.model_copy(update=end | _NO_MORE)
 
-    def replaced(self, detail: str) -> Account:
-        """The account of a load whose table is another by now."""
+    def replaced(self, detail: str) -> LoadStatus:
+        """The status of a load whose table is another by now."""
         return self.failed("table-replaced", detail).model_copy(update={"state": "replaced"})
 
 
@@ -138,48 +138,48 @@ def load_id(bucket: str, uploaded: Object) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def save(store: Store, account: Account) -> Account:
-    """Write an account, with the time at which it was true: for one that has ended, that of its end.
+def save(store: Store, status: LoadStatus) -> LoadStatus:
+    """Write a load status, with the time at which it was true: for one that has ended, that of its end.
 
-    Its marks go before it: an account that no list shows would be lost to whoever looks for it.
+    Its marks go before it: a load status that no list shows would be lost to whoever looks for it.
     """
     places = (
         []
-        if account.saved
+        if status.saved
         else [
             object_keys.LOADS_BY_TIME,
-            object_keys.loads_by_key(account.key),
-            object_keys.loads_by_table(account.table),
+            object_keys.loads_by_key(status.key),
+            object_keys.loads_by_table(status.table),
         ]
     )
-    if account.state in MARKED:
-        places += [object_keys.loads_by_state(account.state), object_keys.loads_by_table(account.table, account.state)]
+    if status.state in MARKED:
+        places += [object_keys.loads_by_state(status.state), object_keys.loads_by_table(status.table, status.state)]
     if places:
-        load_marks.put(store, places, load_marks.mark(account.id, account.started))
-    dated = account.model_copy(update={"saved": account.finished or datetime.now(UTC)})
-    signed.put(store, object_keys.load(account.id), dated.written())
+        load_marks.put(store, places, load_marks.mark(status.id, status.started))
+    dated = status.model_copy(update={"saved": status.finished or datetime.now(UTC)})
+    signed.put(store, object_keys.load(status.id), dated.written())
     return dated
 
 
-def find(store: Store, account_id: str, *, unsigned: bool = False) -> Account:
-    """The account of a load, as it is now, to act on; to be shown only, that may be ``unsigned``.
+def find(store: Store, status_id: str, *, unsigned: bool = False) -> LoadStatus:
+    """The status of a load, as it is now, to act on; to be shown only, that may be ``unsigned``.
 
     Raises:
         RecordNotFound: there is none.
         NotSigned: it is not signed with a key of this deployment.
     """
     try:
-        if not _ID.fullmatch(account_id):
-            raise ObjectNotFound(account_id)
-        found = signed.look(store, object_keys.load(account_id))
+        if not _ID.fullmatch(status_id):
+            raise ObjectNotFound(status_id)
+        found = signed.look(store, object_keys.load(status_id))
     except ObjectNotFound as error:
-        raise RecordNotFound(f"There is no load {account_id!r}.") from error
+        raise RecordNotFound(f"There is no load {status_id!r}.") from error
     if not found.signed and not unsigned:
         raise NotSigned(f"{found.why_not} Nothing is done by it; upload the file again, what is loaded stays as it is.")
-    return shown(found, found.parsed(Account), datetime.now(UTC))
+    return shown(found, found.parsed(LoadStatus), datetime.now(UTC))
 
 
-def shown(found: signed.Read, account: Account, now: datetime) -> Account:
-    """An account as it is now, under the id that its key says, whatever somebody wrote into it."""
-    account_id = object_keys.load_id(found.key)
-    return account.model_copy(update={"id": account_id, "signed": found.signed}).as_of(now)
+def shown(found: signed.Read, status: LoadStatus, now: datetime) -> LoadStatus:
+    """A load status as it is now, under the id that its key says, whatever somebody wrote into it."""
+    status_id = object_keys.load_id(found.key)
+    return status.model_copy(update={"id": status_id, "signed": found.signed}).as_of(now)

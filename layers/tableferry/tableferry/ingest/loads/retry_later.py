@@ -2,7 +2,7 @@
 
 ``loads/waiting/{time}-{load id}`` says when a load is to be tried again, and sorts by it. A schedule looks every minute
 for those whose time has come; ``loads/waited.json`` says up to when it has looked. No mark is taken away: whoever finds
-one asks the account whether the load still waits.
+one asks the load status whether the load still waits.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.errors import Conflict, NotSigned, ObjectNotFound, RecordNotFound, TableferryError
-from tableferry.ingest.loads import handover
-from tableferry.ingest.loads import load_status as accounts
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads import handover, load_status
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
@@ -39,26 +38,26 @@ class Looked(BaseModel):
     """When the first of the calls began that go on with each other: nothing older than it was missed by them."""
 
 
-def put_off(store: Store, account: Account, error: TableferryError, hours: float, now: datetime) -> Account | None:
+def put_off(store: Store, status: LoadStatus, error: TableferryError, hours: float, now: datetime) -> LoadStatus | None:
     """Have a load wait for its next try; None, and nothing is written, if it has failed for so many hours.
 
     The pauses grow with the tries since it last got further. Raises StoreUnavailable.
     """
-    since = account.failing_since or now
+    since = status.failing_since or now
     if now - since >= timedelta(hours=hours):
         return None
-    next_try = now + PAUSES[min(account.tries, len(PAUSES) - 1)]
-    store.put(object_keys.load_waiting(f"{next_try:{_TIME}}-{account.id}"), b"", "text/plain")
-    waiting = account.failed(error.name, str(error)).model_copy(
+    next_try = now + PAUSES[min(status.tries, len(PAUSES) - 1)]
+    store.put(object_keys.load_waiting(f"{next_try:{_TIME}}-{status.id}"), b"", "text/plain")
+    waiting = status.failed(error.name, str(error)).model_copy(
         update={
             "state": "waiting",
             "finished": None,
-            "tries": account.tries + 1,
+            "tries": status.tries + 1,
             "failing_since": since,
             "next_try": next_try,
         }
     )
-    return accounts.save(store, waiting)
+    return load_status.save(store, waiting)
 
 
 def go_on(store: Store, now: datetime) -> list[str]:
@@ -91,10 +90,10 @@ def go_on(store: Store, now: datetime) -> list[str]:
 def _handed_over(store: Store, load_id: str, now: datetime) -> str | None:
     """Hand a load over if it waits, and not for longer than until now; its id if so."""
     try:
-        account = accounts.find(store, load_id)
+        status = load_status.find(store, load_id)
     except (RecordNotFound, Conflict):
         return None  # one that cannot be read must not keep the others waiting
-    if account.state != "waiting" or account.next_try is None or account.next_try > now:
+    if status.state != "waiting" or status.next_try is None or status.next_try > now:
         return None
     handover.hand_over(store, load_id, retry=False)
     return load_id

@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pymysql
 
 from tableferry.ingest.loads.checkpoints import Entries
-from tableferry.ingest.loads.load_status import Account
+from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.ledger import epoch, facts, ledger
 from tableferry.mysql.database import Connection, error_code
 
@@ -31,7 +31,7 @@ def notes(connection: Connection, tables: Collection[str]) -> list[str]:
         if table not in tables or entry != epoch.entry(f"load/{load_id}", table, live):
             continue
         state = Entries(load_id, table, live).state(connection)
-        ended = Account.model_validate(content).error if "error" in content else None
+        ended = LoadStatus.model_validate(content).error if "error" in content else None
         how = f"has failed ({ended['type']})" if ended else "is under way, or died"
         lines = f"lines 1 to {state.next.line - 1} of it are" if state and state.next.line > 1 else "no line of it is"
         found.append(
