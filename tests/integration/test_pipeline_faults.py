@@ -1,4 +1,4 @@
-"""A backup's readers and senders, and a restore's crew, when one of them fails: the rest ends, and the cause is told."""
+"""A backup's readers and senders, and a restore's worker pool, when one of them fails: the rest ends, and the cause is told."""
 
 import contextlib
 import threading
@@ -11,7 +11,7 @@ from tableferry.columnar import formats, result_set
 from tableferry.config.settings import database_address
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.database import rows
-from tableferry.mysql.worker_pool import crew
+from tableferry.mysql.worker_pool import worker_pool
 from tableferry.restore.build import indexes, shadow
 from tests.effort import sample
 from tests.integration import verbs
@@ -199,7 +199,7 @@ def test_a_statement_that_is_killed_is_told_of(tables: Database, monkeypatch: py
             assert "ended a statement (error 1317)" in post("/restores").problem(503)["detail"]
 
 
-def test_limits_of_the_server_are_none_for_the_crew(server: Server, tables: Database) -> None:
+def test_limits_of_the_server_are_none_for_the_worker_pool(server: Server, tables: Database) -> None:
     if not server.alone:
         not_applicable("the server's settings are not ours to change")
     limits = {"lock_wait_timeout": 1, "max_statement_time" if server.mariadb else "max_execution_time": 1}
@@ -208,7 +208,7 @@ def test_limits_of_the_server_are_none_for_the_crew(server: Server, tables: Data
     try:
         for name, limit in limits.items():
             as_admin(tables, f"SET GLOBAL {name} = {limit}")
-        with crew(Source(database_address()), 1) as hands, hands.connection() as connection:
+        with worker_pool(Source(database_address()), 1) as pool, pool.connection() as connection:
             assert rows(connection, f"SELECT {names}") == [(86400, 0)]
     finally:
         for name, value in zip(limits, before, strict=True):
@@ -237,7 +237,7 @@ def test_a_server_that_is_to_alter_tables_at_once_or_not_at_all_takes_indexes_of
 
 
 def test_duplicates_are_looked_for_in_every_row_that_is_loaded(tables: Database) -> None:
-    with crew(Source(database_address()), 1) as hands, hands.connection() as connection:
+    with worker_pool(Source(database_address()), 1) as pool, pool.connection() as connection:
         assert rows(connection, "SELECT @@unique_checks") == [(1,)]
 
 

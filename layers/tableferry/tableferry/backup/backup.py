@@ -24,7 +24,7 @@ from tableferry.manifest import digest_keys, manifest
 from tableferry.manifest.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.mysql.database import Connection, Database, error_code, server_version
 from tableferry.mysql.session import Mode
-from tableferry.mysql.worker_pool import at_work
+from tableferry.mysql.worker_pool import pool_of
 from tableferry.schema import catalog, show_create
 from tableferry.schema.codec import Codec, codecs, select
 from tableferry.schema.key_range import Range
@@ -227,15 +227,15 @@ def _run(
 
     def run(range_plan: RangePlan) -> Chunk:
         try:
-            with hands.connection() as connection:
+            with pool.connection() as connection:
                 return back_up_chunk(connection, sender, range_plan, chunk_bytes, hashing)
         except BaseException as error:
             sender.stop(error)  # the others have ranges of any size to read
             raise
 
     progress(0, len(range_plans), 0)
-    with at_work(connections, len(connections)) as hands:
-        futures = [hands.submit(run, range_plan) for range_plan in range_plans]
+    with pool_of(connections, len(connections)) as pool:
+        futures = [pool.submit(run, range_plan) for range_plan in range_plans]
         entries = []
         try:
             for done, future in enumerate(futures, 1):

@@ -17,16 +17,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Crew:
+class WorkerPool:
     """Jobs in the order in which they are given, each with a connection of its own for as long as it wants one."""
 
-    def __init__(self, pool: ThreadPoolExecutor, free: queue.SimpleQueue[Connection]) -> None:
-        self._pool = pool
+    def __init__(self, executor: ThreadPoolExecutor, free: queue.SimpleQueue[Connection]) -> None:
+        self._executor = executor
         self._free = free
         self._failed: BaseException | None = None
 
     def submit(self, job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        return self._pool.submit(job, *args, **kwargs)
+        return self._executor.submit(job, *args, **kwargs)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -48,24 +48,24 @@ class Crew:
 
 
 @contextmanager
-def at_work(connections: Sequence[Connection], threads: int) -> Iterator[Crew]:
-    """A crew with these connections; when it is left, its threads have ended, and what waited is given up."""
+def pool_of(connections: Sequence[Connection], threads: int) -> Iterator[WorkerPool]:
+    """A worker pool with these connections; when it is left, its threads have ended, and what waited is given up."""
     free: queue.SimpleQueue[Connection] = queue.SimpleQueue()
     for connection in connections:
         free.put(connection)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="crew")
+    executor = ThreadPoolExecutor(threads, thread_name_prefix="worker_pool")
     try:
-        yield Crew(pool, free)
+        yield WorkerPool(executor, free)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def crew(database: Database, workers: int) -> Iterator[Crew]:
-    """A crew that fills tables, with so many connections and twice as many threads.
+def worker_pool(database: Database, workers: int) -> Iterator[WorkerPool]:
+    """A worker pool that fills tables, with so many connections and twice as many threads.
 
     Checks are off on the connections, as what was in a table may come back into it.
     """
     with ExitStack() as stack:
         connections = [stack.enter_context(database.connect(Mode.FAITHFUL, BUILDING)) for _ in range(workers)]
-        yield stack.enter_context(at_work(connections, workers * _THREADS))
+        yield stack.enter_context(pool_of(connections, workers * _THREADS))

@@ -12,7 +12,7 @@ from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection, dialect, rows
 from tableferry.mysql.retry import retry
-from tableferry.mysql.worker_pool import Crew
+from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.progress import BuildProgress
 from tableferry.schema.codec import Kind
 from tableferry.storage.bucket import Store
@@ -22,14 +22,14 @@ _TRIES = 20
 
 
 def fill(
-    crew: Crew, store: Store, source: Manifest, tables: Sequence[tuple[TableEntry, str]], progress: BuildProgress
+    pool: WorkerPool, store: Store, source: Manifest, tables: Sequence[tuple[TableEntry, str]], progress: BuildProgress
 ) -> None:
     """Load every object of these tables, whose names in SQL stand beside them.
 
-    Memory: of each of the crew's threads, or connections where objects are larger than 16 MiB, an object, its frame and
+    Memory: of each of the pool's threads, or connections where objects are larger than 16 MiB, an object, its frame and
     its rows as text.
     """
-    with crew.connection() as connection:
+    with pool.connection() as connection:
         longest = _longest_coded(connection)
     tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
 
@@ -42,11 +42,11 @@ def fill(
     def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> None:
         # Whoever waits for a connection has its rows ready; but not rows of megabytes, of which each takes many times that.
         text = prepared(entry, file) if file.bytes < _LARGE_BYTES else None
-        with crew.connection() as connection:
+        with pool.connection() as connection:
             _load(connection, table_sql, text or prepared(entry, file), entry)
 
     progress.begin()
-    futures = [crew.submit(run, *task) for task in tasks]
+    futures = [pool.submit(run, *task) for task in tasks]
     for future, (_, _, file) in zip(futures, tasks, strict=True):
         future.result()
         progress.loaded(file)

@@ -10,7 +10,7 @@ from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
 from tableferry.mysql.database import Connection
-from tableferry.mysql.worker_pool import Crew
+from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.difference import first_difference, same_but_for_json
 from tableferry.restore.build.target import Item, Resources, Target
 from tableferry.schema.codec import select
@@ -26,19 +26,19 @@ class ReadBack:
     target: Target
     hashing: Hashing
 
-    def begin(self, crew: Crew, item: Item) -> Sequence[Future[Digest]]:
+    def begin(self, pool: WorkerPool, item: Item) -> Sequence[Future[Digest]]:
         """Have a table read, each range of the backup's by itself; together they hold every key that there can be.
 
-        Memory: for each of the crew's connections some times ``chunk_bytes``, as ``result_set`` says.
+        Memory: for each of the pool's connections some times ``chunk_bytes``, as ``result_set`` says.
         """
         entry, table_sql = item.entry, self.target.place.sql(item)
 
         def read(part: Range) -> Digest:
             sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
-            with crew.connection() as connection:
+            with pool.connection() as connection:
                 return result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
 
-        return [crew.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
+        return [pool.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
 
     def check_rows(self, reading: Sequence[Future[Digest]], item: Item) -> None:
         """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.

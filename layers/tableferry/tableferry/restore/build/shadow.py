@@ -13,7 +13,7 @@ from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Connection, error_code, execute, rows
 from tableferry.mysql.identifiers import quote
 from tableferry.mysql.retry import with_lock_retry
-from tableferry.mysql.worker_pool import Crew, crew
+from tableferry.mysql.worker_pool import WorkerPool, worker_pool
 from tableferry.restore.build import definition_check, foreign_key_check, orphans, readback, triggers
 from tableferry.restore.build import indexes as secondary
 from tableferry.restore.build.fill import fill
@@ -109,10 +109,10 @@ def load(resources: Resources, connection: Connection, target: Target) -> None:
     indexes = _off(connection, target)
     progress = BuildProgress(resources.progress, [item.entry for item in target.items])
     hashing = digest_keys.of(resources.store, target.source)
-    with crew(resources.database, resources.workers) as hands:
+    with worker_pool(resources.database, resources.workers) as pool:
         tables = [(item.entry, target.place.sql(item)) for item in target.items]
-        fill(hands, resources.store, target.source, tables, progress)
-        _finish(hands, readback.ReadBack(resources, connection, target, hashing), indexes, progress)
+        fill(pool, resources.store, target.source, tables, progress)
+        _finish(pool, readback.ReadBack(resources, connection, target, hashing), indexes, progress)
 
 
 def keyless_settings(connection: Connection) -> list[str]:
@@ -178,7 +178,7 @@ def _off(connection: Connection, target: Target) -> dict[str, list[str]]:
 
 
 def _finish(
-    hands: Crew,
+    pool: WorkerPool,
     read_back: readback.ReadBack,
     indexes: Mapping[str, Sequence[str]],
     progress: BuildProgress,
@@ -188,14 +188,14 @@ def _finish(
     source, place = target.source, target.place
 
     def index(item: Item) -> bool:
-        with hands.connection() as own:
+        with pool.connection() as own:
             return secondary.put_on(own, place.sql(item), indexes[item.into])
 
-    made = {item.into: hands.submit(index, item) for item in target.items if item.into in indexes}
-    readings = [read_back.begin(hands, item) for item in target.items]
+    made = {item.into: pool.submit(index, item) for item in target.items if item.into in indexes}
+    readings = [read_back.begin(pool, item) for item in target.items]
     for item, reading in zip(target.items, readings, strict=True):
         moved = item.into in made and not made[item.into].result()
-        final = read_back.begin(hands, item) if moved else reading
+        final = read_back.begin(pool, item) if moved else reading
         progress.read_back(final, item.entry)
         read_back.check_rows(final, item)
         if item.into in made:
