@@ -111,7 +111,7 @@ class Programs:
 def job(
     task: Mapping[str, Any], meter: Meter, log: Path, environment: Mapping[str, str]
 ) -> tuple[Cost, dict[str, Any]]:
-    """Do a task of `peers_job` in a process of its own: what it took by its own clock, and what else it says."""
+    """Do a task of `job` in a process of its own: what it took by its own clock, and what else it says."""
     out = log.with_suffix(".json")
     given = {**task, "meter": [meter.server, meter.store], "since": time.monotonic()}
     words = [sys.executable, "-m", "benchmarks.peers.job", json.dumps(given)]

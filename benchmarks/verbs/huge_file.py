@@ -1,7 +1,7 @@
 """A file of gigabytes, plain and gzipped: that the load's memory does not grow with it, and how long it takes.
 
 The local runtime's S3 emulator joins a large object in memory when its parts are there. So the object is in a file here,
-behind `bench_s3`, and the load function runs in one process of its own under the genuine Lambda runtime, as the gateway
+behind `file_s3`, and the load function runs in one process of its own under the genuine Lambda runtime, as the gateway
 would run it, with no event between: what it does and holds is the same. The time is that of the invocation.
 """
 

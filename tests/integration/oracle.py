@@ -1,6 +1,6 @@
 """What a file has to become, told without the code under test: sign by sign, and type by type in Python's arithmetic.
 
-The rules are those of the README, of ``csvfile`` and of MySQL's types. Slow and simple on purpose.
+The rules are those of the README, of ``csv_records`` and of MySQL's types. Slow and simple on purpose.
 """
 
 from __future__ import annotations

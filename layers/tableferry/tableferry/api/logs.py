@@ -1,4 +1,4 @@
-"""What is logged, and what never is: `api` has it, with which every function begins.
+"""What is logged, and what never is: `api/handler` has it, with which every function begins.
 
 A line has ``level`` and, in RFC 3339, ``timestamp``: without either Lambda takes it for INFO when it sorts lines out by
 their level (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html).

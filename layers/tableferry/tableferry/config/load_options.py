@@ -1,4 +1,7 @@
-"""How rows from outside are read and what becomes of them, as far as the user may say, and the places to say it in."""
+"""How rows from outside are read and what becomes of them, as far as the user may say, and the places to say it in.
+
+What else a new option needs is in CONTRIBUTING.md, "To add …".
+"""
 
 from __future__ import annotations
 

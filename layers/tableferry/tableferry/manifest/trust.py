@@ -1,4 +1,7 @@
-"""Whose word a restore takes for what a backup is: a manifest's signature, or, if it is told to, nobody's."""
+"""Whose word a restore takes for what a backup is: a manifest's signature, or, if it is told to, nobody's.
+
+`manifest.read` checks the signature; here is what a restore may do without one.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def log_in(address: DatabaseAddress, used: Login, begin: Callable[[Connection], 
             database=address.name,
             charset="utf8mb4",
             autocommit=None,  # which the session says
-            # Files may be asked for, and only `infile` answers, from memory.
+            # Files may be asked for, and only `local_infile` answers, from memory.
             client_flag=CLIENT.LOCAL_FILES,
             connect_timeout=_CONNECT_TIMEOUT_SECONDS,
             read_timeout=_LOGIN_SECONDS,

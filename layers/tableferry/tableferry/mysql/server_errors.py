@@ -23,7 +23,7 @@ def malformed() -> err.InterfaceError:
 
 
 def refused(payload: bytes) -> Exception:
-    """What the driver makes of an error packet."""
+    """The exception that the driver makes of an error packet."""
     try:
         err.raise_mysql_exception(payload)
     except err.MySQLError as error:

@@ -1,4 +1,4 @@
-"""The exchange of a restore or of its undoing: looked at before, recorded before and after, so that it can be finished."""
+"""The steps around a swap (`restore/swap`): looked at before, recorded before and after, so that it can be finished."""
 
 from __future__ import annotations
 

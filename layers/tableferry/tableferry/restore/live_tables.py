@@ -92,7 +92,8 @@ def left_by_undo(found: Restore, moves: Sequence[Move]) -> Restore:
 def with_keys_of_rename(connection: Connection, moves: Sequence[Move], died: bool) -> list[Move]:
     """The moves, after their rename, with the foreign keys that the tables put aside have: nobody alters them there.
 
-    Of a swap that ``died`` those of the look are kept as well: it may have cut some off already.
+    Of a swap that ``died``, keys that were recorded before it and are gone from the table are kept as well: it may have cut
+    them off.
     """
     aside = {(move.aside, move.name) for move in moves}
 

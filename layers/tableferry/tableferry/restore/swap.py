@@ -1,4 +1,4 @@
-"""Exchange tables in one RENAME TABLE, and put right what a rename leaves behind: triggers and foreign keys.
+"""The swap itself: one RENAME TABLE, and what a rename leaves behind put right, triggers and foreign keys.
 
 Triggers cannot cross schemas (error 1435), so they are dropped before and made after; on MySQL while the tables are
 locked, so that writers wait and never meet a table without them. The foreign keys of other tables

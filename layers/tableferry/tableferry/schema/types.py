@@ -1,5 +1,7 @@
 """The types of columns, one table of them: what each is, how large, and which servers have it.
 
+What else a new type needs is in CONTRIBUTING.md, "To add …".
+
 Types go by the word that INFORMATION_SCHEMA.COLUMNS and SHOW CREATE TABLE have for them. Sources:
 https://dev.mysql.com/doc/refman/9.7/en/data-types.html, https://mariadb.com/docs/server/reference/data-types.
 """

@@ -61,7 +61,7 @@ class Object:
 class Store:
     """One bucket. Every method raises StoreUnavailable when S3 cannot be reached or refuses us.
 
-    ``keys`` are for the module ``signed``.
+    ``keys`` are for the module ``signed_object``.
     """
 
     keys = Keys()

@@ -1,4 +1,7 @@
-"""The header line of a CSV file: recognised, and not required; never guessed where a guess could cost a row or its order."""
+"""Tests of a line that may be a header; `file_format.begin` decides by them.
+
+Nothing is guessed where a guess could cost a row or its order.
+"""
 
 from __future__ import annotations
 

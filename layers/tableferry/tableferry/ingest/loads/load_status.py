@@ -24,9 +24,10 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 State = Literal["running", "done", "rejected", "failed", "stalled", "replaced", "cancelled", "waiting"]
 MARKED = ("done", "rejected", "failed", "replaced", "cancelled", "waiting")
+"""States by which loads are listed: those that last."""
+
 OVER = ("done", "rejected", "cancelled")
 """States in which nobody goes on with a load by himself, and there is nothing to stop."""
-"""States by which loads are listed: those that last."""
 
 _NO_MORE: dict[str, object] = {"next_try": None, "tries": 0, "failing_since": None}
 

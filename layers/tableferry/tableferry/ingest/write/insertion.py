@@ -1,4 +1,4 @@
-"""Good rows into a table: all at once, or those that the database refuses found by halves, each with its reason."""
+"""One INSERT or LOAD DATA of a batch, and the search by halves for the rows that the database refuses."""
 
 from __future__ import annotations
 

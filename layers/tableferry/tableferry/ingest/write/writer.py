@@ -1,4 +1,4 @@
-"""Good rows into a table, inside a transaction; those that the database refuses are found, each with its reason."""
+"""The order of the ways to write a batch: whole, sifted, by halves; each row that was refused with its reason."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def insert_rows(
     connection: Connection, table: Table, columns: Sequence[Column], batch: RowBatch, on_duplicate: OnDuplicate
 ) -> tuple[Counts, list[Problem]]:
     """Put rows into the table, in order, inside the transaction that is open.
+
+    Returns how many were inserted, updated, rejected and duplicates, together as many as the batch has, and a problem for
+    each row that was rejected.
 
     Raises:
         NotSupported: the table's engine has no transactions, so that what is refused could not be taken back.

@@ -97,9 +97,9 @@ def _why(connection: Connection, key: ForeignKey, code: int) -> str:
 
 @contextmanager
 def as_they_were(connection: Connection) -> Iterator[None]:
-    """Foreign keys that are made or moved inside are taken without a look at the rows, and as tables may have them already.
+    """Inside the block `foreign_key_checks` is 0: keys are made and moved without a look at the rows.
 
-    On MySQL, where the user may set that, these are also foreign keys to keys that it calls not standard.
+    On MySQL, where the user may set it, keys to columns that are not unique are let in, too.
     """
     execute(connection, "SET SESSION foreign_key_checks = 0")
     if dialect(connection).standard_keys_only:
