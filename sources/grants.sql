@@ -2,9 +2,9 @@
 -- 'tableferry'@'%'. The last four are not needed; each says what is lost without it. MySQL's partial_revokes has to be
 -- off, as it is by default, or % in a name is no wildcard.
 
--- Your tables, and the ledger of what has been loaded, which is made there. SELECT, INSERT and UPDATE are for rows;
--- DELETE for the ledger's own; CREATE for the ledger and for tables that a restore brings in; ALTER, DROP and REFERENCES
--- for those that it exchanges, with their foreign keys; TRIGGER to see triggers, and to make them again.
+-- Your tables, and the load history, which is made there. SELECT, INSERT and UPDATE are for rows; DELETE for what is old
+-- in the load history; CREATE for it and for tables that a restore brings in; ALTER, DROP and REFERENCES for those that it
+-- exchanges, with their foreign keys; TRIGGER to see triggers, and to make them again.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, TRIGGER ON `database`.* TO 'tableferry'@'%';
 
 -- The schemas in which a restore builds tables, tries their triggers, reads them back, and keeps the old ones until it is

@@ -71,10 +71,10 @@ PLACES = {
 }
 RIGHTS = {
     ("SELECT", _OWN): "to read rows and definitions",
-    ("INSERT", _OWN): "rows, and entries of the ledger",
-    ("UPDATE", _OWN): "rows that are overwritten (`on_duplicate=update`), and the ledger",
-    ("DELETE", _OWN): "the ledger's entries that are old, and what your triggers do",
-    ("CREATE", _OWN): "the ledger, and tables that a restore brings in",
+    ("INSERT", _OWN): "rows, and entries of the load history",
+    ("UPDATE", _OWN): "rows that are overwritten (`on_duplicate=update`), and the load history",
+    ("DELETE", _OWN): "the load history's entries that are old, and what your triggers do",
+    ("CREATE", _OWN): "the load history, and tables that a restore brings in",
     ("DROP", _OWN): "tables that a restore exchanges",
     ("ALTER", _OWN): "tables that a restore exchanges, and their foreign keys",
     ("REFERENCES", _OWN): "foreign keys of tables that a restore brings in",
@@ -90,7 +90,7 @@ RIGHTS = {
     ("LOCK TABLES", _SCHEMAS): "not needed: the same",
     ("REPLICATION CLIENT", _ALL): "not needed: without it a backup does not name its position in the binary log",
     ("CREATE TEMPORARY TABLES", _OWN): "not needed: without it a block with rows that the database refuses takes many times as long to load",
-    ("CREATE", _LEDGER): "to make the ledger",
+    ("CREATE", _LEDGER): "to make the load history",
     ("DELETE", _LEDGER): "entries that are old",
     ("CREATE", _EPOCHS): "to make the table that says which restore brought a table",
 }  # fmt: skip

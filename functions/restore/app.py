@@ -139,7 +139,7 @@ def perform(
 
 
 def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
-    """A drill: a backup's tables built beside, verified and dropped; it raises, and an alarm sounds, if they are not."""
+    """A restore test: a backup's tables built beside, verified and dropped; it raises, and an alarm sounds, if they are not."""
     wanted = api.parsed(DrillRequest, event)
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)

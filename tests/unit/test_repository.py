@@ -58,6 +58,14 @@ def test_github_runs_what_ci_runs_and_may_only_read() -> None:
     assert workflow.count("persist-credentials: false") == workflow.count("actions/checkout@")
 
 
+def test_the_example_of_a_pipeline_uses_the_same_versions_of_actions() -> None:
+    example = text(ROOT / "docs" / "examples" / "github-actions-deploy.yml")
+    for action in ("actions/checkout", "actions/setup-python"):
+        versions = set(re.findall(rf"{action}@(\S+)", text(WORKFLOW) + example))
+        assert len(versions) == 1, (action, versions)
+        assert action in example
+
+
 def test_github_runs_every_python_that_is_promised() -> None:
     workflow = text(WORKFLOW)
     assert set(re.findall(r'"(3\.\d+)"', workflow)) == PYTHONS
