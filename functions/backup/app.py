@@ -157,7 +157,7 @@ def check(_request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _retire(settings: Settings, store: Store, now: datetime) -> dict[str, Any]:
-    """Mark what may go. Where only a proof of the newest backup is lacking, it is asked for, once a day until it is there."""
+    """Mark what may go. Where only a proof of the newest backup is lacking, it is asked for, once a day until then."""
     found = retention.retire(store, settings.signing_keys, settings.database.name, settings.retention_days, now)
     said = found.model_dump(mode="json")
     if found.kept or found.damaged:

@@ -139,7 +139,7 @@ def perform(
 
 
 def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
-    """A restore test: a backup's tables built beside, verified and dropped; it raises, and an alarm sounds, if they are not."""
+    """A restore test: a backup's tables built beside, verified and dropped; else it raises, and an alarm sounds."""
     wanted = api.parsed(DrillRequest, event)
     settings = Settings.from_env()
     store = open_store(settings.bucket, settings.signing_keys)
@@ -164,7 +164,7 @@ def drill_backup(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def recover_restores(event: dict[str, Any]) -> dict[str, Any]:
-    """What a schedule asks for: finish restores that died, drop what was kept for longer than KEEP_OLD_DAYS and LEDGER_DAYS."""
+    """What a schedule asks for: finish restores that died, drop what was kept longer than KEEP_OLD_DAYS and LEDGER_DAYS."""
     api.parsed(RecoverRequest, event)
     settings = Settings.from_env()
     database, store = Database(settings.database), open_store(settings.bucket, settings.signing_keys)

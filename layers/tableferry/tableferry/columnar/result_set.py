@@ -1,8 +1,8 @@
 """A result set as frames, as CSV or as a digest alone, in bounded memory.
 
-Rows come straight off the connection, without the driver's objects for each.
-The statement is prepared, so that the server sends numbers and dates as it holds them: to print a DOUBLE takes it longer
-than to read the row. It has a LIMIT of its own, so that no other counts, and as many rows have to arrive as the server says that it has sent.
+Rows come straight off the connection, without the driver's objects for each. The statement is prepared, so that the
+server sends numbers and dates as it holds them: to print a DOUBLE takes it longer than to read the row. It has a LIMIT
+of its own, so that no other counts, and as many rows have to arrive as the server says that it has sent.
 """
 
 from __future__ import annotations

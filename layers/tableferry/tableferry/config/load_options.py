@@ -56,7 +56,7 @@ class HeaderLine(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many rejects a load may have: a number of rows, a share (0 to 1) of those read, or both added. 0 is none at all."""
+    """So many rejects a load may have: rows, a share (0 to 1) of those read, or both added; 0 is none at all."""
 
     rows: int | None = None
     share: Decimal | None = None
@@ -71,7 +71,7 @@ class Limit:
 
 
 MAX_REJECTS = Limit(rows=10_000, share=Decimal("0.1"))
-"""Unless it is said otherwise: a small file may be rejected whole, a large one that is not what it should be stops early."""
+"""Unless it is said: a small file may be rejected whole, a large one that is not what it should be stops early."""
 
 MAX_RATIO = 200
 """So many times its size a compressed file may become, unless it is said otherwise: CSV becomes 3 to 30 times its size."""
@@ -102,7 +102,7 @@ def chosen(
     metadata: Mapping[str, str] | None = None,
     given: Mapping[str, object] | None = None,
 ) -> Options:
-    """What holds, of the table's setting, the metadata of the file's object and what the request says: the later goes first.
+    """What holds, of the table's setting, the object's metadata and what the request says: the later goes first.
 
     None as a value says nothing. Metadata that is none of ours is let be; in a setting and a request it is an error.
 
@@ -141,7 +141,7 @@ def checked(said: Mapping[str, object], place: str, spelled: Callable[[str], str
 
 
 def as_metadata(given: Mapping[str, object]) -> dict[str, str]:
-    """What a request says, as metadata of an object, whose values are words of printable characters; raises InvalidRequest."""
+    """What a request says, as metadata of an object: words of printable characters; raises InvalidRequest."""
     written = {}
     for name, value in checked(given, "The request's").items():
         text = str(value)

@@ -113,7 +113,7 @@ def insert(
 
 
 def _refuse_unknown(connection: Connection, table: str, of: str, known_as: str) -> None:
-    """Raise Conflict if the request was answered before a restore, of a backup that does not say whether it has its rows."""
+    """Raise Conflict if it was answered before a restore, of a backup that does not say whether it has its rows."""
     source = epoch.source(connection, table, of)
     if source is None or not source.silent:
         return

@@ -1,9 +1,9 @@
 """Which jobs are let in: no more at once than their function can do, and the same request only once.
 
 A function's requests wait in the same processes that its jobs need. So each function has a few slots, objects
-``jobs/slots/{function}-{n}.json`` that name the job in them; a request that finds none is refused before anything is made.
-A slot is free again when its job is over or dead. Slots are taken by conditional puts, so two never get the same. Both kinds
-of objects are signed; what nobody of us wrote is as if it were not there.
+``jobs/slots/{function}-{n}.json`` that name the job in them; a request that finds none is refused before anything is
+made. A slot is free again when its job is over or dead. Slots are taken by conditional puts, so two never get the same.
+Both kinds of objects are signed; what nobody of us wrote is as if it were not there.
 
 ``jobs/keys/{kind}-{hash}.json`` holds the id of the job that an Idempotency-Key was first sent with, and the request.
 """

@@ -30,7 +30,10 @@ class ProgressView(BaseModel):
 
 
 def percent(share: float | None, *, done: bool) -> float | None:
-    """A share of the work, from 0 to 1, in hundredths, rounded down to a tenth of one: 100 only if it is done; None if it is not known."""
+    """A share of the work, from 0 to 1, in hundredths, rounded down to a tenth of one; None if it is not known.
+
+    It is 100 only if the work is done.
+    """
     if done:
         return 100.0
     if share is None:

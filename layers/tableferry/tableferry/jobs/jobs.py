@@ -137,7 +137,7 @@ def find(store: Store, job_id: str, kind: Kind) -> Job:
 
 
 def unfinished(store: Store, kind: Kind, now: datetime) -> list[Job]:
-    """The jobs of a kind, asked for in the last day, that have not come to a result: under way, failed or dead; newest first.
+    """The jobs of a kind of the last day that have not come to a result: under way, failed or dead; newest first.
 
     Of the day's jobs no more than the newest 200 are looked at, among what somebody may have forged.
     """

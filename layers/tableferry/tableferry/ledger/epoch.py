@@ -1,8 +1,9 @@
 """Which table an entry of the ledger is about, where a restore has put another in its place.
 
-An entry says that rows are in a table. A restore exchanges the table and not the ledger, so each table has an epoch: a row
-beside the ledger names the restore that brought the table as it is now, and those of the copies that are kept. Entries of each
-epoch have ids of their own, so that after a restore, or its undoing, those are found that are true of the table as it is.
+An entry says that rows are in a table. A restore exchanges the table and not the ledger, so each table has an epoch: a
+row beside the ledger names the restore that brought the table as it is now, and those of the copies that are kept.
+Entries of each epoch have ids of their own, so that after a restore, or its undoing, those are found that are true of
+the table as it is.
 
 The exchange marks the row before its RENAME TABLE and settles it after. Who commits rows with their entry reads the row
 with a shared lock in the same transaction: the mark waits for such transactions, and they do not commit while it is there.
@@ -144,7 +145,7 @@ def epoch_of(restore_id: str | None) -> str:
 
 
 def swap_lock(database: str) -> str:
-    """The lock that whoever exchanges tables of a database holds; its name is of the whole server, 64 characters at most."""
+    """The lock that whoever exchanges tables of a database holds; its name is the server's, 64 characters at most."""
     return "tableferry/" + hashlib.sha256(database.encode()).hexdigest()[:32]
 
 

@@ -98,7 +98,7 @@ class TableEntry(Entry):
 
 
 class LedgerEntry(Entry):
-    """The ledger's entries of the tables of which they are known, in objects that :mod:`tableferry.manifest.ledger_objects` reads."""
+    """The ledger's entries of the tables of which they are known, in objects that `ledger_objects` reads."""
 
     tables: tuple[str, ...]
     objects: tuple[ObjectEntry, ...]

@@ -59,7 +59,8 @@ def on_trust(trust: bool) -> Iterator[None]:
     """What nobody has signed may describe tables that cannot be: then any error is the manifest's, not ours.
 
     Raises:
-        BackupDamaged: in place of DefinitionDiffers and of an error that nobody foresaw, where the manifest is only trusted.
+        BackupDamaged: in place of DefinitionDiffers and of an error that nobody foresaw, where the manifest is only
+            trusted.
     """
     try:
         yield

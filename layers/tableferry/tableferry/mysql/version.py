@@ -101,7 +101,7 @@ class Dialect:
     """How to ask for a plan as rows, however the server is set to explain."""
 
     log_status: tuple[str, str]
-    """How to ask for the place in the binary log: as its newest version has it, and its older ones, or the other way round."""
+    """How to ask for the place in the binary log: as its newest version has it and its older ones, or the reverse."""
 
     gtid: str
     """The variable that holds the transactions done."""

@@ -45,7 +45,8 @@ class Upkeep(BaseModel):
 def recover(database: Database, store: Store, now: datetime, keep_days: int = 0, ledger_days: int = 0) -> Upkeep:
     """Finish every restore of the database that died, and accept those that ended more than ``keep_days`` ago.
 
-    Entries of the ledger older than ``ledger_days`` go, too. With 0 nothing expires. One that cannot be finished is told of as ``stuck``, and does not stop the others.
+    Entries of the ledger older than ``ledger_days`` go, too. With 0 nothing expires. One that cannot be finished is
+    told of as ``stuck``, and does not stop the others.
 
     Raises:
         MissingPrivilege, DatabaseUnavailable, StoreUnavailable: as they say.

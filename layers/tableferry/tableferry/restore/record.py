@@ -68,7 +68,7 @@ class PlannedTable(BaseModel):
 
 
 class Plan(BaseModel):
-    """What a dry run found: what would be done, what was looked at, what stands in the way, what was not looked at and why."""
+    """What a dry run found: what would be done, what stands in the way, what was looked at, and what not and why."""
 
     model_config = ConfigDict(frozen=True)
 

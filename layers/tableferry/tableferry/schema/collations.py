@@ -1,4 +1,4 @@
-"""Collations and types by which columns of the two servers are compared: what a column has in effect, and its like there."""
+"""Collations and types by which columns of the two servers are compared: what each has in effect, and its like there."""
 
 from __future__ import annotations
 

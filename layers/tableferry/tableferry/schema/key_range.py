@@ -10,7 +10,7 @@ from tableferry.mysql.identifiers import quote
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Keys from ``lower`` up to, but not with, ``upper``; None is no bound. It is the first column of the key that counts."""
+    """Keys from ``lower`` up to, but not with, ``upper``; None is no bound. The key's first column is what counts."""
 
     lower: int | None = None
     upper: int | None = None

@@ -172,7 +172,7 @@ class Store:
         return json.loads(self.get(key)[0])
 
     def present_of(self, keys: Iterable[str], at_most: int) -> tuple[bytes | None, ...]:
-        """Small objects in order, as ``get`` reads them, several at once; None for what is not there. Memory: all of them."""
+        """Small objects in order, read as by ``get``, several at once; None for what is not there. Memory: all of them."""
 
         def get(key: str) -> bytes | None:
             try:

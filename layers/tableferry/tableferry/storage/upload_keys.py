@@ -12,7 +12,7 @@ _UNFINISHED = {"_temporary", ".spark-staging"}
 
 
 def is_beside(key: str) -> bool:
-    """Whether an object is no upload but what a tool has put beside some: a mark of success, a checksum, a part unfinished."""
+    """Whether an object is no upload but what a tool has put beside some: a mark of success, a checksum, part of a file."""
     *folders, name = key.removeprefix(object_keys.UPLOADS).split("/")
     return bool(_BESIDE.fullmatch(name)) or any(folder.startswith(tuple(_UNFINISHED)) for folder in folders[1:])
 

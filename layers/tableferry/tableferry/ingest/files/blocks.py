@@ -1,7 +1,7 @@
 """A file as blocks of whole records, each record checked; the same blocks however often the file is read.
 
-A block ends at a line end outside quotes. Its records are judged all at once where that can be (:mod:`~tableferry.ingest.files.line_frame`),
-the others one by one.
+A block ends at a line end outside quotes. Its records are judged all at once where that can be
+(:mod:`~tableferry.ingest.files.line_frame`), the others one by one.
 """
 
 from __future__ import annotations

@@ -58,7 +58,10 @@ def meant(table: Table, field: str) -> Column | None:
 
 
 def unlike_a_header(table: Table, fields: Sequence[str | None], *, said: bool) -> InvalidRequest:
-    """Why a line is no header of the table, ``said`` to be one or naming some of its columns: what it names, and what there is."""
+    """Why a line is no header of the table: what it names, and what there is.
+
+    It is ``said`` to be one, or names some of the columns.
+    """
     strange = [_name(field) for field in fields if not _column(table, field)]
     given = {column.name for field in fields if (column := _column(table, field))}
     left = [column.name for column in table.stored if column.name not in given]

@@ -1,9 +1,9 @@
 r"""What a line looks like whose row is surely good: one regular expression a table, for whole lines.
 
-It only has to be right about the lines it takes; the others go through :mod:`~tableferry.ingest.rows.rules`, which is the judge. So it
-is made of what nearly all values look like, and is silent about the rest: signs and exponents, offsets of time, the 29th of
-February, members of a SET in another case. A line that it takes is sent to the server as it is, so for each of its fields
-``LOAD DATA`` has to store what the rules would have it store.
+It only has to be right about the lines it takes; the others go through :mod:`~tableferry.ingest.rows.rules`, which is
+the judge. So it is made of what nearly all values look like, and is silent about the rest: signs and exponents, offsets
+of time, the 29th of February, members of a SET in another case. A line that it takes is sent to the server as it is, so
+for each of its fields ``LOAD DATA`` has to store what the rules would have it store.
 
 The syntax is that of Rust's regex crate, which runs in time linear in the text: https://docs.rs/regex/#syntax
 """

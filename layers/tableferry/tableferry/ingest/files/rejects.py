@@ -1,8 +1,9 @@
 """Rejected records as data, one JSON object a line, and back again when somebody has corrected them.
 
-``{"line": 7, "offset": 311, "text": "…", "errors": [{"column": …, "code": …, "message": …}]}``: the line in the file from
-1, the offset of the record's first byte in the (decompressed) file, and the record as it came, without its line end; bytes
-that are no UTF-8 show as U+FFFD, and of a record over 256 KiB only the beginning is there, with its ``length``. Where the file had a header or a dialect of its own, that stands there too. Format:
+``{"line": 7, "offset": 311, "text": "…", "errors": [{"column": …, "code": …, "message": …}]}``: the line in the file
+from 1, the offset of the record's first byte in the (decompressed) file, and the record as it came, without its line
+end; bytes that are no UTF-8 show as U+FFFD, and of a record over 256 KiB only the beginning is there, with its
+``length``. Where the file had a header or a dialect of its own, that stands there too. Format:
 https://github.com/ndjson/ndjson-spec
 """
 

@@ -22,7 +22,7 @@ class RowBatch(Protocol):
     def delimiter(self) -> str: ...
 
     def pieces(self) -> Iterable[bytes]:
-        """CSV as :mod:`~tableferry.mysql.local_infile` describes it; raises NeedsInsert if a cell cannot be said in a file."""
+        """CSV as :mod:`~tableferry.mysql.local_infile` has it; raises NeedsInsert if no file can say a cell."""
 
     def rows(self) -> Sequence[Row]:
         """The same rows, checked one by one."""

@@ -27,7 +27,10 @@ from tableferry.schema.types import INTEGER_BITS
 
 @dataclass(frozen=True, slots=True)
 class Parents:
-    """What a table's rows point at: by column, the beginning of the query that counts and locks parents; ``keys`` as they are defined."""
+    """What a table's rows point at: by column, the beginning of the query that counts and locks parents.
+
+    ``keys`` are as they are defined.
+    """
 
     table: Table
     keys: tuple[str, ...]

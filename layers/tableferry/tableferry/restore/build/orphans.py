@@ -23,7 +23,7 @@ _GONE = {1054, 1146}  # no such column, no such table
 def check_parents(
     connection: Connection, keys: Iterable[ForeignKey], allowed: bool = False, advice: str = RESTORING
 ) -> list[str]:
-    """Raise Conflict, with up to ten rows a key, if rows of a child have no parent; where that is ``allowed``, return notes."""
+    """Raise Conflict, with ten rows a key, if rows of a child have no parent; where that is ``allowed``, return notes."""
     problems, notes = look(connection, keys, allowed, advice)
     if problems:
         raise Conflict.of(*problems)

@@ -1,4 +1,4 @@
-"""A schema of one's own for a while: where a dry run builds tables. Those of functions that died are dropped by the next."""
+"""A schema of one's own for a while: where a dry run builds tables. Those of functions that died the next one drops."""
 
 from __future__ import annotations
 

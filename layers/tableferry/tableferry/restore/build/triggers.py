@@ -43,7 +43,7 @@ OF_THE_KEPT = "Mend what it names, in the table that was kept if it is the cause
 
 
 def look(connection: Connection, schema: str, wanted: Sequence[Wanted]) -> list[Finding]:
-    """Try the triggers on empty copies of their tables, made in ``schema``; return a finding for each that cannot be had."""
+    """Try the triggers on empty copies of their tables in ``schema``; return a finding for each that cannot be had."""
     return [finding for table in wanted if table.triggers for finding in _tried(connection, schema, table)]
 
 
