@@ -15,7 +15,6 @@ from typing import Any
 from benchmarks.common import server
 from benchmarks.common.machine import machine
 from benchmarks.peers import growth as peers_growth
-from benchmarks.peers import plot as peers_plot
 from benchmarks.peers import report, rivals
 from benchmarks.peers import tables as peers_tables
 from benchmarks.peers import turns as peers_turns
@@ -89,6 +88,8 @@ def measure(place: Place, kind: str, asked: Options) -> Path:
 
 
 def _write(page: Path, place: Place, measured: Sequence[Measured], growth: Growth | None) -> None:
+    from benchmarks.peers import plot as peers_plot  # its library takes a second to import
+
     plot = page.with_suffix(".png")
     peers_plot.draw(plot, f"Tableferry beside others: {place.described.partition(' (')[0]}", measured, growth)
     facts = machine(place.described)
