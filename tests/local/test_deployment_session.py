@@ -38,7 +38,6 @@ def run(command: str, environment: str, home: Path, **variables: str) -> "subpro
     )  # fmt: skip
 
 
-@sample(9)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     ("environment", "variables", "told"),
@@ -99,6 +98,7 @@ def test_a_stack_that_is_not_there_or_has_failed_is_told_by_smoke(aws: emulator.
         ("", "it has none"),
     ],
 )
+@sample(2)
 def test_a_samconfig_that_cannot_be_read_is_told_with_the_line(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "samconfig.toml").write_text(text)
     done = run("session", f"dev --folder {tmp_path}", tmp_path, **KEYS, **BOTH)

@@ -261,7 +261,7 @@ def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, s
         ("uuid", "3f2504e0-4f89-11d3-9a0c-0305e82c3301"),
     ],
 )
-@sample(97)
+@sample(49)
 def test_what_files_are_made_of_is_surely_good(kind: str, value: str, quoted: bool, delimiter: str, null: str) -> None:
     field = f'"{value}"' if quoted else value
     columns = [column(kind, "a", nullable=True), column("int", "b", nullable=False)]
