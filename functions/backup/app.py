@@ -47,9 +47,8 @@ def create_backup(
     request: BackupRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[BackupView | JobView]:
     """Done in time: 201 and the backup. Else 202 and where to look."""
-    return job_routes.done_or_accepted(
-        app, Kind.BACKUP, (request or BackupRequest()).model_dump(), "/backups/{id}", perform, idempotency_key
-    )
+    wanted = (request or BackupRequest()).model_dump()
+    return verbs.done_or_accepted(Kind.BACKUP, wanted, "/backups/{id}", idempotency_key)
 
 
 @app.get("/backups", summary="List the backups", operation_id="listBackups", tags=["backups"])
@@ -90,7 +89,7 @@ def show_backup(id: str) -> Response[BackupDetail | JobView]:  # noqa: A002  # t
 )
 def verify_backup(id: str) -> Response[VerificationView | JobView]:  # noqa: A002
     """Every object's size, SHA-256, rows and digest; 409 says, table by table, what is wrong."""
-    return job_routes.done_or_accepted(app, Kind.VERIFY, {"backup": id}, "/verifications/{id}", perform)
+    return verbs.done_or_accepted(Kind.VERIFY, {"backup": id}, "/verifications/{id}")
 
 
 @app.get(
@@ -102,24 +101,16 @@ def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa:
     return job_routes.outcome(jobs.find(open_store(settings.bucket, settings.signing_keys), id, Kind.VERIFY))
 
 
-def perform(
-    kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
-) -> dict[str, Any]:
-    """Do what a job asks for."""
-    if kind is Kind.VERIFY:
-        return _verify(settings, store, job_id, api.parsed(VerifyRequest, request), progress)
-    return _backup(settings, store, job_id, api.parsed(BackupRequest, request), progress)
-
-
 def _backup(
-    settings: Settings, store: Store, backup_id: str, request: BackupRequest, progress: jobs.Tell
+    settings: Settings, store: Store, backup_id: str, request: dict[str, Any], progress: jobs.Tell
 ) -> dict[str, Any]:
+    wanted = api.parsed(BackupRequest, request)
     made = backup(
         Database(settings.database),
         store,
         backup_id,
-        request.tables,
-        Format(request.format),
+        wanted.tables,
+        Format(wanted.format),
         settings.signing_keys,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
@@ -131,12 +122,13 @@ def _backup(
 
 
 def _verify(
-    settings: Settings, store: Store, job_id: str, request: VerifyRequest, progress: jobs.Tell
+    settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
 ) -> dict[str, Any]:
-    if request.backup == "latest":
+    wanted = api.parsed(VerifyRequest, request)
+    if wanted.backup == "latest":
         found = latest(store, settings.signing_keys, settings.database.name, passed_over=metrics.passed_over)
     else:
-        found = manifest.read(store, request.backup, settings.signing_keys)
+        found = manifest.read(store, wanted.backup, settings.signing_keys)
     metrics.count(rows_verified=found.rows)
     with attestation.disproven_by_damage(store, found.id):
         verified = verify(store, found, progress)
@@ -165,14 +157,13 @@ def _retire(settings: Settings, store: Store, now: datetime) -> dict[str, Any]:
     elif found.expiring:
         api.logger.info("old backups expire", extra={"retention": said})
     if found.to_verify and not jobs.unfinished(store, Kind.VERIFY, now):
-        job_routes.begin(settings, store, Kind.VERIFY, {"backup": found.to_verify}, perform)
+        verbs.begin(settings, store, Kind.VERIFY, {"backup": found.to_verify})
     return said
 
 
+verbs = job_routes.Verbs(app, {Kind.BACKUP: _backup, Kind.VERIFY: _verify})
 handler = api.handler(
     app,
-    objects=job_routes.performer(perform),
-    direct=api.actions(
-        backup=job_routes.at_once(Kind.BACKUP, perform), verify=job_routes.at_once(Kind.VERIFY, perform), check=check
-    ),
+    objects=verbs.on_object,
+    direct=api.actions(backup=verbs.at_once(Kind.BACKUP), verify=verbs.at_once(Kind.VERIFY), check=check),
 )

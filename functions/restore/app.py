@@ -50,9 +50,7 @@ def create_restore(
 ) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
     wanted = (request or RestoreRequest()).model_dump()
-    return job_routes.done_or_accepted(
-        app, Kind.RESTORE, wanted, "/restores/{id}", perform, idempotency_key, _by_record
-    )
+    return verbs.done_or_accepted(Kind.RESTORE, wanted, "/restores/{id}", idempotency_key, _by_record)
 
 
 @app.get("/restores", summary="List the restores", operation_id="listRestores", tags=["restores"])
@@ -105,10 +103,9 @@ def accept_restore(id: str) -> RestoreView:  # noqa: A002
     return views.restore(accept(Database(settings.database), open_store(settings.bucket, settings.signing_keys), id))
 
 
-def perform(
-    _kind: Kind, settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
+def _restore(
+    settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
 ) -> dict[str, Any]:
-    """Do what a job asks for."""
     wanted = api.parsed(RestoreRequest, request)
     names = None if wanted.tables is None and not wanted.into else [*(wanted.tables or ()), *wanted.into]
     source = open_backup(
@@ -186,11 +183,12 @@ def sign_record(event: dict[str, Any]) -> dict[str, Any]:
     return views.restore(signed).model_dump(mode="json")
 
 
+verbs = job_routes.Verbs(app, {Kind.RESTORE: _restore})
 handler = api.handler(
     app,
-    objects=job_routes.performer(perform),
+    objects=verbs.on_object,
     direct=api.actions(
-        restore=job_routes.at_once(Kind.RESTORE, perform),
+        restore=verbs.at_once(Kind.RESTORE),
         drill=drill_backup,
         recover=recover_restores,
         sign=sign_record,

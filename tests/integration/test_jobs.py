@@ -100,6 +100,22 @@ def test_an_event_that_comes_twice_does_the_work_once(loaded: Database, bucket: 
     assert set(verbs.numbers(loaded, "jobs", "job")) == {"written since"}
 
 
+def test_a_job_whose_event_goes_to_a_function_of_other_jobs_waits_for_its_own(
+    loaded: Database, bucket: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = queued("/backups", {"tables": ["jobs"]})
+    assert invoke(restore_app.handler, created(bucket, f"jobs/backup/{made['id']}.json")) == [None]
+    assert '"objects_refused":[1.0]' in capsys.readouterr().out
+    assert get(f"/backups/{made['id']}").json["state"] == "queued"
+    deliver(made, bucket)
+    assert get(f"/backups/{made['id']}").json["state"] == "done"
+    restored = queued("/restores", {"tables": ["jobs"]})
+    assert invoke(backup_app.handler, created(bucket, f"jobs/restore/{restored['id']}.json")) == [None]
+    assert get(f"/restores/{restored['id']}").json["state"] == "queued"
+    deliver(restored, bucket)
+    assert get(f"/restores/{restored['id']}").json["state"] == "done"
+
+
 def test_a_job_that_somebody_does_is_not_begun_again(loaded: Database, bucket: str) -> None:
     job = queued("/backups", {"tables": ["jobs"]})
     rewrite(job, state="running", lease=ago(seconds=-20))
