@@ -1,5 +1,6 @@
 """What may be said of a batch or a file: in the table's setting, in the object's metadata, in the request."""
 
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -8,16 +9,18 @@ from hypothesis import given as given_values
 from hypothesis import strategies as st
 
 from tableferry.config.load_options import (
+    NAMES,
     Binary,
     Escape,
     HeaderLine,
-    Limit,
+    LoadOptions,
     OnDuplicate,
     Options,
     Quote,
     as_metadata,
     chosen,
 )
+from tableferry.config.reject_limit import Limit
 from tableferry.errors import InvalidRequest
 
 SAID: dict[str, list[tuple[Any, Any]]] = {
@@ -95,6 +98,11 @@ def test_a_value_that_an_option_cannot_have_is_refused_with_its_place(name: str,
         spelled = name.replace("_", "-")
         with pytest.raises(InvalidRequest, match=f"(?s)^The file's metadata {spelled} is .*{choices}"):
             chosen(metadata={spelled: value})
+
+
+def test_what_json_may_say_and_what_holds_are_the_same_options() -> None:
+    assert set(NAMES) == set(SAID) == set(LoadOptions.model_fields)
+    assert set(NAMES) == {option.name for option in fields(Options)} - {"said"}
 
 
 def test_the_request_goes_before_the_metadata_and_that_before_the_setting() -> None:

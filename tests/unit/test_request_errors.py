@@ -71,6 +71,12 @@ CASES: list[tuple[str, Any, Any, str]] = [
         {"format": "parket"},
         '"format" must be one of "parquet", "avro" or "csv", not "parket".',
     ),
+    (
+        "literal_error",
+        UploadRequest,
+        UPLOAD | {"delimiter": ":"},
+        r'"delimiter" must be one of ",", ";", "\t", "|" or "tab", not ":".',
+    ),
     ("enum", UploadRequest, UPLOAD | {"binary": "hexa"}, '"binary" must be one of "hex" or "base64", not "hexa".'),
 ]  # fmt: skip
 

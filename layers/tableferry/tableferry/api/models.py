@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tableferry.config.load_options import CHOICES, NULLS, Binary, Escape, HeaderLine, OnDuplicate, Quote
+from tableferry.config.load_options import LoadOptions, Means
 from tableferry.jobs.estimate import ProgressView
 from tableferry.mysql.identifiers import possible
 
 TableName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(possible)]
-
-
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a value has to be, in words: stands beside a pattern, which would tell nobody."""
-
-    words: str
 
 
 class Request(BaseModel):
@@ -130,36 +122,6 @@ class ProblemDetails(BaseModel):
     detail: str
     errors: list[RowProblem] | list[FindingView] | None = None
     tables: list[VerifiedTable] | None = None
-
-
-Rejects = Annotated[
-    Annotated[int, Field(ge=0, strict=True)]
-    | Annotated[str, Field(pattern=r"^[0-9]{1,15}$|^([0-9]{1,15}\+)?[0-9]{1,3}(\.[0-9]{1,9})?%$")],
-    Means(CHOICES["max_rejects"]),
-]
-
-
-class LoadOptions(Request):
-    r"""How a file is read and what becomes of its rows; what is left out is as the table's setting says.
-
-    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
-    share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every field of it does.
-    ``escape``: whether a backslash escapes what follows, as ``INTO OUTFILE`` writes; ``quote``: whether ``"`` stands around text.
-    """
-
-    on_duplicate: OnDuplicate | None = None
-    null: Annotated[str, Field(pattern=f"^{NULLS}$"), Means(CHOICES["null"])] | None = None
-    binary: Binary | None = None
-    max_rejects: Rejects | None = None
-    max_ratio: Annotated[int, Field(ge=1, le=999_999)] | None = None
-    delimiter: Literal[",", ";", "\t", "|", "tab"] | None = None
-    header: HeaderLine | None = None
-    escape: Escape | None = None
-    quote: Quote | None = None
-
-    def said(self) -> dict[str, Any]:
-        """The options that the request names."""
-        return self.model_dump(include=set(LoadOptions.model_fields), exclude_none=True)
 
 
 class UploadRequest(LoadOptions):

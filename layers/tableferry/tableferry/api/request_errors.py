@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from tableferry.api.models import Means
+from tableferry.config.load_options import Means
 
 WORDS = {
     "missing": "is missing",

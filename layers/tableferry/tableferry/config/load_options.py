@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from tableferry.config import reject_limit
+from tableferry.config.reject_limit import MAX_REJECTS, Limit
 from tableferry.errors import InvalidRequest
 
 T = TypeVar("T", bound=StrEnum)
@@ -54,24 +57,106 @@ class HeaderLine(StrEnum):
     NO = "no"
 
 
+Delimiter = Literal[",", ";", "\t", "|"]
+DELIMITERS: tuple[Delimiter, ...] = get_args(Delimiter)
+
+_RATIO = r"[1-9][0-9]{0,5}"
+_NULL = r"^[!#-+\--:<-{}~]{0,20}$"
+_WORDS = {"": "empty", "\t": "tab"}
+
+
+def _word(kind: type[T]) -> Callable[[object], T]:
+    def read(value: object) -> T:
+        if not isinstance(value, str):
+            raise ValueError
+        return kind(value)
+
+    return read
+
+
+def _ratio(value: object) -> int:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not re.fullmatch(_RATIO, text):
+        raise ValueError
+    return int(text)
+
+
+def _null(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(_NULL, value):
+        raise ValueError
+    return "" if value == "empty" else value
+
+
+def _delimiter(value: object) -> str:
+    found = "\t" if value in ("tab", r"\t") else value
+    if not isinstance(found, str) or found not in DELIMITERS:
+        raise ValueError
+    return found
+
+
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """So many rejects a load may have: rows, a share (0 to 1) of those read, or both added; 0 is none at all."""
+class Means:
+    """What a value has to be, in words: stands beside a pattern, which would tell nobody."""
 
-    rows: int | None = None
-    share: Decimal | None = None
-
-    def exceeded(self, rejected: int, read: int) -> bool:
-        return rejected > (self.rows or 0) + (self.share or 0) * read
-
-    def __str__(self) -> str:
-        """As it is written: ``100``, ``5%`` or ``100+5%``."""
-        share = [f"{(self.share * 100).normalize():f}%"] if self.share is not None else []
-        return "+".join([*([str(self.rows)] if self.rows is not None else []), *share])
+    words: str
 
 
-MAX_REJECTS = Limit(rows=10_000, share=Decimal("0.1"))
-"""Unless it is said: a small file may be rejected whole, a large one that is not what it should be stops early."""
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """How an option is read from any place, a text or JSON, to the value it stands for, and what it may be, in words.
+
+    The reader raises ValueError.
+    """
+
+    reader: Callable[[object], object]
+    choices: str
+
+
+_NULL_MEANS = Means(r"empty (an empty field is NULL), or a word such as \N or NULL")
+_LIMIT_MEANS = Means("a number of rows, such as 100, or a share of them, such as 5%, or both, as 100+5%")
+_LimitValue = Annotated[
+    Annotated[int, Field(ge=0, strict=True)] | Annotated[str, Field(pattern=reject_limit.PATTERN)], _LIMIT_MEANS
+]
+
+
+class LoadOptions(BaseModel):
+    r"""How a file is read and what becomes of its rows; what is left out is as the table's setting says.
+
+    Each option is declared here: the type that JSON may give it, then how it is read in every place. A new option needs a
+    line here and its default in :class:`Options`.
+
+    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
+    share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every field of it does.
+    ``escape``: whether a backslash escapes what follows, as ``INTO OUTFILE`` writes; ``quote``: whether ``"`` stands around text.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    on_duplicate: Annotated[OnDuplicate | None, Reads(_word(OnDuplicate), ", ".join(OnDuplicate))] = None
+    null: Annotated[Annotated[str, Field(pattern=_NULL), _NULL_MEANS] | None, Reads(_null, _NULL_MEANS.words)] = None
+    binary: Annotated[Binary | None, Reads(_word(Binary), " or ".join(Binary))] = None
+    max_rejects: Annotated[_LimitValue | None, Reads(reject_limit.read, _LIMIT_MEANS.words)] = None
+    max_ratio: Annotated[
+        Annotated[int, Field(ge=1, le=999_999)] | None, Reads(_ratio, "a number from 1 on, such as 200")
+    ] = None
+    delimiter: Annotated[Literal[Delimiter, "tab"] | None, Reads(_delimiter, "one of , ; | and tab")] = None
+    header: Annotated[HeaderLine | None, Reads(_word(HeaderLine), ", ".join(HeaderLine))] = None
+    escape: Annotated[Escape | None, Reads(_word(Escape), r"\ (as INTO OUTFILE writes) or none")] = None
+    quote: Annotated[Quote | None, Reads(_word(Quote), '" or none')] = None
+
+    def said(self) -> dict[str, Any]:
+        """The options that the request names."""
+        return self.model_dump(include=set(LoadOptions.model_fields), exclude_none=True)
+
+
+_READERS = {
+    name: reads
+    for name, declared in LoadOptions.model_fields.items()
+    for reads in declared.metadata
+    if isinstance(reads, Reads)
+}
+NAMES = tuple(_READERS)
+"""The options, as a setting and a request name them; metadata has ``-`` for ``_``."""
 
 MAX_RATIO = 200
 """So many times its size a compressed file may become, unless it is said otherwise: CSV becomes 3 to 30 times its size."""
@@ -132,11 +217,11 @@ def checked(said: Mapping[str, object], place: str, spelled: Callable[[str], str
             raise InvalidRequest(f"{place} {name!r} is no option; there are {', '.join(map(spelled, NAMES))}.")
         if value is None:
             continue
-        reader, choices = _READERS[name]
+        option = _READERS[name]
         try:
-            found[name] = reader(value)
+            found[name] = option.reader(value)
         except ValueError:
-            raise InvalidRequest(f"{place} {spelled(name)} is {value!r}; it has to be {choices}.") from None
+            raise InvalidRequest(f"{place} {spelled(name)} is {value!r}; it has to be {option.choices}.") from None
     return found
 
 
@@ -147,70 +232,3 @@ def as_metadata(given: Mapping[str, object]) -> dict[str, str]:
         text = str(value)
         written[name.replace("_", "-")] = _WORDS.get(text, text)
     return written
-
-
-def _word(kind: type[T]) -> Callable[[object], T]:
-    def read(value: object) -> T:
-        if not isinstance(value, str):
-            raise ValueError
-        return kind(value)
-
-    return read
-
-
-def _limit(value: object) -> Limit:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return Limit(rows=value)
-    found = _LIMIT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError
-    rows = int(found[1]) if found[1] is not None else None
-    if found[2] is None:
-        return Limit(rows=rows)
-    if (share := Decimal(found[2]) / 100) > 1:
-        raise ValueError
-    return Limit(rows=rows, share=share)
-
-
-def _ratio(value: object) -> int:
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _RATIO.fullmatch(text):
-        raise ValueError
-    return int(text)
-
-
-def _null(value: object) -> str:
-    if not isinstance(value, str) or not _NULL.fullmatch(value):
-        raise ValueError
-    return "" if value == "empty" else value
-
-
-def _delimiter(value: object) -> str:
-    found = "\t" if value in ("tab", r"\t") else value
-    if not isinstance(found, str) or found not in DELIMITERS:
-        raise ValueError
-    return found
-
-
-DELIMITERS = (",", ";", "\t", "|")
-LIMITS = r"(?:([0-9]{1,15})(?:\+(?=[0-9])|$))?(?:([0-9]{1,3}(?:\.[0-9]{1,9})?)%)?"
-_LIMIT = re.compile(rf"(?=.){LIMITS}")
-_RATIO = re.compile(r"[1-9][0-9]{0,5}")
-NULLS = r"[!#-+\--:<-{}~]{0,20}"
-_NULL = re.compile(NULLS)
-_WORDS = {"": "empty", "\t": "tab"}
-_READERS: dict[str, tuple[Callable[[object], object], str]] = {
-    "on_duplicate": (_word(OnDuplicate), ", ".join(OnDuplicate)),
-    "null": (_null, r"empty (an empty field is NULL), or a word such as \N or NULL"),
-    "binary": (_word(Binary), " or ".join(Binary)),
-    "max_rejects": (_limit, "a number of rows, such as 100, or a share of them, such as 5%, or both, as 100+5%"),
-    "max_ratio": (_ratio, "a number from 1 on, such as 200"),
-    "delimiter": (_delimiter, "one of , ; | and tab"),
-    "header": (_word(HeaderLine), ", ".join(HeaderLine)),
-    "escape": (_word(Escape), r"\ (as INTO OUTFILE writes) or none"),
-    "quote": (_word(Quote), '" or none'),
-}
-NAMES = tuple(_READERS)
-"""The options, as a setting and a request name them; metadata has ``-`` for ``_``."""
-CHOICES = {name: choices for name, (_, choices) in _READERS.items()}
-"""What each option may be, in words."""
