@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from local.runtime import s3 as emulator
@@ -31,6 +32,11 @@ ONE_RUNTIME = ("tests/e2e", "tests/local")
 # Else each worker, and each Python that a test starts, compiles all modules anew: a quarter of a minute for each worker.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+# On a machine that does much besides, an example of a millisecond takes one that is longer than any limit.
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -265,7 +265,7 @@ def test_a_text_of_a_definition_that_the_server_loses_is_refused_with_its_column
 texts = st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0x1FFFF), max_size=12)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False, allow_infinity=False), texts,
                             st.binary(max_size=20)), min_size=1, max_size=5),

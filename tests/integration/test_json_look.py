@@ -106,7 +106,7 @@ def table(database: Database) -> Database:
 
 
 @given(TABLES, st.integers(0, 20))
-@settings(max_examples=effort(50, 150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(50, 150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @by_turns
 def test_whatever_a_few_documents_were_taken_for_the_others(table: Database, made: list[Document], sample: int) -> None:
     verbs.run(table, "DELETE FROM t", *(f"INSERT INTO t (j) VALUES ({document.sql})" for document in made))

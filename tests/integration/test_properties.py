@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 Fields = list[str | None]
-hunt = settings(max_examples=effort(20, 50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+hunt = settings(max_examples=effort(20, 50), suppress_health_check=[HealthCheck.function_scoped_fixture])
 signs = st.sampled_from(
     ['"', '""', ",", "\n", "\r\n", "\r", "a", "é", "☃", "😀", "\\", "NULL", "'", " ", "\ufeff", "\t", ";"]
 )

@@ -94,7 +94,7 @@ CELLS = st.tuples(
 
 
 @given(cells=st.lists(CELLS, min_size=1, max_size=14))
-@settings(max_examples=effort(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(20, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_block_ends_as_if_each_row_had_been_inserted_by_itself(
     own: tuple[Connection, Source], monkeypatch: pytest.MonkeyPatch, cells: list[tuple[Cell, ...]]
 ) -> None:

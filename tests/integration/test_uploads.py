@@ -182,7 +182,7 @@ odd = st.lists(st.sampled_from(signs), max_size=6).map("".join)
 
 
 @pytest.mark.usefixtures("sample")
-@settings(max_examples=effort(20, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=effort(20, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=odd)
 def test_no_files_name_leads_out_of_its_tables_folder(bucket: str, name: str) -> None:
     answer = request(loads, "POST", "/uploads", body={"table": "departments", "filename": f"{name}.csv"})

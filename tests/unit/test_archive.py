@@ -57,7 +57,7 @@ def frame(rows: list[tuple[object, ...]], columns: tuple[Codec, ...] = COLUMNS) 
 
 
 @pytest.mark.parametrize("form", Format)
-@settings(max_examples=effort(20, 60), deadline=None)
+@settings(max_examples=effort(20, 60))
 @given(rows=st.lists(_VALUES, min_size=1, max_size=12))
 @sample(1)
 def test_a_frame_comes_back_from_its_file(form: Format, rows: list[tuple[object, ...]]) -> None:
@@ -69,7 +69,7 @@ def test_a_frame_comes_back_from_its_file(form: Format, rows: list[tuple[object,
 
 
 @pytest.mark.parametrize("form", Format)
-@settings(max_examples=effort(20, 60), deadline=None)
+@settings(max_examples=effort(20, 60))
 @given(texts=st.lists(st.none() | _TEXT, min_size=1, max_size=6))
 def test_one_column_of_text_keeps_its_nulls_and_empty_lines(form: Format, texts: list[str | None]) -> None:
     column = (Codec("t", Kind.TEXT),)

@@ -43,14 +43,14 @@ def written(rows: list[list[str | None]], end: str, delimiter: str) -> bytes:
     return end.join([*lines, ""]).encode()
 
 
-@settings(max_examples=effort(66, 200), deadline=None)
+@settings(max_examples=effort(66, 200))
 @given(rows=st.lists(FIELDS, max_size=6), end=st.sampled_from(["\n", "\r\n"]), delimiter=st.sampled_from(",;\t|"))
 @by_turns
 def test_what_was_written_is_read(rows: list[list[str | None]], end: str, delimiter: str) -> None:
     assert read(written(rows, end, delimiter), Dialect(delimiter)) == rows
 
 
-@settings(max_examples=effort(33, 100), deadline=None)
+@settings(max_examples=effort(33, 100))
 @given(
     rows=st.lists(
         st.lists(
@@ -67,7 +67,7 @@ def test_pythons_own_csv_is_read(rows: list[list[str]]) -> None:
     assert read(file.getvalue().encode()) == rows
 
 
-@settings(max_examples=effort(66, 200), deadline=None)
+@settings(max_examples=effort(66, 200))
 @given(data=st.binary(max_size=60).map(lambda data: data.replace(b"\0", b'"')))
 def test_no_byte_is_lost_whatever_the_file_holds(data: bytes) -> None:
     found = records(data)

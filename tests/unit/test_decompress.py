@@ -26,13 +26,13 @@ def through(data: bytes, size: int) -> bytes:
 
 
 @BOTH
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(parts=st.lists(st.binary(max_size=200), min_size=1, max_size=3), size=st.integers(1, 100))
 def test_members_and_frames_follow_each_other(compress: Compress, parts: list[bytes], size: int) -> None:
     assert through(b"".join(compress(part) for part in parts), size) == b"".join(parts)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(zeros=st.integers(0, 40), between=st.integers(0, 40), size=st.integers(1, 30))
 def test_zeros_behind_members_of_gzip_are_passed_over(zeros: int, between: int, size: int) -> None:
     file = gzip.compress(b"1,a\n") + bytes(between) + gzip.compress(b"2,b\n") + bytes(zeros)
@@ -41,7 +41,7 @@ def test_zeros_behind_members_of_gzip_are_passed_over(zeros: int, between: int, 
         through(file + b"x" * 20, size)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(kind=st.integers(0x50, 0x5F), size=st.integers(1, 30), length=st.sampled_from([0, 4, 300]))
 def test_frames_of_zstandard_that_are_to_be_skipped_are(kind: int, size: int, length: int) -> None:
     skipped = bytes([kind]) + b"\x2a\x4d\x18" + length.to_bytes(4, "little") + b"x" * length

@@ -39,7 +39,7 @@ def read(body: bytes, dialect: Dialect) -> list[list[str | None] | str]:
     return found
 
 
-@settings(max_examples=effort(100, 300), deadline=None)
+@settings(max_examples=effort(100, 300))
 @given(ROWS, st.sampled_from([OUTFILE, ENCLOSED]))
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], OUTFILE)
 @example([["a\n", "\\", "\0"], [None, "", "\\N"], ['"x"', "a\r", "\r\n"]], ENCLOSED)

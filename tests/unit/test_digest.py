@@ -180,7 +180,7 @@ def test_every_kind_has_its_canonical_form() -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(deadline=None, max_examples=effort(20, 60))
+@settings(max_examples=effort(20, 60))
 @given(data=st.data())
 @sample(2)
 def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, data: st.DataObject) -> None:
@@ -194,7 +194,7 @@ def test_the_digest_is_what_the_documentation_says_in_every_format(kind: Kind, d
 
 
 @pytest.mark.parametrize("kind", Kind)
-@settings(deadline=None, max_examples=effort(20, 60))
+@settings(max_examples=effort(20, 60))
 @given(data=st.data())
 @sample(2)
 def test_the_digest_moves_with_every_value(kind: Kind, data: st.DataObject) -> None:

@@ -169,7 +169,7 @@ def test_another_header_further_down_stops_the_file(of: Table) -> None:
 FIELDS = st.sampled_from(["name", " title", "NOTE", '"note"', "x", "", "5", '"name;title"', '"note|x"'])
 
 
-@settings(max_examples=effort(166, 500), deadline=None)
+@settings(max_examples=effort(166, 500))
 @given(
     st.lists(st.lists(FIELDS, min_size=1, max_size=4).filter(lambda line: line != [""]), min_size=1, max_size=4),
     st.sampled_from([",", ";", "\t", "|"]),

@@ -103,7 +103,7 @@ FIELDS: dict[Codec, tuple[st.SearchStrategy[Any], Callable[[Any], str]]] = {
 }
 
 
-@settings(max_examples=effort(33, 100), deadline=None)
+@settings(max_examples=effort(33, 100))
 @given(
     columns=st.lists(st.sampled_from(sorted(FIELDS, key=lambda codec: codec.name)), min_size=1, unique=True),
     data=st.data(),

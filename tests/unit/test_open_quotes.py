@@ -91,7 +91,7 @@ def first_record(body: bytes, of: Dialect) -> tuple[int, bool]:
     return (line_end, False) if quoted else (len(body), True)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(
     st.lists(st.sampled_from([b'"', b'""', b"\t", b"a", b"\n", b"\n", b"\\", b"\\\n", b'"\n']), max_size=40).map(
         b"".join

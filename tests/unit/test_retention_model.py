@@ -266,6 +266,4 @@ class Retaining(RuleBasedStateMachine):
 
 
 TestRetaining = Retaining.TestCase
-TestRetaining.settings = settings(
-    max_examples=effort(30, 2000), stateful_step_count=30, deadline=None, derandomize=True
-)
+TestRetaining.settings = settings(max_examples=effort(30, 2000), stateful_step_count=30, derandomize=True)

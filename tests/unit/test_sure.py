@@ -211,7 +211,7 @@ def cases(draw: st.DrawFn) -> tuple[list[Column], Dialect, str]:
     return columns, dialect, dialect.delimiter.join(forms)
 
 
-@settings(max_examples=effort(200, 1500), deadline=None)
+@settings(max_examples=effort(200, 1500))
 @given(case=cases())
 def test_what_is_surely_good_the_rules_take(case: tuple[list[Column], Dialect, str]) -> None:
     columns, dialect, line = case

@@ -158,7 +158,7 @@ def whole(
     return frame
 
 
-@settings(max_examples=effort(33, 100), deadline=None)
+@settings(max_examples=effort(33, 100))
 @given(row=st.lists(st.none() | st.binary(max_size=300), min_size=1, max_size=20))
 @example(row=[b"x" * 250, b"x" * 251, b"x" * 65535, b"x" * 65536, None, b""])
 def test_a_row_is_cut_into_its_values(row: list[Value]) -> None:
@@ -244,7 +244,7 @@ def results(draw: st.DrawFn) -> tuple[list[Codec], list[list[Value]]]:
     return columns, draw(st.lists(row, min_size=1, max_size=20))
 
 
-@settings(max_examples=effort(50, 150), deadline=None)
+@settings(max_examples=effort(50, 150))
 @given(
     result=results(),
     at_once=st.integers(1, 300),
@@ -267,7 +267,7 @@ def test_both_splitters_make_the_same_of_every_result(
     assert sum((batch.digest for batch in ours), Digest()).rows == len(rows)
 
 
-@settings(max_examples=effort(50, 150), deadline=None)
+@settings(max_examples=effort(50, 150))
 @given(result=results(), at_once=st.integers(1, 300), most_bytes=st.integers(1, 2000))
 def test_rows_as_lines_are_the_frames_and_have_their_digest(
     result: tuple[list[Codec], list[list[Value]]], at_once: int, most_bytes: int
@@ -326,7 +326,7 @@ def outcome(make: Make, columns: Sequence[Codec], data: bytes) -> object:
 COLUMNS = sorted(VALUES, key=lambda codec: codec.name)
 
 
-@settings(max_examples=effort(100, 300), deadline=None)
+@settings(max_examples=effort(100, 300))
 @given(data=st.data(), columns=st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True))
 @by_turns
 def test_what_no_server_sends_is_refused_by_both_or_taken_alike(data: st.DataObject, columns: list[Codec]) -> None:
@@ -340,7 +340,7 @@ def test_what_no_server_sends_is_refused_by_both_or_taken_alike(data: st.DataObj
     assert outcome(compiled, columns, broken) == outcome(Plain, columns, broken)
 
 
-@settings(max_examples=effort(66, 200), deadline=None)
+@settings(max_examples=effort(66, 200))
 @given(
     rubbish=st.binary(min_size=1, max_size=60),
     columns=st.lists(st.sampled_from(COLUMNS), min_size=1, max_size=3, unique=True),
