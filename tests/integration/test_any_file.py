@@ -23,7 +23,6 @@ from tests.support import Database
 EXAMPLES = effort(10, 400)
 hunt = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
         HealthCheck.too_slow,

@@ -50,7 +50,6 @@ characters = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 hostile = st.lists(fragments | characters, min_size=1, max_size=5).map("".join)
 hunt = settings(
     max_examples=effort(8, 200),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # an example is short, and to shorten it takes minutes
 )

@@ -18,7 +18,6 @@ from tests.torture.cases import Case
 
 hunt = settings(
     max_examples=effort(3, 15),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 Values = st.SearchStrategy[str]
