@@ -11,15 +11,15 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import hypothesis
 import pytest
-from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
 from local.runtime import s3 as emulator
 from local.runtime.state import State
-from tests import stack
 from tests.effort import THOROUGH, chosen
-from tests.support import Database, Runtime, Server, any_server, clean_environment, running
+from tests.support import stack
+from tests.support.parts import Database, Runtime, Server, any_server, clean_environment, running
 from tools.matrix_results import NOT_APPLICABLE
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ sys.dont_write_bytecode = False
 
 
 # On a machine that does much besides, an example of a millisecond takes one that is longer than any limit.
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+hypothesis.settings.register_profile("shared machine", deadline=None)
+hypothesis.settings.load_profile("shared machine")
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

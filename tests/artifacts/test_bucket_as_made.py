@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from local.runtime import s3 as emulator
 from local.runtime.process import Child, free_port, plain_environment
 from tests.artifacts.test_template import DEPLOYMENTS
-from tests.stack import Json, Stack
-from tests.support import until
+from tests.support.parts import until
+from tests.support.stack import Json, Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -23,7 +23,7 @@ from local.runtime.ports import lasting_port
 from local.runtime.process import Child, plain_environment
 from local.runtime.state import ROOT, State
 from tests.effort import thorough
-from tests.stack import SAM_PYTHON, Json
+from tests.support.stack import SAM_PYTHON, Json
 
 SAM = SAM_PYTHON.with_name("sam")
 STACK = "tableferry-dev"

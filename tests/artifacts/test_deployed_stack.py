@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.runtime import s3 as emulator
 from local.runtime.process import NO_ACCOUNT
 from local.runtime.state import ROOT, State
-from tests.stack import SAM_PYTHON, Json
+from tests.support.stack import SAM_PYTHON, Json
 
 _TAGS = """
 import json, sys

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.runtime.state import ROOT
-from tests.stack import Json
+from tests.support.stack import Json
 
 PAGES = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), ROOT / "events" / "README.md"]

@@ -12,7 +12,7 @@ import pytest
 from botocore import xform_name
 
 from local.runtime.state import ROOT
-from tests.stack import SAM_PYTHON, Json, values
+from tests.support.stack import SAM_PYTHON, Json, values
 
 EXAMPLES = ROOT / "docs" / "examples"
 _READ = (

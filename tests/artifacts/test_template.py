@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.runtime.state import ROOT
-from tests.stack import SAM_PYTHON, Json, Stack, values
+from tests.support.stack import SAM_PYTHON, Json, Stack, values
 from tools.openapi import document
 
 FUNCTIONS = ("Insert", "Load", "Backup", "Restore")

@@ -8,7 +8,7 @@ import pytest
 
 from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 READ = {
     "GET /",

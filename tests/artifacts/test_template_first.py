@@ -3,7 +3,7 @@
 import pytest
 
 from tests.artifacts.test_template import DEPLOYMENTS
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR"]  # Powertools', that is Python's; Lambda's own have other names
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.artifacts.test_template import DEPLOYMENTS
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 OWN_NAME = {
     "Fn::Sub": [

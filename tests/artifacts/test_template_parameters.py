@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local.runtime.state import ROOT
-from tests.stack import Json, Stack, values
+from tests.support.stack import Json, Stack, values
 
 ACCOUNT = "123456789012"
 KEY = f"arn:aws:kms:eu-central-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"

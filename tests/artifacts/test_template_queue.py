@@ -3,7 +3,7 @@
 import pytest
 
 from tests.artifacts.test_template import DEPLOYMENTS, as_list, statements
-from tests.stack import Json, Stack, values
+from tests.support.stack import Json, Stack, values
 
 UPLOADS, DEAD = {"Fn::GetAtt": ["Uploads", "Arn"]}, {"Fn::GetAtt": ["DeadUploads", "Arn"]}
 RETENTION = 14 * 86400

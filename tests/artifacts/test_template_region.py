@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])

@@ -9,7 +9,7 @@ import pytest
 from deployment.stack import in_sam
 from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
-from tests.stack import Json, Stack, values
+from tests.support.stack import Json, Stack, values
 
 REPLICA = {"BucketName": "first", "ReplicaRegion": "eu-west-1", "ReplicaBucketName": "second"}
 KEYS = {"KmsKeyArn": "arn:key", "ReplicaKmsKeyArn": "arn:second-key"}

@@ -7,7 +7,7 @@ import pytest
 
 from tableferry.manifest import retention
 from tests.artifacts.test_template import DEPLOYMENTS, objects
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 
 def rules(stack: Stack) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.artifacts.test_template import DEPLOYMENTS, as_list
-from tests.stack import Json, Stack
+from tests.support.stack import Json, Stack
 
 EACH = DEPLOYMENTS["existing"] | {"DatabaseUserPerFunction": "true", "DatabaseUser": "ferry"}
 USERS = {"Insert": "insert", "Load": "load", "Uploads": "load", "Backup": "backup", "Restore": "restore"}

@@ -13,7 +13,7 @@ from benchmarks.common.series import Series
 from benchmarks.verbs import __main__ as bench
 from local.runtime.state import State
 from tests.effort import thorough
-from tests.support import Database
+from tests.support.parts import Database
 
 
 @thorough

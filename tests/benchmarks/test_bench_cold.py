@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.cold_start import __main__ as bench_cold
 from tests.effort import thorough
-from tests.support import Runtime
+from tests.support.parts import Runtime
 
 
 @thorough

@@ -21,7 +21,7 @@ from benchmarks.verbs import huge_file, posts
 from local.demo import sample
 from local.demo.expect import Unexpected
 from local.runtime.process import StartError
-from tests.support import Database, Server, connect
+from tests.support.parts import Database, Server, connect
 from tools.matrix_results import known_as
 
 if TYPE_CHECKING:

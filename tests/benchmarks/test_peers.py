@@ -24,7 +24,7 @@ from benchmarks.peers.ways import Way, ways
 from local.demo import sample
 from local.demo.expect import Unexpected
 from tests.effort import by_turns, thorough
-from tests.support import Database, Server, embedded_only
+from tests.support.parts import Database, Server, embedded_only
 
 TABLE = tables.MIXED.scaled(0.002)
 

@@ -10,7 +10,7 @@ from local.demo import sample as demo_sample
 from local.demo.expect import Unexpected
 from local.demo.sample import Connection, Sample
 from tests.effort import sample
-from tests.support import Server
+from tests.support.parts import Server
 
 
 def test_the_demo_succeeds_and_does_so_again_after_one_that_was_cut_off(

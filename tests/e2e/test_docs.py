@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from local.runtime.state import ROOT
-from tests.pages import NEEDS, Block, all_pages, blocks, run_here
-from tests.support import Runtime
+from tests.support.pages import NEEDS, Block, all_pages, blocks, run_here
+from tests.support.parts import Runtime
 
 _MARK = "--8<--"
 _LOOK = re.compile(r'^sleep 3\n(curl -s "\$API_URL/loads\?key=[^"]+")', re.MULTILINE)

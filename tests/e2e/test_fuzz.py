@@ -12,7 +12,7 @@ from tests.effort import effort
 from tests.fuzz import answers, run
 from tests.fuzz.run import Outcome
 from tests.fuzz.world import World, seeded
-from tests.support import Server, running
+from tests.support.parts import Server, running
 
 CASES = effort(12, 25)
 pytestmark = pytest.mark.database  # which its own fixture does not show

@@ -12,7 +12,7 @@ from local.runtime import control
 from local.runtime.state import State, is_locked
 from tests.e2e.api import Api
 from tests.effort import thorough
-from tests.support import Server, connect, processes, until
+from tests.support.parts import Server, connect, processes, until
 
 ROWS = 300_000
 

@@ -13,7 +13,7 @@ from local.demo.sample import SOURCES, Connection
 from local.gateway.dead_letters import queue_name
 from tableferry.config.settings import parse_database_url
 from tests.e2e.api import Api, Json, is_problem
-from tests.support import until
+from tests.support.parts import until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

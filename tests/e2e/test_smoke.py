@@ -14,7 +14,7 @@ from rich.console import Console
 
 from deployment import smoke
 from local.demo.sample import SOURCES, Connection
-from tests.support import Runtime
+from tests.support.parts import Runtime
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from rich.console import Console
 from local.runtime.state import ROOT, State
 from tests.fuzz import run
 from tests.fuzz.world import runtime_settings, seeded
-from tests.support import clean_environment, running
+from tests.support.parts import clean_environment, running
 
 IN_CI = 20261125
 FOLDER = ROOT / ".local" / "fuzz"  # its logs stay until the next run

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import requests
 
 from local.demo.client import s3_client
-from tests.support import Runtime, connect
+from tests.support.parts import Runtime, connect
 
 TABLES = {
     "one": "id INT PRIMARY KEY, name VARCHAR(20)",

@@ -12,10 +12,10 @@ from local.runtime.database import split_statements
 from tableferry.api import logs, metrics
 from tableferry.ingest.files import blocks
 from tableferry.signing import Keys
-from tests.integration.certificates import Authority, Certificate
-from tests.integration.tls_server import TlsServer, running
-from tests.integration.uploads import Uploads
-from tests.support import Database, Server
+from tests.support.certificates import Authority, Certificate
+from tests.support.parts import Database, Server
+from tests.support.tls_server import TlsServer, running
+from tests.support.uploads import Uploads
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from local.runtime.state import State
-from tests.support import Runtime, running
+from tests.support.parts import Runtime, running
 
 TEMPLATE = Path(__file__).parent / "fixtures" / "template.yaml"
 

@@ -20,7 +20,7 @@ import pytest
 from local.gateway.runtime_api import Invocation, RuntimeApi
 from local.runtime.browser import refusal
 from tests.effort import either_server, sample
-from tests.support import Runtime, until
+from tests.support.parts import Runtime, until
 
 pytestmark = either_server
 

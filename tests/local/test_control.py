@@ -24,7 +24,7 @@ from local.runtime.state import ROOT, State, is_locked
 from local.runtime.steps import steps
 from tests.effort import by_turns, sample, thorough
 from tests.local.conftest import TEMPLATE
-from tests.support import Runtime, Server, connect, processes, running, until
+from tests.support.parts import Runtime, Server, connect, processes, running, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -5,7 +5,7 @@ import os
 import pymysql
 import pytest
 
-from tests.support import Database, Server
+from tests.support.parts import Database, Server
 
 
 def test_a_database_is_fresh_empty_and_named_by_the_environment(database: Database, server: Server) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.effort import either_server
-from tests.support import Runtime
+from tests.support.parts import Runtime
 
 pytestmark = either_server
 

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.runtime import s3 as emulator
 from local.runtime.state import ROOT, State
 from tests.effort import by_turns, sample
-from tests.support import until
+from tests.support.parts import until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

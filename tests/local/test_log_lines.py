@@ -15,7 +15,7 @@ from local.gateway.worker import Worker
 from local.runtime.process import NO_ACCOUNT, free_port
 from local.runtime.state import ROOT
 from tests.effort import sample
-from tests.stack import SAM_PYTHON, Json, Stack
+from tests.support.stack import SAM_PYTHON, Json, Stack
 
 # Lambda's levels, the most detailed first, and what it makes of a line of JSON on stdout:
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html

@@ -21,7 +21,7 @@ from local.runtime import s3 as emulator
 from local.runtime.state import ROOT, State
 from tests.effort import by_turns, sample
 from tests.local.rds_answers import Rds, instance, offer, parameters, version
-from tests.stack import Json
+from tests.support.stack import Json
 
 SERVICES = "acm,apigateway,cloudformation,ec2,iam,kms,lambda,rds,route53,s3,secretsmanager,sqs,sts"
 REGION = "eu-central-1"

@@ -12,7 +12,7 @@ import pytest
 
 from local.gateway.dead_letters import queue_name
 from tests.effort import either_server
-from tests.support import Runtime, until
+from tests.support.parts import Runtime, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

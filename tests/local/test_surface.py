@@ -12,7 +12,7 @@ import httpx
 import pymysql
 import pytest
 
-from tests.support import Runtime, connect, processes, version_of
+from tests.support.parts import Runtime, connect, processes, version_of
 
 
 def test_everything_listens_on_the_loopback_address_alone(stubs: Runtime, settings: dict[str, str]) -> None:

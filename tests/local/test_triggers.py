@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from tests.effort import by_turns, either_server
-from tests.support import Runtime, until
+from tests.support.parts import Runtime, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

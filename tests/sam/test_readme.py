@@ -10,7 +10,7 @@ import pytest
 from local.runtime.state import ROOT
 from local.sam.stack import Stack
 from tests.e2e.test_docs import answer_as_shown
-from tests.pages import run_here
+from tests.support.pages import run_here
 
 WAIT = "sleep 3\n"  # what the README waits for its load
 KEY = "uploads/hired_employees/2022.csv"

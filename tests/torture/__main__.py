@@ -19,7 +19,7 @@ from local.runtime import s3 as emulator
 from local.runtime.state import State
 from tableferry.api import metrics
 from tableferry.columnar.formats import Format
-from tests.support import Database, Server, any_server, clean_environment
+from tests.support.parts import Database, Server, any_server, clean_environment
 from tests.torture import carry
 from tests.torture.cases import MARIADB, MYSQL, Case
 from tests.torture.report import Row, Sheet

@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 
-from tests.integration import verbs
-from tests.integration.verbs import TableState
-from tests.support import Database, connect
+from tests.support import verbs
+from tests.support.parts import Database, connect
+from tests.support.verbs import TableState
 from tests.torture.cases import MARIADB, MYSQL, Case
 
 

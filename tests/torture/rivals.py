@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.peers import rivals
-from tests.support import Database, connect
+from tests.support.parts import Database, connect
 from tests.torture import carry
 from tests.torture.cases import Case
 

@@ -25,7 +25,7 @@ text                                   its UTF-8
 bytes, text in other character sets    lower-case hexadecimal digits
 =====================================  =============================================================
 
-Test vectors are in ``tests/unit/test_digest.py``.
+Test vectors are in ``tests/unit/columnar/test_digest.py``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,99 @@
+"""Every key in the bucket is made in one module, and is what it always was: objects of earlier versions stay found."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tableferry.storage import object_keys
+
+ROOT = Path(__file__).parents[3]
+PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
+TEMPLATE = (ROOT / "template.yaml").read_text()
+ID = "20261122T071500Z-1a2b3c4d"
+LOAD = "00112233445566778899aabbccddeeff"
+TOP = ("uploads/", "rejects/", "resume/", "loads/", "backups/", "verifications/", "restores/", "jobs/")
+
+KEYS = {
+    object_keys.upload("a b/c", "x.csv"): "uploads/a%20b%2Fc/x.csv",
+    object_keys.upload("..", "x.csv"): "uploads/%2E%2E/x.csv",
+    object_keys.rejects("jobs", LOAD): f"rejects/jobs/{LOAD}.ndjson",
+    object_keys.resume(LOAD): f"resume/{LOAD}.json",
+    object_keys.load(LOAD): f"loads/{LOAD}.json",
+    object_keys.load_rejects(LOAD): f"loads/rejects/{LOAD}/",
+    object_keys.load_cancelled(LOAD): f"loads/cancelled/{LOAD}.json",
+    object_keys.load_waiting(f"20261122T071500Z-{LOAD}"): f"loads/waiting/20261122T071500Z-{LOAD}",
+    object_keys.LOADS_WAITED: "loads/waited.json",
+    object_keys.LOADS_BY_TIME: "loads/by-time/",
+    object_keys.loads_by_key("uploads/jobs/a.csv"): "loads/by-key/7dfb8ea4e65847e5bfcbac430db0709e/",
+    object_keys.loads_by_table("jobs"): "loads/by-table/5d9a17cb70b9733aadc073a44c21889d/all/",
+    object_keys.loads_by_table("jobs", "failed"): "loads/by-table/5d9a17cb70b9733aadc073a44c21889d/failed/",
+    object_keys.loads_by_state("failed"): "loads/by-state/failed/",
+    object_keys.backup(ID): f"backups/{ID}/",
+    object_keys.backup_table(ID, "a/b"): f"backups/{ID}/a%2Fb/",
+    object_keys.manifest(ID): f"backups/{ID}/manifest.json",
+    object_keys.verification(ID): f"verifications/{ID}.json",
+    object_keys.restore(ID): f"restores/{ID}.json",
+    object_keys.job(ID): f"jobs/{ID}.json",
+    object_keys.JOB_RECORDS: "jobs/2",
+    object_keys.job_request("verify", ID): f"jobs/verify/{ID}.json",
+    object_keys.job_request("backup", ID): f"jobs/backup/{ID}.json",
+    object_keys.job_request("restore", ID): f"jobs/restore/{ID}.json",
+    object_keys.job_note("restore", "k"): "jobs/keys/restore-8254c329a92850f6d539dd376f4816ee.json",
+    object_keys.job_slot("backup", 0): "jobs/slots/backup-0.json",
+    object_keys.job_note("backup", "k"): "jobs/keys/backup-8254c329a92850f6d539dd376f4816ee.json",
+    object_keys.job_slot("restore", 3): "jobs/slots/restore-3.json",
+}
+
+
+def test_every_key_is_what_it_always_was() -> None:
+    assert list(KEYS) == list(KEYS.values())
+
+
+@pytest.mark.parametrize(
+    ("key", "parsed", "what"),
+    [
+        (object_keys.upload("a b/c", "x/y.csv"), object_keys.upload_table, "a b/c"),
+        ("uploads/x.csv", object_keys.upload_table, None),
+        (object_keys.resume(LOAD), object_keys.resumed_load, LOAD),
+        (object_keys.load(LOAD), object_keys.load_id, LOAD),
+        (object_keys.load_waiting(f"now-{LOAD}"), object_keys.waiting_mark, f"now-{LOAD}"),
+        (object_keys.verification(ID), object_keys.verified_backup, ID),
+        (object_keys.restore(ID), object_keys.restore_id, ID),
+        (object_keys.job(ID), object_keys.job_id, ID),
+    ],
+)
+def test_what_a_key_was_made_of_is_read_from_it(key: str, parsed: object, what: str | None) -> None:
+    assert callable(parsed)
+    assert parsed(key) == what
+
+
+def test_the_template_listens_to_the_keys_that_are_written() -> None:
+    listened = set(re.findall(r"Name: prefix, Value: (\S+) ", TEMPLATE))
+    requests = {object_keys.job_request(kind, "") for kind in ("backup", "verify", "restore")}
+    assert listened == {object_keys.UPLOADS, object_keys.RESUME, *(key.removesuffix(".json") for key in requests)}
+
+
+def test_the_templates_rights_and_rules_are_about_keys_that_are_written() -> None:
+    named = re.findall(r":::\$\{BucketName\}/([\w/-]+)", TEMPLATE)
+    named += re.findall(r"\bPrefix: ([\w-]+/)", TEMPLATE)
+    named += [
+        name.strip(" *") for names in re.findall(r"s3:prefix: \[([^]]*)\]", TEMPLATE) for name in names.split(",")
+    ]
+    assert len(named) > 20
+    assert [name for name in named if not any(key.startswith(name) for key in KEYS)] == []
+
+
+def keys_in(module: Path) -> list[str]:
+    """The texts in a module's code, not in its docstrings, that begin as a key does."""
+    tree = ast.parse(module.read_text())
+    prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in prose]
+    return [text.value for text in texts if isinstance(text.value, str) and text.value.startswith(TOP)]
+
+
+def test_no_other_module_writes_a_key() -> None:
+    modules = [*PACKAGE.rglob("*.py"), *(ROOT / "functions").rglob("*.py")]
+    assert len(modules) > 100
+    assert {str(module) for module in modules if keys_in(module)} == {str(PACKAGE / "storage" / "object_keys.py")}
