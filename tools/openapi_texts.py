@@ -252,7 +252,7 @@ FIELDS = {
     "LoadStatus.saved": "When all this was so, in UTC.",
     "LoadStatus.error": "Why it failed: `type`, a code, and `detail`, in words.",
     "LoadStatus.reason": "Why it was rejected or cancelled, in a sentence.",
-    "LoadStatus.database": "The id of the database whose ledger knows the load.",
+    "LoadStatus.database": "The id of the database whose load history knows the load.",
     "LoadStatus.restore": "The restore that had brought the table of which the counts tell; null for none.",
     "LoadStatus.tries": "Tries that failed since `failing_since`.",
     "LoadStatus.failing_since": "Since when the database or S3 stops it, in UTC.",

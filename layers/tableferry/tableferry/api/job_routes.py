@@ -84,7 +84,7 @@ class Verbs:
         return job_id
 
     def at_once(self, kind: Kind) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """What a direct invocation does: a job, which others see while it is under way; its result, or its error is raised."""
+        """What a direct invocation does: a job, which others see while it goes on; its result, or its error is raised."""
 
         def run(request: dict[str, Any]) -> dict[str, Any]:
             settings = Settings.from_env()

@@ -125,7 +125,10 @@ class ProblemDetails(BaseModel):
 
 
 class UploadRequest(LoadOptions):
-    """Where a file is to go, whose name ends in .csv or, for rejects that were corrected, .ndjson, perhaps with .gz or .zst, and how it is to be loaded."""
+    """Where a file is to go, and how it is to be loaded.
+
+    Its name ends in .csv or, for rejects that were corrected, .ndjson, perhaps with .gz or .zst.
+    """
 
     table: TableName
     filename: Annotated[

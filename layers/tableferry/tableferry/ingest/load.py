@@ -78,12 +78,12 @@ def load(
 ) -> LoadStatus:
     """Put a file's good rows into a table; the others go to the rejects, and the load status says how many of each.
 
-    Blocks are committed one by one, in order, each with its entry in the ledger: a load that died, or ran out of time and
-    handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never be
-    loaded ends in a load status that is failed, and a load whose table a restore exchanges in one that is replaced; ``again``
-    tries those once more, with what the ledger says of the table as it is now. The options are the table's, those of the
-    object's metadata, and those ``given`` by a request. With ``retry_hours``, a load that the database or S3 stopped waits
-    for its next try, for so long. Memory: 40 MiB for each of the ``workers``' blocks and the next.
+    Blocks are committed one by one, in order, each with its entry in the ledger: a load that died, or ran out of time
+    and handed itself over, goes on after its last block, and a file that was loaded is not loaded again. What can never
+    be loaded ends in a load status that is failed, and a load whose table a restore exchanges in one that is replaced;
+    ``again`` tries those once more, with what the ledger says of the table as it is now. The options are the table's,
+    those of the object's metadata, and those ``given`` by a request. With ``retry_hours``, a load that the database or
+    S3 stopped waits for its next try, for so long. Memory: 40 MiB for each of the ``workers``' blocks and the next.
 
     Raises:
         DatabaseUnavailable, StoreUnavailable, Conflict: worth another try; the load status says failed until then. With

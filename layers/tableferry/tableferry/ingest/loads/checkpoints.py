@@ -109,7 +109,7 @@ class Entries:
         return [key for key in found if key]
 
     def close(self, connection: Connection, status: LoadStatus) -> None:
-        """Write the load status at the end; of a load that stopped on its way the blocks stay: a retry does not load them twice.
+        """Write the load status at the end; of a load that stopped its blocks stay: a retry does not load them twice.
 
         Raises:
             TableReplaced, BeingReplaced: as ``add`` does.

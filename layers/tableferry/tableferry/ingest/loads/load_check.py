@@ -68,7 +68,7 @@ def replaced(connection: Connection, entries: Entries, known: LoadStatus) -> Loa
 
 
 def refuse_unknown(connection: Connection, entries: Entries, known: LoadStatus) -> None:
-    """Raise Conflict if the load began before a backup that was restored since and does not say which of its rows it has."""
+    """Raise Conflict if a backup, made since the load began, was restored and does not say which of its rows it has."""
     source = epoch.source(connection, known.table, entries.epoch)
     if source is None or not source.may_have(known.started) or known.restore == epoch.restore_of(entries.epoch):
         return

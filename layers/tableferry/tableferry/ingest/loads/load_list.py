@@ -74,7 +74,10 @@ def listed(
 
 
 def gathered(store: Store, table: str | None, states: Sequence[State], seconds: float) -> tuple[list[LoadStatus], bool]:
-    """The loads in one of these states, as far as they are signed, and whether there are more than could be read in so many seconds."""
+    """The loads in one of these states, as far as they are signed.
+
+    And whether there are more than could be read in so many seconds.
+    """
     until = time.monotonic() + seconds
     found: dict[str, LoadStatus] = {}
     for state in states:

@@ -1,4 +1,4 @@
-"""The status of one upload: ``loads/{id}.json``, and the rejects it names."""
+"""The status of one load: ``loads/{id}.json``, and the rejects it names."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ _SHOWN_ONLY = {"signed", "progress"}
 class LoadStatus(BaseModel):
     """What became of a file: ``read = inserted + updated + rejected + duplicates``, header and blank lines apart.
 
-    ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is
-    when this was so. It is ``rejected`` if no row was good, and ``reason`` then says why. A load is ``stalled`` if
-    nobody has gone on with it for 15 minutes: its function died, and a retry lets it go on. It is ``replaced`` if a
-    restore put another table in the place of the one that its rows went into: a retry loads into the table as it is now
-    what that does not have. It is ``cancelled`` if it was to stop; what is in stays. ``restore`` is the one that had brought the table of which the counts tell, ``database`` the id
-    by which the ledger knows its own, ``notes`` what happened on the way. It is ``waiting`` for its ``next_try`` while the
-    database or S3 is away: ``failing_since`` then, ``tries`` have failed.
+    ``bytes`` of the object's ``size`` are done; ``given`` are the options that the request named; ``saved`` is when
+    this was so. It is ``rejected`` if no row was good, and ``reason`` then says why. A load is ``stalled`` if nobody
+    has gone on with it for 15 minutes: its function died, and a retry lets it go on. It is ``replaced`` if a restore
+    put another table in the place of the one that its rows went into: a retry loads into the table as it is now what
+    that does not have. It is ``cancelled`` if it was to stop; what is in stays. ``restore`` is the one that had brought
+    the table of which the counts tell, ``database`` the id by which the load history knows its own, ``notes`` what
+    happened on the way. It is ``waiting`` for its ``next_try`` while the database or S3 is away: ``failing_since``
+    then, ``tries`` have failed.
     """
 
     model_config = ConfigDict(frozen=True)
