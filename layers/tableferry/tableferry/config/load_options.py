@@ -125,9 +125,10 @@ class LoadOptions(BaseModel):
     Each option is declared here: the type that JSON may give it, then how it is read in every place. A new option needs a
     line here and its default in :class:`Options`.
 
-    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a number of rows, or a
-    share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every field of it does.
-    ``escape``: whether a backslash escapes what follows, as ``INTO OUTFILE`` writes; ``quote``: whether ``"`` stands around text.
+    ``null`` is the field without quotes that is NULL: the empty one, or a word such as ``\N``. ``max_rejects`` is a
+    number of rows, or a share such as ``5%``. ``header``: whether the first line names columns; ``auto``: if every
+    field of it does. ``escape``: whether a backslash escapes what follows, as ``INTO OUTFILE`` writes; ``quote``:
+    whether ``"`` stands around text.
     """
 
     model_config = ConfigDict(extra="forbid")

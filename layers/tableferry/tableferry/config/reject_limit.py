@@ -12,7 +12,7 @@ PATTERN = r"^[0-9]{1,15}$|^([0-9]{1,15}\+)?[0-9]{1,3}(\.[0-9]{1,9})?%$"
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many rejects a load may have: a number of rows, a share (0 to 1) of those read, or both added. 0 is none at all."""
+    """So many rejects a load may have: rows, a share (0 to 1) of those read, or both added; 0 is none at all."""
 
     rows: int | None = None
     share: Decimal | None = None
@@ -27,7 +27,7 @@ class Limit:
 
 
 MAX_REJECTS = Limit(rows=10_000, share=Decimal("0.1"))
-"""Unless it is said otherwise: a small file may be rejected whole, a large one that is not what it should be stops early."""
+"""Unless it is said: a small file may be rejected whole, a large one that is not what it should be stops early."""
 
 
 def read(value: object) -> Limit:
