@@ -1,5 +1,6 @@
 """The parts that tests run against: a real database server, an S3 emulator and, for whole journeys, the local runtime."""
 
+import gc
 import os
 import shutil
 import signal
@@ -99,6 +100,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if {"server", "runtime", "stubs"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("database")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among modules and tests, of which nothing goes before the end: each look would take longer."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _not_applicable(report: pytest.TestReport | pytest.CollectReport) -> str | None:
