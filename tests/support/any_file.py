@@ -138,7 +138,7 @@ KINDS = [
     Kind("ENUM('a','Bee','it''s','x,y','é')", oracle.one_of("a", "Bee", "it's", "x,y", "é"),
          st.sampled_from(["a", "A", "bee", "it's", "x,y", "é", "É", "", "1", "c", "a "])),
     Kind("SET('a','Bee','é')", oracle.some_of("a", "Bee", "é"),
-         st.sampled_from(["", "a", "é,a", "BEE,a,a", "a,b", "c", "1", "a ,é"])),
+         st.sampled_from(["", "a", "é,a", "BEE,a,a", "a,b", "c", "1", "a ,é", ",a", "a,"])),
     Kind("JSON", oracle.document, documents),
     Kind("BINARY(4)", oracle.octets(4, padded=True), digits),
     Kind("VARBINARY(8)", oracle.octets(8), digits),

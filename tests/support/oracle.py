@@ -259,7 +259,7 @@ def some_of(*members: str) -> Stored:
     one = one_of(*members)
 
     def stored(text: str) -> str:
-        chosen = {one(part) for part in text.split(",") if part}
+        chosen = {one(part) for part in text.split(",")} if text else set()
         return ",".join(member for member in members if member in chosen)
 
     return stored
