@@ -31,7 +31,7 @@ status: setup ## what runs, and where
 demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
 
-test: setup ## the tests, what takes long by a sample; TURN=number for some more of it
+test: setup ## the tests, what takes long by a sample; TURN=number for what CI has besides
 	@TURN=$(TURN) $(PY) -m pytest $(IN_PARALLEL) $(TESTS)
 
 test-all: setup ## the same with all examples, faults and builds: hours; TESTS= for some of it

@@ -47,6 +47,7 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: takes long; run by `make test-all`, which sets THOROUGH=1")
     config.addinivalue_line("markers", "by_turns: takes seconds; a run with TURN=number takes one in twenty")
+    config.addinivalue_line("markers", "in_ci: takes two seconds or more; each run with TURN=number has it, as CI's is")
     config.addinivalue_line("markers", "sample(cases): so many cases are in each run, the others come by turns")
     config.addinivalue_line(
         "markers", "either_server: a module that a second server (SECOND_SERVER=1) runs a quarter of"

@@ -27,6 +27,12 @@ by_turns = pytest.mark.by_turns
 Not one that alone holds what the README promises, and not one with cases, of which ``sample`` keeps some in every run.
 """
 
+in_ci = pytest.mark.in_ci
+"""A test that takes two seconds or more, whose promise another test keeps by a sample: each run with a ``TURN`` has it.
+
+So CI has all of these, each time; `make test` on somebody's machine is through in minutes.
+"""
+
 either_server = pytest.mark.either_server
 """A module for which MySQL and MariaDB are the same: what it holds is in the bucket, in a request or in a file.
 
@@ -69,6 +75,7 @@ def chosen(items: Sequence[pytest.Item], turn: int | None = TURN, *, second: boo
         for item in items
         if not item.get_closest_marker("thorough")
         and not (second and item.get_closest_marker("either_server") and not _its_turn(item, turn or 0, SECOND_TURNS))
+        and not (turn is None and item.get_closest_marker("in_ci"))
         and (_in_every_run(item, cases[item.nodeid.partition("[")[0]]) or _has_its_turn(item, turn))
     ]
 

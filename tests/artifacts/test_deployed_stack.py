@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from local.runtime import s3 as emulator
 from local.runtime.process import NO_ACCOUNT
 from local.runtime.state import ROOT, State
+from tests.effort import in_ci
 from tests.support.stack import SAM_PYTHON, Json
 
 _TAGS = """
@@ -74,6 +75,7 @@ def protect(folder: Path, environment: dict[str, str]) -> subprocess.CompletedPr
     )
 
 
+@in_ci
 def test_a_stack_that_was_deployed_is_deleted_by_no_command_and_keeps_what_holds_data(
     cloudformation: tuple[Any, dict[str, str]], tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from deployment.stack import in_sam
 from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
+from tests.effort import in_ci
 from tests.support.stack import Json, Stack, values
 
 REPLICA = {"BucketName": "first", "ReplicaRegion": "eu-west-1", "ReplicaBucketName": "second"}
@@ -111,6 +112,7 @@ def written(block: str, folder: Path) -> dict[str, str]:
     return found
 
 
+@in_ci
 def test_what_the_page_has_you_write_is_read_whole_and_refused_by_nothing(synthesised: Json, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "second-region.md").read_text(encoding="utf-8")
     key, second, bucket, restoring = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from local.runtime.state import State
 from tests.conftest import GIVEN
-from tests.effort import effort
+from tests.effort import effort, in_ci
 from tests.fuzz import answers, run
 from tests.fuzz.run import Outcome
 from tests.fuzz.world import World, seeded
@@ -31,6 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         yield seeded(runtime)
 
 
+@in_ci
 def test_no_request_gets_an_answer_that_the_document_does_not_know(world: World) -> None:
     outcomes = run.run(world, CASES, seed_=1, processes=2)
     shown = io.StringIO()

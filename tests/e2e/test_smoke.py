@@ -14,6 +14,7 @@ from rich.console import Console
 
 from deployment import smoke
 from local.demo.sample import SOURCES, Connection
+from tests.effort import in_ci
 from tests.support.parts import Runtime
 
 
@@ -51,6 +52,7 @@ STEPS = (
 )
 
 
+@in_ci
 def test_every_step_is_shown_with_its_seconds_and_the_table_has_what_was_loaded(
     place: smoke.Place, table: str, mysql: Connection
 ) -> None:

@@ -22,7 +22,7 @@ from local.runtime.find_server import find_server
 from local.runtime.process import StartError, free_port
 from local.runtime.state import ROOT, State, is_locked
 from local.runtime.steps import steps
-from tests.effort import by_turns, sample, thorough
+from tests.effort import by_turns, in_ci, sample, thorough
 from tests.local.conftest import TEMPLATE
 from tests.support.parts import Runtime, Server, connect, processes, running, until
 
@@ -114,6 +114,7 @@ def test_two_run_side_by_side(state: State, tmp_path: Path) -> None:
         assert httpx.get(two.env["API_URL"] + "/echo/a").status_code == 200
 
 
+@in_ci
 @own_server
 def test_up_after_all_were_killed_starts_and_the_data_is_there(state: State) -> None:
     env = control.up(state, TEMPLATE)

@@ -13,7 +13,7 @@ import pytest
 from deployment.stack import SAM_PYTHON
 from local.runtime import s3 as emulator
 from local.runtime.state import ROOT, State
-from tests.effort import sample
+from tests.effort import in_ci, sample
 
 COMMANDS = ("session", "preflight", "smoke", "protect")
 REGION = "eu-central-1"
@@ -73,6 +73,7 @@ def test_make_deploy_asks_where_it_goes_before_it_builds(aws: emulator.S3, tmp_p
     )
 
 
+@in_ci
 def test_a_stack_that_is_not_there_or_has_failed_is_told_by_smoke(aws: emulator.S3, tmp_path: Path) -> None:
     missing = run("smoke", "dev", tmp_path, **KEYS, **BOTH, AWS_ENDPOINT_URL=aws.url)
     assert missing.returncode == 1

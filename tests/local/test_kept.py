@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.runtime import s3 as emulator
 from local.runtime.state import ROOT, State
-from tests.effort import by_turns, sample
+from tests.effort import by_turns, in_ci, sample
 from tests.support.parts import until
 
 if TYPE_CHECKING:
@@ -316,6 +316,7 @@ def test_a_part_of_a_large_object_is_read_without_the_rest(kept: Emulator, s3: "
     assert held - before < 32 * 1024
 
 
+@in_ci
 def test_messages_outlive_a_kill_until_they_are_deleted(kept: Emulator) -> None:
     sqs = kept.client("sqs")
     url = sqs.create_queue(QueueName="a-queue")["QueueUrl"]

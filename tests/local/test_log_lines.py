@@ -14,7 +14,7 @@ from local.gateway.function import Function
 from local.gateway.worker import Worker
 from local.runtime.process import NO_ACCOUNT, free_port
 from local.runtime.state import ROOT
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.support.stack import SAM_PYTHON, Json, Stack
 
 # Lambda's levels, the most detailed first, and what it makes of a line of JSON on stdout:
@@ -129,6 +129,7 @@ def test_why_the_format_is_text(tmp_path: Path) -> None:
     assert [line for line in parsed(lines) if line.get("level") == "WARNING"]
 
 
+@in_ci
 def test_sam_local_and_the_local_runtime_give_the_functions_the_same_format_and_level() -> None:
     """By SAM CLI's own reading of the template, which both use."""
     code = (
@@ -147,6 +148,7 @@ def test_sam_local_and_the_local_runtime_give_the_functions_the_same_format_and_
         assert environment["POWERTOOLS_LOG_LEVEL"] == "WARNING"
 
 
+@in_ci
 @pytest.mark.parametrize(
     ("function", "event"),
     [("insert", "list-tables.json"), ("load", "loads.json"), ("backup", "backups.json"), ("restore", "restores.json")],

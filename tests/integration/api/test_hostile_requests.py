@@ -20,6 +20,7 @@ from tableferry.ingest.loads.load_status import LoadStatus
 from tableferry.restore import record
 from tableferry.restore.record import Restore
 from tableferry.storage.bucket import Object, Store
+from tests.effort import in_ci
 from tests.support import verbs
 from tests.support.lambdas import invoke, request, segment
 from tests.support.parts import Database, connect
@@ -146,6 +147,7 @@ def _restores(count: int) -> list[Restore]:
     ]
 
 
+@in_ci
 @pytest.mark.usefixtures("bucket", "unchanged")
 def test_lists_are_bounded_and_leave_out_what_was_taken_away() -> None:
     store = verbs.store()

@@ -17,7 +17,7 @@ from functions.restore.app import handler as restores
 from tableferry.ingest.rows.values import dump
 from tableferry.mysql.identifiers import quote
 from tableferry.storage import object_keys
-from tests.effort import effort, sample
+from tests.effort import effort, in_ci, sample
 from tests.support import verbs
 from tests.support.lambdas import counts, request, segment
 from tests.support.parts import Database, Server
@@ -114,6 +114,7 @@ def test_a_tables_name_is_looked_up_and_never_run(
             assert load_status["state"] == "failed"
 
 
+@in_ci
 @few
 @given(name=hostile, into=hostile)
 def test_a_restore_gives_a_table_the_very_name_it_was_told_or_none(live: Database, name: str, into: str) -> None:
@@ -187,6 +188,7 @@ def test_columns_names_and_values_of_any_type_are_stored_or_refused(live: Databa
         assert half.status == 400
 
 
+@in_ci
 @hunt
 @given(text=hostile)
 def test_what_else_a_request_carries_is_data(live: Database, text: str) -> None:
@@ -312,6 +314,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
+@in_ci
 @settings(hunt, max_examples=effort(10, 300))
 @given(data=st.data())
 def test_a_manifest_that_is_only_trusted_does_no_harm(live: Database, bucket: str, data: st.DataObject) -> None:

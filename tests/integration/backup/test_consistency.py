@@ -14,7 +14,7 @@ import pytest
 from tableferry.backup import backup as backup_module
 from tableferry.backup import snapshot
 from tableferry.columnar import formats
-from tests.effort import effort, sample
+from tests.effort import effort, in_ci, sample
 from tests.support import verbs
 from tests.support.lambdas import Json
 from tests.support.parts import Database, connect
@@ -119,6 +119,7 @@ def test_the_money_adds_up_in_every_one_of_many_backups(
     assert len(many_sums(accounts)) > BACKUPS / 5
 
 
+@in_ci
 @pytest.mark.usefixtures("without_lock_tables")
 def test_without_the_right_to_lock_tables_the_money_adds_up_too(
     accounts: Database, monkeypatch: pytest.MonkeyPatch
@@ -146,6 +147,7 @@ def two_kinds(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) 
     return database
 
 
+@in_ci
 @pytest.mark.parametrize("workers", [1, 3])
 @sample(1)
 def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
@@ -179,6 +181,7 @@ def test_a_table_that_changes_its_name_all_the_while_gives_its_rows_to_no_other(
     assert whole
 
 
+@in_ci
 def test_a_restore_of_the_same_tables_meanwhile_leaves_a_backup_of_wholly_old_or_wholly_new_rows(
     two_kinds: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.peers import tables
 from local.demo import sample as demo_sample
-from tests.effort import by_turns, sample, thorough
+from tests.effort import by_turns, in_ci, sample, thorough
 from tests.support import memory_process, verbs
 from tests.support.memory_process import Peak
 from tests.support.parts import Database
@@ -48,6 +48,7 @@ def test_memory_does_not_grow_with_the_table(database: Database, monkeypatch: py
     assert restored.work < WORKERS * 12 * CHUNK
 
 
+@in_ci
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize(
     ("table", "form", "most"),

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tableferry.storage.bucket import Store
-from tests.effort import by_turns, effort
+from tests.effort import by_turns, effort, in_ci
 from tests.support.any_file import Made, cases
 from tests.support.lambdas import Json, counts
 from tests.support.oracle import AUTOMATIC, Expected, expected, half_a_header
@@ -155,6 +155,7 @@ def same(outcome: Outcome) -> tuple[Any, ...]:
 pieces = st.lists(st.sampled_from([1, 2, 3, 7, 64, 1000, 4096, 65536, 262144]), min_size=1, max_size=4)
 
 
+@in_ci
 def test_neither_blocks_nor_pieces_change_the_table_or_the_rejects(
     database: Database, uploads: Uploads, request: pytest.FixtureRequest
 ) -> None:

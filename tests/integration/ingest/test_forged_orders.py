@@ -27,7 +27,7 @@ from tableferry.restore.build.target import Place
 from tableferry.signing import Keys
 from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
-from tests.effort import by_turns, either_server, sample
+from tests.effort import by_turns, either_server, in_ci, sample
 from tests.integration.conftest import KEYS, SIGNING_KEY
 from tests.support import verbs
 from tests.support.lambdas import Json, created, invoke, request
@@ -571,6 +571,7 @@ def test_an_object_too_large_to_be_one_of_ours_is_not_read_to_its_end(
     assert len(verbs.store().get(f"restores/{made['id']}.json", 10)[0]) == 11
 
 
+@in_ci
 def test_forged_jobs_hide_no_job_and_forged_folders_no_backup(
     loaded: Database, forger: Forger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from functions.insert.app import handler as insert_handler
 from functions.load.app import handler as load_handler
 from tableferry.errors import ReadOnlyServer
+from tests.effort import in_ci
 from tests.support import verbs
 from tests.support.lambdas import Answer, Context, invoke, request
 from tests.support.load_process import Functions
@@ -88,6 +89,7 @@ def test_a_request_whose_time_is_up_says_that_the_server_is_full(
     assert table.rows("SELECT COUNT(*) FROM t") == [(1,)]
 
 
+@in_ci
 def test_more_files_than_connections_are_all_loaded_by_themselves(
     server: Server, table: Database, uploads: Uploads
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.insert.app import handler
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.support.lambdas import Answer, counts, problems, request, segment
 from tests.support.parts import Database
 from tests.support.uploads import Uploads
@@ -113,6 +113,7 @@ def test_good_rows_go_in_and_bad_ones_are_reported_in_the_answer_and_the_log(sam
     assert log.getvalue().count('"row rejected"') == 2
 
 
+@in_ci
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
 @sample(1)
 def test_an_answer_about_many_bad_values_fits_and_says_how_many_there_are_besides(

@@ -31,7 +31,7 @@ from local.runtime.state import State
 from tableferry.errors import Conflict, DatabaseUnavailable, StoreUnavailable
 from tableferry.ingest import load
 from tableferry.storage import signed_object
-from tests.effort import THOROUGH, effort, sample, thorough
+from tests.effort import THOROUGH, effort, in_ci, sample, thorough
 from tests.support import counted_s3, packet_proxy, verbs
 from tests.support.counted_s3 import RESET, UNANSWERED, UNAVAILABLE, Counted
 from tests.support.lambdas import Context, Json, counts, created, invoke, queued, request
@@ -398,6 +398,7 @@ BREAKS: dict[str, Callable[[int], Chooses]] = {
 }
 
 
+@in_ci
 @pytest.mark.parametrize("breaks", BREAKS.values(), ids=list(BREAKS))
 @sample(1)
 def test_a_load_whose_connection_breaks_at_any_commit_is_once_in_the_table(
@@ -430,6 +431,7 @@ def test_a_load_whose_connection_breaks_at_any_packet_is_once_in_the_table(
         world.settled(event)
 
 
+@in_ci
 def test_a_load_that_lost_its_lock_and_goes_on_when_another_has_done_it_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, functions: Functions, server: Server
 ) -> None:
@@ -472,6 +474,7 @@ def kill(server: Server, session: int) -> None:
         cursor.execute(f"KILL {session}")
 
 
+@in_ci
 def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_table(
     world: World, proxy: Proxy, through: Through, server: Server
 ) -> None:
@@ -499,6 +502,7 @@ def test_a_load_one_of_whose_connections_is_killed_by_the_server_is_once_in_the_
 # 3. The server is killed.
 
 
+@in_ci
 @embedded_only
 def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
     tmp_path: Path, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
@@ -542,6 +546,7 @@ def test_a_load_whose_server_is_killed_and_comes_back_is_once_in_the_table(
 FATES = {"503": UNAVAILABLE, "reset": RESET, "unanswered": UNANSWERED}
 
 
+@in_ci
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "until the end"])
 @pytest.mark.parametrize("fate", FATES.values(), ids=list(FATES))
 @sample(2)
@@ -562,6 +567,7 @@ def test_a_load_for_which_any_request_to_s3_fails_is_once_in_the_table(
         world.settled(event)
 
 
+@in_ci
 def test_a_load_whose_file_breaks_off_after_any_byte_is_once_in_the_table(
     world: World, counted: Counted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -628,6 +634,7 @@ def handed_over(uploads: Uploads) -> list[tuple[str, str]]:
     return [(found["Key"], found["VersionId"]) for found in answer.get("Versions", [])]
 
 
+@in_ci
 @pytest.mark.parametrize("left", [0, 1, 1000, 30_000])
 @sample(1)
 def test_a_load_that_runs_out_of_time_at_any_look_at_the_clock_is_handed_over_until_it_is_done(

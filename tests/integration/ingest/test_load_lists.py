@@ -16,7 +16,7 @@ from tableferry.api import reject_page
 from tableferry.ingest.loads import load_status
 from tableferry.ingest.loads.load_status import LoadStatus, State
 from tableferry.storage.bucket import Object, Store
-from tests.effort import either_server
+from tests.effort import either_server, in_ci
 from tests.integration.conftest import KEYS
 from tests.support.lambdas import Answer, Json, counts, request
 from tests.support.parts import Database
@@ -71,6 +71,7 @@ def test_a_load_that_has_left_a_state_is_no_longer_listed_with_it(uploads: Uploa
     assert (ids(state="failed"), ids(state="done"), ids()) == ([], [load_id], [load_id])
 
 
+@in_ci
 @pytest.mark.usefixtures("database")
 def test_pages_follow_each_other_without_a_gap_or_a_load_twice(uploads: Uploads) -> None:
     store = Store(uploads.client, uploads.bucket, KEYS)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.effort import by_turns, one_in, sample
+from tests.effort import by_turns, in_ci, one_in, sample
 from tests.support import verbs
 from tests.support.parts import Database, Server, connect, not_applicable
 from tests.support.verbs import backup, post, restore, table
@@ -36,6 +36,7 @@ def short_packet(server: Server, database: Database, packet: int) -> Iterator[in
             cursor.execute(f"SET GLOBAL max_allowed_packet = {packet}")
 
 
+@in_ci
 @pytest.mark.usefixtures("bucket")
 @pytest.mark.parametrize("kind", one_in(2, ["LONGBLOB", "LONGTEXT", "LONGTEXT CHARACTER SET ucs2", "JSON"]))
 @sample(1)

@@ -14,7 +14,7 @@ from tableferry.ids import new_id
 from tableferry.jobs import admission
 from tableferry.jobs.jobs import Job, Kind
 from tableferry.storage import signed_object
-from tests.effort import either_server
+from tests.effort import either_server, in_ci
 from tests.integration.jobs.test_jobs import ago, deliver, loaded, queued, rewrite
 from tests.support import verbs
 from tests.support.lambdas import Answer, Json
@@ -58,6 +58,7 @@ def refused(answer: Answer) -> Json:
     return problem
 
 
+@in_ci
 def test_of_fifty_requests_at_once_so_many_are_let_in_as_can_be_done_and_the_others_make_nothing(
     loaded: Database,
 ) -> None:

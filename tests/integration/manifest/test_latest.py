@@ -14,7 +14,7 @@ from functions.restore.app import handler as restore_handler
 from tableferry.api import metrics
 from tableferry.ids import new_id
 from tableferry.storage import object_keys
-from tests.effort import effort, either_server, sample
+from tests.effort import effort, either_server, in_ci, sample
 from tests.integration.manifest.test_trust import signature
 from tests.support import verbs
 from tests.support.lambdas import invoke
@@ -103,6 +103,7 @@ def test_a_forged_key_blocks_nothing(loaded: Database, monkeypatch: pytest.Monke
     assert (found["backup"], found["verified"]) == (made["id"], made["id"])
 
 
+@in_ci
 def test_many_forged_keys_block_nothing(loaded: Database) -> None:
     made = backup()
     time.sleep(0.01)

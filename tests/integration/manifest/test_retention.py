@@ -15,7 +15,7 @@ from tableferry.manifest.attestation import Proof
 from tableferry.manifest.retention import TAG, Retention, retire
 from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
-from tests.effort import either_server
+from tests.effort import either_server, in_ci
 from tests.integration.conftest import KEYS
 from tests.support import verbs
 from tests.support.counted_s3 import PASSES, Counted, Fate, Request, before, passes
@@ -248,6 +248,7 @@ def test_a_call_ends_in_time_and_says_that_there_is_more(again: Any, monkeypatch
     assert (again().expiring, again().more) == ((first,), False)
 
 
+@in_ci
 def test_of_thousands_of_old_backups_each_call_looks_at_some_in_turn(
     proxy: Counted, again: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

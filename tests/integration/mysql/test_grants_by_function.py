@@ -20,7 +20,7 @@ from tableferry.ledger import epoch
 from tableferry.mysql.database import Database as Source
 from tableferry.mysql.identifiers import quote
 from tableferry.restore.swap import Move
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.integration.mysql.test_grants import Refused, answered
 from tests.support import verbs
 from tests.support.lambdas import Json, invoke, request
@@ -252,6 +252,7 @@ def test_with_the_privileges_that_are_documented_each_function_does_its_work(
     assert tidy[4].replace("@%", "") in users.names["restore"].replace("'", "")  # it runs as restore's user now
 
 
+@in_ci
 @sample(3)
 @pytest.mark.parametrize("lacking", [found for found in NEEDED if found not in TO_SEE_A_RESTORE], ids=" ".join)
 def test_without_one_of_them_a_step_of_that_function_is_refused_and_with_it_all_goes_on(

@@ -10,7 +10,7 @@ import pytest
 
 from functions.restore import app
 from tableferry.restore import record
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.support import verbs
 from tests.support.killed import Killer
 from tests.support.lambdas import Json, invoke
@@ -104,6 +104,7 @@ def test_kept_tables_stay_until_accept_unless_a_setting_says_how_long(
     assert picture(loaded) == before
 
 
+@in_ci
 @pytest.mark.parametrize("next_call", ["undo", "accept"])
 @sample(1)
 def test_copies_that_a_killed_undo_had_made_to_try_keys_on_are_in_nobodys_way(
@@ -153,6 +154,7 @@ def test_a_swap_that_died_and_cannot_be_finished_is_taken_back_and_keeps_what_wa
     assert post(f"/restores/{restore_id}/accept").status == 200
 
 
+@in_ci
 @pytest.mark.parametrize("after_rename", [False, True])
 @sample(1)
 def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_what_to_do(
@@ -208,6 +210,7 @@ def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     assert picture(loaded) == before
 
 
+@in_ci
 def test_a_child_that_was_dropped_since_does_not_keep_a_dead_swap_from_being_finished(
     loaded: Database, killer: Killer
 ) -> None:

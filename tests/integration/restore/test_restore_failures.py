@@ -17,7 +17,7 @@ from tableferry.columnar import load_data
 from tableferry.mysql import retry
 from tableferry.restore import swap
 from tableferry.restore.build import shadow
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.support import verbs
 from tests.support.faulty_s3 import Fault, faulty
 from tests.support.lambdas import invoke
@@ -152,6 +152,7 @@ def small_disk(folder: Path, size: str) -> Iterator[None]:
         subprocess.run(["umount", str(folder)], check=True)
 
 
+@in_ci
 def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_room(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +179,7 @@ def test_a_full_disk_changes_nothing_and_the_next_restore_works_once_there_is_ro
             running.stop()
 
 
+@in_ci
 def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_once_there_is(
     server: Server, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +207,7 @@ def test_no_room_to_sort_an_index_in_changes_nothing_and_the_next_restore_works_
             running.stop()
 
 
+@in_ci
 def test_a_lock_that_is_not_given_up_changes_nothing_and_the_next_restore_works(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from functions.restore import app
-from tests.effort import effort, points
+from tests.effort import effort, in_ci, points
 from tests.support import verbs
 from tests.support.killed import Killer
 from tests.support.lambdas import invoke
@@ -102,6 +102,7 @@ def test_a_restore_killed_before_any_of_its_changes_is_put_right_by_the_next_cal
             break
 
 
+@in_ci
 def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:
@@ -118,6 +119,7 @@ def test_an_undo_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
             break
 
 
+@in_ci
 def test_an_accept_killed_before_any_of_its_changes_is_put_right_by_the_next_call(
     damaged: Database, killer: Killer, next_calls: Callable[[int], Next]
 ) -> None:

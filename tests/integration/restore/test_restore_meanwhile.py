@@ -11,7 +11,7 @@ from tableferry.mysql import session
 from tableferry.mysql.session import AtMost, Mode
 from tableferry.restore import exchange, record
 from tableferry.restore.build import shadow
-from tests.effort import sample
+from tests.effort import in_ci, sample
 from tests.integration.restore.test_restore_around import admins
 from tests.support import verbs
 from tests.support.parts import Database
@@ -340,6 +340,7 @@ def test_a_table_that_became_one_without_transactions_is_replaced_and_put_back(
     assert table(database, "t") == old
 
 
+@in_ci
 @pytest.mark.parametrize("locked", ["jobs", "hired_employees"])
 @sample(1)
 def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for_without_end(

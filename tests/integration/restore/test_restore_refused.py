@@ -13,7 +13,7 @@ from tableferry.api import views
 from tableferry.errors import StoreUnavailable
 from tableferry.restore import record
 from tableferry.storage import bucket as store
-from tests.effort import points, sample
+from tests.effort import in_ci, points, sample
 from tests.support import verbs
 from tests.support.killed import LOOKS_ONLY
 from tests.support.lambdas import Answer, invoke
@@ -190,6 +190,7 @@ def test_tables_are_put_back_when_the_locks_of_a_swap_could_not_be_given_back(
     assert picture(damaged).tables == old
 
 
+@in_ci
 @pytest.mark.parametrize("how", [REFUSED, BROKEN, LOST])
 @sample(1)
 def test_an_undo_that_meets_an_error_leaves_the_record_and_the_tables_as_they_were_or_is_done(
@@ -214,6 +215,7 @@ def test_an_undo_that_meets_an_error_leaves_the_record_and_the_tables_as_they_we
             before, schemas = record.find(verbs.store(), restore_id), verbs.schemas(damaged)
 
 
+@in_ci
 @pytest.mark.parametrize("undone", [False, True])
 @pytest.mark.parametrize("how", [REFUSED, BROKEN, LOST])
 @sample(2)

@@ -7,7 +7,7 @@ from tableferry.ingest.files.dialect import Dialect
 from tableferry.ingest.files.file_format import Position, Reading
 from tableferry.ingest.rows.rules import Rules
 from tableferry.schema.table import Column, Table
-from tests.effort import by_turns, effort, sample
+from tests.effort import by_turns, effort, in_ci, sample
 
 NAME = Column("name", "longtext", "longtext", True, charset="utf8mb4", octets=2**32 - 1)
 MANY = effort(100_000, 200_000)  # more than a piece has
@@ -19,6 +19,7 @@ def blocks_of(body: bytes, piece: int) -> list[Block]:
     return list(blocks(reading, (body[at : at + piece] for at in range(0, len(body), piece)), Position()))
 
 
+@in_ci
 @pytest.mark.parametrize("piece", [1024 * 1024, 256 * 1024, 100_003])
 @sample(1)
 def test_a_quote_that_is_not_closed_at_the_beginning_of_a_large_file(piece: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.effort import SECOND_TURNS, THOROUGH, TURNS, by_turns, chosen, either_server, points, sample, thorough
+from tests.effort import SECOND_TURNS, THOROUGH, TURNS, by_turns, chosen, either_server, in_ci, points, sample, thorough
 
 EITHER = {
     "integration": [
@@ -68,6 +68,13 @@ def test_every_test_has_its_turn_and_those_of_every_run_are_in_each() -> None:
     assert len(turns) == 12  # all but the thorough one
 
 
+def test_what_each_run_of_ci_has_is_left_out_where_there_is_no_turn_alone() -> None:
+    long = [item("long", in_ci), *[item(f"of_many[{case}]", in_ci, sample(2)) for case in range(10)]]
+    assert names(chosen([*long, *ITEMS], None)) == names(chosen(ITEMS, None))
+    for turn in range(TURNS):
+        assert {"long", "of_many[0]", "of_many[5]"} <= set(names(chosen(long, turn)))
+
+
 def test_all_points_have_their_turn_and_each_turn_begins_with_another() -> None:
     if THOROUGH:
         assert list(itertools.islice(points(13), 3)) == [1, 2, 3]
@@ -107,6 +114,17 @@ def test_what_comes_by_turns_has_its_turn_on_a_second_server_too() -> None:
     both = [item(f"both_{number}", either_server, by_turns) for number in range(50)]
     turns = Counter(name for turn in range(TURNS) for name in names(chosen(both, turn, second=True)))
     assert turns == Counter(names(both))
+
+
+def test_no_file_is_left_out_where_there_is_no_turn() -> None:
+    files = [file for file in Path(__file__).parents[2].rglob("test_*.py") if "@in_ci" in file.read_text("utf-8")]
+    assert len(files) > 20
+    for file in files:
+        if file.name in {"test_fuzz.py", "test_deployed_stack.py", Path(__file__).name}:
+            continue  # the requests of test_injection, of which the document is held by test_openapi; a stack by make test-all
+        functions = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
+        tests = [[ast.unparse(mark) for mark in node.decorator_list] for node in functions if node.name[:5] == "test_"]
+        assert [marks for marks in tests if not {"in_ci", "by_turns", "thorough"} & set(marks)], file
 
 
 def test_the_modules_that_a_second_server_runs_in_part_are_these_and_no_others() -> None:

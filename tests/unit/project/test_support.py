@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.effort import by_turns, sample
+from tests.effort import by_turns, in_ci, sample
 
 APPLICABLE = """
 import pytest
@@ -69,6 +69,7 @@ def test_what_is_not_applicable_is_neither_passed_nor_skipped_and_counted_by_rea
     assert [line.split(maxsplit=1) for line in lines[-3:-1]] == [["3", "no type UUID"], ["1", "no type VECTOR"]]
 
 
+@in_ci
 @pytest.mark.parametrize("workers", ["0", "1"])
 @sample(1)
 def test_the_server_that_was_named_is_the_one_that_every_worker_uses(tmp_path: Path, workers: str) -> None:
