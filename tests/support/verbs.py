@@ -1,6 +1,7 @@
 """What the tests of backup and restore do and look at, in the words they use."""
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,6 +104,11 @@ def store() -> Store:
     """The bucket of now, at the address of now."""
     settings = Settings.from_env()
     return _store(settings.bucket, os.environ["AWS_ENDPOINT_URL_S3"], settings.signing_keys)
+
+
+def content(key: str) -> Any:
+    """A JSON object of the bucket, parsed."""
+    return json.loads(store().get(key)[0])
 
 
 @lru_cache(maxsize=1)

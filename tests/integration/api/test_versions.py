@@ -144,7 +144,7 @@ def test_a_backup_of_an_older_mysql_comes_back(database: Ours, bucket: str, vers
         "INSERT INTO t VALUES (1, 2026, 2, 'ä', 'ß')",
     )
     key = object_keys.manifest(verbs.backup()["id"])
-    content = verbs.store().get_json(key)["manifest"]
+    content = verbs.content(key)["manifest"]
     content["server"] = version
     for table in content["tables"]:
         for now, before in OLDER[version].items():

@@ -147,7 +147,7 @@ def test_a_key_that_nobody_of_us_noted_leads_to_no_job_of_another(loaded: Databa
     other = asked("/backups", tables=["jobs"]).json
     asked("/backups", "a key", tables=["jobs"])
     [noted] = verbs.store().list("jobs/keys/")
-    found = verbs.store().get_json(noted.key)
+    found = verbs.content(noted.key)
     verbs.store().put(noted.key, json.dumps({**found, "job": other["id"]}).encode())
     assert asked("/backups", "a key", tables=["jobs"]).json["id"] != other["id"]
 

@@ -45,7 +45,7 @@ def old(sample: Database) -> Old:
     plain = verify.with_plain_digests(store, made, made.tables).model_copy(update={"version": 1})
     verbs.remove(object_keys.manifest(made.id))
     manifest.write(store, plain, keys)
-    signed = store.get_json(object_keys.manifest(made.id))
+    signed = verbs.content(object_keys.manifest(made.id))
     del signed["manifest"]["digest_key"]
     signed.update(keys.sign(signed["manifest"]))
     store.put(object_keys.manifest(made.id), json.dumps(signed).encode())
@@ -92,7 +92,7 @@ def test_a_backup_made_before_there_was_a_key_is_verified_and_restored(sample: D
 
 
 def test_a_backup_made_before_there_was_a_key_whose_rows_are_others_is_refused(sample: Database, old: Old) -> None:
-    signed = verbs.store().get_json(object_keys.manifest(old.id))
+    signed = verbs.content(object_keys.manifest(old.id))
     content = signed["manifest"]
     chunk = content["tables"][0]["chunks"][0]
     chunk["digest"] = f"{(int(chunk['digest'], 16) + 1) % 2**128:032x}"

@@ -71,7 +71,7 @@ def test_where_nobody_backs_all_tables_up_the_newest_answers(loaded: Database) -
 def test_what_an_earlier_version_wrote_is_taken_for_all_tables(loaded: Database) -> None:
     made = backup("jobs")
     key = object_keys.manifest(made["id"])
-    content = verbs.store().get_json(key)["manifest"]
+    content = verbs.content(key)["manifest"]
     del content["complete"]
     verbs.store().put(key, json.dumps({"manifest": content, "signature": signature(content)}).encode())
     assert get("/backups/latest").json["complete"] is None
@@ -139,7 +139,7 @@ def test_what_is_only_trusted_is_named_and_never_the_latest(loaded: Database) ->
     made = backup()
     later = backup()
     key = object_keys.manifest(later["id"])
-    content = verbs.store().get_json(key)["manifest"]
+    content = verbs.content(key)["manifest"]
     verbs.store().put(key, json.dumps({"manifest": content}).encode())
     assert restore(trust=True)["backup"] == made["id"]
     assert restore(later["id"], trust=True)["backup"] == later["id"]

@@ -196,7 +196,7 @@ def test_what_a_failed_verification_found_is_kept_in_its_record() -> None:
     [job] = [
         found
         for entry in verbs.store().list("jobs/2")  # records, whose ids begin with the year
-        if (found := verbs.store().get_json(entry.key)).get("kind") == "verify"
+        if (found := verbs.content(entry.key)).get("kind") == "verify"
     ]
     kept = verbs.get(f"/verifications/{job['id']}").json
     assert (kept["state"], kept["problem"]) == ("failed", problem)
@@ -245,7 +245,7 @@ def test_an_object_that_was_copied_by_other_tools_and_lost_its_sum_is_read_and_f
 
 def edited(made: Json, edit: Callable[[Json], None], keys: Keys | None = None) -> None:
     """The manifest with an edit: under its old signature, or signed anew with ``keys``."""
-    signed = verbs.store().get_json(object_keys.manifest(made["id"]))
+    signed = verbs.content(object_keys.manifest(made["id"]))
     edit(signed["manifest"])
     if keys is None:
         verbs.store().put(object_keys.manifest(made["id"]), str_of(signed))
@@ -394,7 +394,7 @@ def test_a_manifest_of_another_version_is_refused(loaded: Database, built: list[
 
 def test_another_backups_manifest_is_refused_with_its_signature_and_all(loaded: Database, built: list[object]) -> None:
     made, other = backup("jobs"), backup("departments")
-    signed = verbs.store().get_json(object_keys.manifest(other["id"]))
+    signed = verbs.content(object_keys.manifest(other["id"]))
     verbs.store().put(object_keys.manifest(made["id"]), str_of(signed))
     for path, body in [(f"/backups/{made['id']}/verify", None), ("/restores", {"backup": made["id"]})]:
         with verbs.unchanged(loaded):

@@ -73,7 +73,7 @@ def unsigned(database: Database, bucket: str) -> Callable[..., None]:
         "INSERT INTO secret VALUES (42)",
     )
     key = object_keys.manifest(backup("t")["id"])
-    good = json.dumps(verbs.store().get_json(key)["manifest"])
+    good = json.dumps(verbs.content(key)["manifest"])
 
     def put(change: Callable[[Json], None] = lambda entry: None, *, signed: bool = False, **fields: object) -> None:
         content = json.loads(good)

@@ -504,6 +504,6 @@ def test_what_a_dry_run_that_died_left_is_dropped_by_the_next_and_not_what_anoth
 def resign(backup_id: str, change: Callable[[Json], None]) -> None:
     """Change what the manifest says of its first table, and sign it again."""
     key = object_keys.manifest(backup_id)
-    content = verbs.store().get_json(key)["manifest"]
+    content = verbs.content(key)["manifest"]
     change(content["tables"][0])
     verbs.store().put(key, json.dumps({"manifest": content, "signature": signature(content)}).encode())

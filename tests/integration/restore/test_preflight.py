@@ -212,7 +212,7 @@ def test_every_privilege_that_is_missing_is_named_at_once(
 def test_a_dry_run_of_a_backup_from_the_other_server_names_what_cannot_cross(loaded: Database) -> None:
     made = backup("jobs")
     key = object_keys.manifest(made["id"])
-    content = verbs.store().get_json(key)["manifest"]
+    content = verbs.content(key)["manifest"]
     here_mariadb = "MariaDB" in content["server"]
     content["server"] = "9.7.0" if here_mariadb else "10.11.19-MariaDB"
     text, added = content["tables"][0]["definition"], "point /*!80003 SRID 4326 */" if here_mariadb else "uuid"

@@ -468,7 +468,7 @@ def test_a_backup_whose_objects_are_not_what_was_written_is_refused(
 def edited(made: Json) -> Iterator[Json]:
     """The signed manifest, to be changed; written back without care for its signature."""
     key = object_keys.manifest(made["id"])
-    signed = verbs.store().get_json(key)
+    signed = verbs.content(key)
     yield signed
     verbs.store().put(key, json.dumps(signed).encode())
 
@@ -481,7 +481,7 @@ def signature(content: Json, key: str = SIGNING_KEY) -> str:
 def test_a_manifest_that_is_not_signed_by_us_is_refused(loaded: Database) -> None:
     made = backup("jobs")
     key = object_keys.manifest(made["id"])
-    good = verbs.store().get_json(key)
+    good = verbs.content(key)
     content = good["manifest"]
     trailing = {**content, "tables": [{**content["tables"][0], "rows": 8}]}
     forged: list[bytes] = [
@@ -523,7 +523,7 @@ def test_an_unsigned_backup_is_restored_on_trust_without_its_triggers(loaded: Da
 def test_trust_takes_no_sql_that_is_more_than_a_plain_table(loaded: Database) -> None:
     made = backup("jobs", "hired_employees")
     key = object_keys.manifest(made["id"])
-    good = json.dumps(verbs.store().get_json(key))
+    good = json.dumps(verbs.content(key))
     definition = table(loaded, "jobs").definition
     definitions = [
         "CREATE TABLE leak (a int) /*!50000 select user, host from mysql.user */",

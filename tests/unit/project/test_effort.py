@@ -121,7 +121,7 @@ def test_no_file_is_left_out_where_there_is_no_turn() -> None:
     assert len(files) > 20
     for file in files:
         if file.name in {"test_fuzz.py", "test_deployed_stack.py", Path(__file__).name}:
-            continue  # the requests of test_injection, of which the document is held by test_openapi; a stack by make test-all
+            continue  # answers are held to the document by test_openapi too, the deletion of a stack by the template's own tests
         functions = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.FunctionDef)]
         tests = [[ast.unparse(mark) for mark in node.decorator_list] for node in functions if node.name[:5] == "test_"]
         assert [marks for marks in tests if not {"in_ci", "by_turns", "thorough"} & set(marks)], file

@@ -62,9 +62,12 @@ def test_every_key_is_what_it_always_was() -> None:
         (object_keys.verification(ID), object_keys.verified_backup, ID),
         (object_keys.restore(ID), object_keys.restore_id, ID),
         (object_keys.job(ID), object_keys.job_id, ID),
+        (object_keys.job_request("verify", ID), object_keys.requested_job, ("verify", ID)),
+        (object_keys.job(ID), object_keys.requested_job, (f"{ID}.json", "")),
+        (f"jobs/verify/folder/{ID}.json", object_keys.requested_job, ("verify", f"folder/{ID}")),
     ],
 )
-def test_what_a_key_was_made_of_is_read_from_it(key: str, parsed: object, what: str | None) -> None:
+def test_what_a_key_was_made_of_is_read_from_it(key: str, parsed: object, what: object) -> None:
     assert callable(parsed)
     assert parsed(key) == what
 

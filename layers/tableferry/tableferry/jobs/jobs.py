@@ -162,8 +162,7 @@ def wait(store: Store, job: Job, seconds: float) -> Job:
 
 def requested(store: Store, key: str) -> tuple[Kind, str, dict[str, Any]]:
     """Kind, id and request of the job whose trigger has this key; raises NotSigned and ObjectNotFound."""
-    _, kind, name = (*key.split("/", 2), "", "")[:3]
-    job_id = name.removesuffix(".json")
+    kind, job_id = object_keys.requested_job(key)
     if kind not in set(Kind) or not is_id(job_id):
         raise NotSigned(f"The object {key!r} is none that starts a job.")
     return Kind(kind), job_id, signed_object.get(store, key).content

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import json
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -166,10 +165,6 @@ class Store:
                 # Only a read without a bound notices that the object ended early.
                 cut_off = answer["ContentLength"] > at_most
                 return body.read(at_most + 1) if cut_off else body.read(), answer["ETag"]
-
-    def get_json(self, key: str) -> Any:
-        """A small JSON object, parsed; raises ObjectNotFound."""
-        return json.loads(self.get(key)[0])
 
     def present_of(self, keys: Iterable[str], at_most: int) -> tuple[bytes | None, ...]:
         """Small objects in order, read as by ``get``, several at once; None for what is not there. Memory: all of them."""

@@ -170,6 +170,12 @@ def job_request(kind: str, job_id: str) -> str:
     return f"{JOBS}{kind}/{job_id}{_JSON}"
 
 
+def requested_job(key: str) -> tuple[str, str]:
+    """The kind and the id of the job that an object starts, whatever its key is: both may be none that there are."""
+    kind, _, name = key.removeprefix(JOBS).partition("/")
+    return kind, name.removesuffix(_JSON)
+
+
 def job_note(kind: str, idempotency_key: str) -> str:
     """The key of the note of which job an Idempotency-Key stands for."""
     return f"{JOBS}keys/{kind}-{_hash(idempotency_key)}{_JSON}"
