@@ -12,8 +12,9 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "layers" / "tableferry" / "tableferry"
 TEMPLATE = (ROOT / "template.yaml").read_text()
 ID = "20261122T071500Z-1a2b3c4d"
+PLACE = object_keys.work(ID, "0a1b2c")
 LOAD = "00112233445566778899aabbccddeeff"
-TOP = ("uploads/", "rejects/", "resume/", "loads/", "backups/", "verifications/", "restores/", "jobs/")
+TOP = ("uploads/", "rejects/", "resume/", "loads/", "backups/", "verifications/", "restores/", "jobs/", "work/")
 
 KEYS = {
     object_keys.upload("a b/c", "x.csv"): "uploads/a%20b%2Fc/x.csv",
@@ -44,6 +45,17 @@ KEYS = {
     object_keys.job_slot("backup", 0): "jobs/slots/backup-0.json",
     object_keys.job_note("backup", "k"): "jobs/keys/backup-8254c329a92850f6d539dd376f4816ee.json",
     object_keys.job_slot("restore", 3): "jobs/slots/restore-3.json",
+    PLACE: f"work/{ID}/0a1b2c/",
+    object_keys.work_plan(PLACE): f"work/{ID}/0a1b2c/plan.json",
+    object_keys.work_workers(PLACE): f"work/{ID}/0a1b2c/workers.json",
+    object_keys.work_ready(PLACE, 0): f"work/{ID}/0a1b2c/ready/0.json",
+    object_keys.work_all_ready(PLACE): f"work/{ID}/0a1b2c/ready/",
+    object_keys.work_locked(PLACE): f"work/{ID}/0a1b2c/locked.json",
+    object_keys.work_open(PLACE, 12): f"work/{ID}/0a1b2c/open/12.json",
+    object_keys.work_all_open(PLACE): f"work/{ID}/0a1b2c/open/",
+    object_keys.work_moment(PLACE): f"work/{ID}/0a1b2c/moment.json",
+    object_keys.work_part(PLACE, 1234): f"work/{ID}/0a1b2c/parts/001234.json",
+    object_keys.work_parts(PLACE): f"work/{ID}/0a1b2c/parts/",
 }
 
 

@@ -21,6 +21,14 @@ key                                                 what is there
 ``jobs/{kind}/{job}.json``                          its request; its arrival starts the job's function
 ``jobs/keys/{kind}-{hash}.json``                    which job an Idempotency-Key stands for
 ``jobs/slots/{function}-{number}.json``             which job has this one of the places
+``work/{job}/{try}/``                               the place of one try of a job that many functions share
+``…/plan.json``                                     what the try has to do
+``…/workers.json``                                  the numbers of its workers, as the state machine reads them
+``…/ready/{worker}.json``                           that a worker is there
+``…/locked.json``                                   that the tables are locked, so that workers may begin to look
+``…/open/{worker}.json``                            that all connections of a worker see the moment
+``…/moment.json``                                   the moment that all of them saw, or why there is none
+``…/parts/{task}.json``                             what came of a task
 ==================================================  ====================================================================
 
 A table's name is percent-encoded; a hash is the first 32 digits of a SHA-256.
@@ -33,6 +41,7 @@ from urllib.parse import quote, unquote
 
 UPLOADS, REJECTS, RESUME = "uploads/", "rejects/", "resume/"
 LOADS, BACKUPS, VERIFICATIONS, RESTORES, JOBS = "loads/", "backups/", "verifications/", "restores/", "jobs/"
+WORK = "work/"
 
 LOADS_WAITING = f"{LOADS}waiting/"
 LOADS_WAITED = f"{LOADS}waited.json"
@@ -184,6 +193,61 @@ def job_note(kind: str, idempotency_key: str) -> str:
 def job_slot(function: str, number: int) -> str:
     """The key of one of the places that jobs of a function take."""
     return f"{JOBS}slots/{function}-{number}{_JSON}"
+
+
+def work(job_id: str, attempt: str) -> str:
+    """The place of one try of a job that many functions share: a folder, which the other keys of it begin with."""
+    return f"{WORK}{job_id}/{attempt}/"
+
+
+def work_plan(place: str) -> str:
+    """The key of what a try has to do."""
+    return f"{place}plan{_JSON}"
+
+
+def work_workers(place: str) -> str:
+    """The key of the list of a try's workers, which the state machine reads."""
+    return f"{place}workers{_JSON}"
+
+
+def work_ready(place: str, worker: int) -> str:
+    """The key of the word that a worker of a try is there."""
+    return f"{work_all_ready(place)}{worker}{_JSON}"
+
+
+def work_all_ready(place: str) -> str:
+    """The folder of the words of all workers that they are there."""
+    return f"{place}ready/"
+
+
+def work_locked(place: str) -> str:
+    """The key of the word that the tables are locked."""
+    return f"{place}locked{_JSON}"
+
+
+def work_open(place: str, worker: int) -> str:
+    """The key of the word that all connections of a worker see the moment."""
+    return f"{work_all_open(place)}{worker}{_JSON}"
+
+
+def work_all_open(place: str) -> str:
+    """The folder of the words of all workers that they see the moment."""
+    return f"{place}open/"
+
+
+def work_moment(place: str) -> str:
+    """The key of the moment that all workers of a try see, or of why there is none."""
+    return f"{place}moment{_JSON}"
+
+
+def work_part(place: str, task: int) -> str:
+    """The key of what came of a task."""
+    return f"{work_parts(place)}{task:06d}{_JSON}"
+
+
+def work_parts(place: str) -> str:
+    """The folder of what came of all tasks of a try."""
+    return f"{place}parts/"
 
 
 def _hash(text: str) -> str:
