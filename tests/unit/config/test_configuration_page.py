@@ -24,7 +24,7 @@ BY_LIBRARIES = {
 BY_NOBODY = {"SIGNING_KEY_ROTATION"}  # a change of it alone has CloudFormation read the secrets again
 OTHER = {
     "DATABASE_PORT": "3307", "DATABASE_USER": "u", "DATABASE_SECRET_ARN": "arn", "DATABASE_CA_FILE": "f", "TABLES": "a*",
-    "TABLE_SETTINGS": '{"jobs": {"on_duplicate": "ignore"}}', "SIGNING_KEY": "k", "JOBS": "inline", "AWS_REGION": "eu-west-1",
+    "TABLE_SETTINGS": '{"jobs": {"on_duplicate": "ignore"}}', "SIGNING_KEY": "k", "JOBS": "inline", "SCALE": "on", "AWS_REGION": "eu-west-1",
     "AWS_DEFAULT_REGION": "eu-west-1", "DATABASE_URL": "mysql://u:p@h/d",
 }  # fmt: skip
 

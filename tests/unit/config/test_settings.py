@@ -119,3 +119,14 @@ def test_the_ledger_is_kept_for_thirty_days_or_as_long_as_is_said() -> None:
     assert Settings.from_env(WHOLE | {"LEDGER_DAYS": "0"}).ledger_days == 0
     with pytest.raises(Misconfigured, match="LEDGER_DAYS"):
         Settings.from_env(WHOLE | {"LEDGER_DAYS": "-1"})
+
+
+def test_one_function_does_all_unless_it_is_said_otherwise() -> None:
+    found = Settings.from_env(WHOLE)
+    assert (found.scale, found.scale_workers, found.scale_connections, found.lock_seconds) == (False, 8, 2, 3)
+    many = {"SCALE": "on", "SCALE_WORKERS": "40", "SCALE_CONNECTIONS": "4", "LOCK_SECONDS": "1"}
+    found = Settings.from_env(WHOLE | many)
+    assert (found.scale, found.scale_workers, found.scale_connections, found.lock_seconds) == (True, 40, 4, 1)
+    for name, wrong in (("SCALE", "true"), ("SCALE_WORKERS", "0"), ("SCALE_CONNECTIONS", "no"), ("LOCK_SECONDS", "0")):
+        with pytest.raises(Misconfigured, match=name):
+            Settings.from_env(WHOLE | {name: wrong})

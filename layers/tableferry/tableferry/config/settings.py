@@ -108,6 +108,18 @@ class Settings:
     retry_hours: int = 0
     """A load that the database or S3 stopped is tried again for so many hours; 0 leaves it to whoever called."""
 
+    scale: bool = False
+    """Whether what is too large for one function goes over several, by the state machine."""
+
+    scale_workers: int = 8
+    """Functions that one backup or restore goes over at most."""
+
+    scale_connections: int = 2
+    """Connections of each of them."""
+
+    lock_seconds: int = 3
+    """For how long a backup over several functions may keep writers from its tables, at most."""
+
     tables: TableSettings = field(default_factory=lambda: TableSettings({}))
 
     @classmethod
@@ -130,6 +142,10 @@ class Settings:
             keep_old_days=_number(env, "KEEP_OLD_DAYS", 0),
             ledger_days=ledger_days(env),
             retry_hours=_number(env, "RETRY_HOURS", 0),
+            scale=_switched_on(env, "SCALE"),
+            scale_workers=_positive(env, "SCALE_WORKERS", 8),
+            scale_connections=_positive(env, "SCALE_CONNECTIONS", 2),
+            lock_seconds=_positive(env, "LOCK_SECONDS", 3),
             tables=table_settings(env),
         )
 
@@ -214,6 +230,13 @@ def _positive(env: Mapping[str, str], name: str, default: int) -> int:
     if not (found := _number(env, name, default)):
         raise Misconfigured(f"The environment variable {name} has to be a positive number.")
     return found
+
+
+def _switched_on(env: Mapping[str, str], name: str) -> bool:
+    said = env.get(name) or "off"
+    if said not in ("on", "off"):
+        raise Misconfigured(f"The environment variable {name} has to be on or off.")
+    return said == "on"
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:
