@@ -25,6 +25,7 @@ class NullStore(Store):
 
     def __init__(self) -> None:
         self.objects = self.bytes = 0
+        self.keys = _KEYS
 
     def put(self, key: str, body: bytes, content_type: str = "application/json", **conditions: Any) -> str:  # noqa: ARG002 - as a bucket is
         """Count an object; as S3 would, hand out a name for what was written."""
@@ -37,7 +38,7 @@ def back_up(url: str, measure: Measure, *, table: str, form: str, workers: int, 
     """A backup of a table into a bucket, or, without one, into nothing: its id, rows and bytes."""
     database, backup_id = Database(parse_database_url(url)), new_id(datetime.now(UTC))
     store = open_store(bucket, _KEYS) if bucket else NullStore()
-    done = measure(lambda: backup(database, store, backup_id, [table], Format(form), _KEYS, workers=workers))
+    done = measure(lambda: backup(database, store, backup_id, [table], Format(form), workers=workers))
     return {"id": backup_id, "rows": done.rows, "size": done.bytes}
 
 

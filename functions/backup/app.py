@@ -111,7 +111,6 @@ def _backup(
         backup_id,
         wanted.tables,
         Format(wanted.format),
-        settings.signing_keys,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
         lock_days=settings.lock_days,

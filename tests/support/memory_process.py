@@ -64,7 +64,6 @@ def _main(what: str, backup_id: str, form: str, table: str, times: str) -> None:
                 f"{backup_id[:-8]}{number:08x}",
                 [table],
                 Format(form),
-                settings.signing_keys,
                 workers=settings.workers,
                 chunk_bytes=settings.chunk_bytes,
             )

@@ -20,6 +20,7 @@ from functions.restore.app import handler as restore_handler
 from local.demo.sample import SOURCES
 from local.runtime.database import split_statements
 from tableferry.backup import backup as backup_module
+from tableferry.backup import finish, plan
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.ids import new_id
@@ -62,15 +63,14 @@ def old_backup(days: float, *tables: str) -> str:
     settings = Settings.from_env()
     made = datetime.now(UTC) - timedelta(days=days)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(backup_module, "datetime", SimpleNamespace(now=lambda _: made))
-        form, keys = Format.PARQUET, settings.signing_keys
+        for module in (plan, finish):
+            patched.setattr(module, "datetime", SimpleNamespace(now=lambda _: made))
         return backup_module.backup(
             Source(settings.database),
             store(),
             new_id(made),
             list(tables) or None,
-            form,
-            keys,
+            Format.PARQUET,
             lock_days=settings.lock_days,
         ).id
 

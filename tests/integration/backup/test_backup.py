@@ -16,7 +16,7 @@ import pytest
 from backports import zstd
 
 from tableferry.backup import backup as backup_module
-from tableferry.backup import snapshot
+from tableferry.backup import plan, snapshot, task
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.errors import PreconditionFailed
@@ -86,7 +86,7 @@ def test_the_digest_depends_neither_on_the_format_nor_on_how_the_table_is_cut(mo
     assert [digests(form) for form in FORMATS[1:]] == [expected] * 2
     monkeypatch.setenv("CHUNK_BYTES", "1")
     monkeypatch.setenv("WORKERS", "3")
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 8000)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 8000)
     made = backup()
     assert {table["name"]: table["digest"] for table in made["tables"]} == expected
     assert all(table["chunks"] > 1 and table["objects"] == table["rows"] for table in made["tables"])
@@ -163,14 +163,14 @@ def test_the_manifest_comes_last_and_is_never_overwritten(bucket: str, s3_client
 
 @pytest.mark.usefixtures("loaded")
 def test_a_backup_that_failed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = backup_module.back_up_chunk
+    real = task.back_up_chunk
 
     def fails_at_the_last(connection: Any, store: Any, range_plan: Any, *rest: Any) -> Any:
         if range_plan.table_plan.table.name == "jobs":
             raise PreconditionFailed("somebody else")
         return real(connection, store, range_plan, *rest)
 
-    monkeypatch.setattr(backup_module, "back_up_chunk", fails_at_the_last)
+    monkeypatch.setattr(task, "back_up_chunk", fails_at_the_last)
     post("/backups").problem(409)
     assert list(verbs.store().list("backups/"))  # the other tables' files are there
     listed = get("/backups").json
@@ -256,7 +256,7 @@ def test_a_table_swapped_meanwhile_does_not_get_into_the_backup_under_another_na
 ) -> None:
     verbs.run(loaded, "CREATE TABLE other LIKE jobs", "INSERT INTO other VALUES (99, 'intruder')")
     before = {table["name"]: table["digest"] for table in backup("jobs", "other")["tables"]}
-    real = backup_module.back_up_chunk
+    real = task.back_up_chunk
     renamed = threading.Event()
 
     def rename() -> None:
@@ -272,7 +272,7 @@ def test_a_table_swapped_meanwhile_does_not_get_into_the_backup_under_another_na
         return real(*given)
 
     monkeypatch.setenv("WORKERS", "1")
-    monkeypatch.setattr(backup_module, "back_up_chunk", renames_first)
+    monkeypatch.setattr(task, "back_up_chunk", renames_first)
     answer = post("/backups", {"tables": ["jobs", "other"]})
     renamer.join()
     if answer.status == 201:  # the rename came after the last look at the definitions
@@ -324,7 +324,7 @@ def test_all_tables_of_a_backup_are_of_one_moment(
         verbs.run(database, f"CREATE TABLE {table} (id INT PRIMARY KEY, money BIGINT NOT NULL)")
         verbs.fill(database, table, [(number, MONEY) for number in range(ACCOUNTS)])
     monkeypatch.setenv("WORKERS", str(workers))
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 8000)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 8000)
     seen = set()
     with money_moving(database):
         for _ in range(5):
@@ -386,7 +386,7 @@ def test_progress_is_told_in_chunks_and_rows(loaded: Database, bucket: str) -> N
     settings = Settings.from_env()
     made: Manifest = backup_module.backup(
         Source(settings.database), verbs.store(), new_id(datetime.now(UTC)), None, Format.CSV,
-        settings.signing_keys, progress=lambda done, of, rows: told.append((done, of, rows)),
+        progress=lambda done, of, rows: told.append((done, of, rows)),
     )  # fmt: skip
     assert told[0] == (0, 3, 0)
     assert [done for done, _, _ in told] == [0, 1, 2, 3]
@@ -399,5 +399,5 @@ def test_a_try_that_comes_back_from_the_dead_cannot_spoil_the_backup_of_another(
     settings = Settings.from_env()
     source = Source(settings.database)
     with pytest.raises(PreconditionFailed):
-        backup_module.backup(source, verbs.store(), made["id"], None, Format.PARQUET, settings.signing_keys)
+        backup_module.backup(source, verbs.store(), made["id"], None, Format.PARQUET)
     assert post(f"/backups/{made['id']}/verify").status == 201

@@ -12,7 +12,7 @@ import pymysql
 import pytest
 
 from tableferry.backup import backup as backup_module
-from tableferry.backup import snapshot
+from tableferry.backup import finish, plan, snapshot, task
 from tableferry.columnar import formats
 from tests.effort import effort, in_ci, sample
 from tests.support import verbs
@@ -63,7 +63,7 @@ def accounts(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -
     for table in ("giver", "taker"):
         verbs.run(database, f"CREATE TABLE {table} (id INT PRIMARY KEY, money BIGINT NOT NULL)")
         verbs.fill(database, table, [(number, MONEY) for number in range(ACCOUNTS)])
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 4000)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 4000)
     return database
 
 
@@ -126,13 +126,13 @@ def test_without_the_right_to_lock_tables_the_money_adds_up_too(
 ) -> None:
     monkeypatch.setenv("WORKERS", "3")
     opened: list[int] = []
-    real = backup_module._run
+    real = task._run
 
     def counted(connections: Any, *given: Any) -> Any:
         opened.append(len(connections))
         return real(connections, *given)
 
-    monkeypatch.setattr(backup_module, "_run", counted)
+    monkeypatch.setattr(task, "_run", counted)
     assert len(many_sums(accounts)) > BACKUPS / 5
     assert set(opened) == {1}
 
@@ -143,7 +143,7 @@ def two_kinds(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) 
     for table in ("ours", "theirs"):
         verbs.run(database, f"CREATE TABLE {table} (id INT PRIMARY KEY, whose VARCHAR(10))")
         verbs.fill(database, table, [(number, table) for number in range(100)])
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 8000)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 8000)
     return database
 
 
@@ -259,13 +259,13 @@ def between_the_moment_and_the_hold(database: Database, monkeypatch: pytest.Monk
 
 def behind_the_last_look(database: Database, monkeypatch: pytest.MonkeyPatch, *change: str) -> None:
     """When the rows are read, and the definitions are not yet compared."""
-    real = backup_module._unchanged
+    real = finish._unchanged
 
     def changed(*given: Any) -> None:
         verbs.run(database, *change)
         real(*given)
 
-    monkeypatch.setattr(backup_module, "_unchanged", changed)
+    monkeypatch.setattr(finish, "_unchanged", changed)
 
 
 MOMENTS = [before_the_snapshot, between_the_moment_and_the_hold, behind_the_last_look]
@@ -289,7 +289,7 @@ def test_a_definition_that_changes_meanwhile_is_an_error_whenever_it_does(
 def test_a_definition_cannot_change_while_the_snapshot_holds_it(
     jobs: Database, monkeypatch: pytest.MonkeyPatch, change: str, workers: int
 ) -> None:
-    real = backup_module.back_up_chunk
+    real = task.back_up_chunk
     met = []
 
     def changes_first(*given: Any) -> Any:
@@ -303,7 +303,7 @@ def test_a_definition_cannot_change_while_the_snapshot_holds_it(
         return real(*given)
 
     monkeypatch.setenv("WORKERS", str(workers))
-    monkeypatch.setattr(backup_module, "back_up_chunk", changes_first)
+    monkeypatch.setattr(task, "back_up_chunk", changes_first)
     made = backup("jobs")
     assert met == [1205]  # it would have to wait
     assert made["rows"] == 30

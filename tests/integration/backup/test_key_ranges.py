@@ -8,8 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry.backup import backup as backup_module
-from tableferry.backup import key_ranges
+from tableferry.backup import key_ranges, plan
 from tableferry.columnar import load_data
 from tableferry.config.settings import Settings
 from tableferry.mysql.database import Database as Source
@@ -28,7 +27,7 @@ _RANDOM = random.Random(4)  # noqa: S311  # no secret
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, bucket: str) -> None:
     """Ranges of a page or two, three at a time."""
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 32 * 1024)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 32 * 1024)
     monkeypatch.setenv("WORKERS", "3")
     monkeypatch.setenv("CHUNK_BYTES", "20000")
 
@@ -216,15 +215,15 @@ def test_a_plan_asks_a_bounded_number_of_questions(database: Database, asked: li
 
 def test_keys_written_after_the_plan_are_in_the_backup_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     make(database, "id BIGINT PRIMARY KEY, name VARCHAR(60)", rows_of(*EVEN))
-    real = backup_module.plan
+    real = plan.plan
     late = [-(2**63), -1, 0, 4001, 2**62, 2**63 - 1]
 
-    def then_written(*given: Any) -> Any:
-        made = real(*given)
+    def then_written(*given: Any, **options: Any) -> Any:
+        made = real(*given, **options)
         verbs.fill(database, "t", rows_of(*late))
         return made
 
-    monkeypatch.setattr(backup_module, "plan", then_written)
+    monkeypatch.setattr(plan, "plan", then_written)
     assert backup("t")["rows"] == 4000 + len(late)
 
 

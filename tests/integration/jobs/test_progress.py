@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from functions.load.app import handler as load_handler
-from tableferry.backup import backup as backup_module
+from tableferry.backup import plan
 from tableferry.ingest.block_writer import BlockWriter
 from tableferry.jobs import jobs
 from tests.support.lambdas import Json, request
@@ -19,7 +19,7 @@ ROWS = 1024
 @pytest.fixture
 def large(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     """A table of several chunks, and one of a few rows."""
-    monkeypatch.setattr(backup_module, "_RANGE_BYTES", 32 * 1024)
+    monkeypatch.setattr(plan, "_RANGE_BYTES", 32 * 1024)
     run(
         database,
         "CREATE TABLE large (id INT PRIMARY KEY AUTO_INCREMENT, body VARCHAR(200) NOT NULL, KEY body (body))",

@@ -208,3 +208,18 @@ def test_the_digest_moves_with_every_value(kind: Kind, data: st.DataObject) -> N
 def test_zeros_of_both_signs_differ() -> None:
     codec = Codec("v", Kind.FLOAT)
     assert digest(held(codec, [0.0]), [codec]) != digest(held(codec, [-0.0]), [codec])
+
+
+@pytest.mark.parametrize("hashing", [KEYED, Hashing()], ids=["keyed", "plain"])
+def test_a_sealed_sum_opens_to_what_it_was_and_can_be_added_up(hashing: Hashing) -> None:
+    halves = [Digest(3, (1 << 128) - 5), Digest(4, 12)]
+    opened = [hashing.opened(hashing.sealed(half), half.rows) for half in halves]
+    assert opened == halves
+    assert sum(opened, Digest()) == Digest(7, 7)
+
+
+def test_a_sum_is_sealed_otherwise_each_time_and_opens_with_its_key_alone() -> None:
+    digest_of_one_row = Digest(1, 1)
+    sealed = {KEYED.sealed(digest_of_one_row) for _ in range(20)}
+    assert len(sealed) == 20
+    assert all(Hashing(bytes(64)).opened(text, 1) != digest_of_one_row for text in sealed)

@@ -30,6 +30,7 @@ Test vectors are in ``tests/unit/columnar/test_digest.py``.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -44,6 +45,7 @@ _SECONDS_LENGTH = len("YYYY-MM-DD HH:MM:SS")
 
 
 _FINAL = b"tableferry sum"
+_PAD = b"tableferry pad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,22 @@ class Hashing:
             return f"{digest.total:032x}"
         content = digest.rows.to_bytes(8, "little") + digest.total.to_bytes(16, "little")
         return blake2b(content, digest_size=16, key=self.key, person=_FINAL).hexdigest()
+
+    def sealed(self, digest: Digest) -> str:
+        """The sum for whoever adds it to others and has the key; of digest 1 it is no secret.
+
+        A pad is added to it, of a nonce that is used once and stands before it: 64 hexadecimal digits.
+        """
+        nonce = secrets.token_bytes(16)
+        return nonce.hex() + f"{(digest.total + self._pad(nonce)) % _MODULUS:032x}"
+
+    def opened(self, text: str, rows: int) -> Digest:
+        """The digest of so many rows whose sum was sealed with the same key."""
+        nonce, total = bytes.fromhex(text[:32]), int(text[32:], 16)
+        return Digest(rows, (total - self._pad(nonce)) % _MODULUS)
+
+    def _pad(self, nonce: bytes) -> int:
+        return int.from_bytes(blake2b(nonce, digest_size=16, key=self.key, person=_PAD).digest(), "little")
 
 
 PLAIN = Hashing()
