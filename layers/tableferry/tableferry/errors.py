@@ -159,6 +159,10 @@ class Conflict(TableferryError):
     """The database is not in the state that the operation needs; nothing was changed."""
 
 
+class CannotEndInTime(TableferryError):
+    """By all that is known beforehand, what is asked for takes far longer than it may; nothing was begun."""
+
+
 class DefinitionDiffers(Conflict):
     """What a server made of a table's definition is not what the backup says; nothing was changed."""
 

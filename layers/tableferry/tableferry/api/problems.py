@@ -28,6 +28,7 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.DigestMismatch: HTTPStatus.CONFLICT,
     errors.NotSupported: HTTPStatus.CONFLICT,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.CannotEndInTime: HTTPStatus.CONFLICT,
     errors.DefinitionDiffers: HTTPStatus.CONFLICT,
     errors.InUse: HTTPStatus.CONFLICT,
     errors.HalfExchanged: HTTPStatus.SERVICE_UNAVAILABLE,
