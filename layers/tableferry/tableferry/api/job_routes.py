@@ -13,11 +13,11 @@ from tableferry.api import handler, metrics, prefer, problems, views
 from tableferry.config.settings import Settings
 from tableferry.errors import NotSigned, TableferryError
 from tableferry.jobs import admission, jobs
-from tableferry.jobs.jobs import Job, Kind
+from tableferry.jobs.jobs import HandOver, Job, Kind
 from tableferry.storage.bucket import Store, open_store
 
-Verb = Callable[[Settings, Store, str, dict[str, Any], jobs.Tell], dict[str, Any]]
-"""Does one kind of job: from its id and request to its result, telling of progress."""
+Verb = Callable[[Settings, Store, str, dict[str, Any], jobs.Tell], dict[str, Any] | HandOver]
+"""Does one kind of job: from its id and request to its result, telling of progress; or has others do it."""
 
 Since = Callable[[Store, Job], Any]
 """What has become of a job's outcome since it ended; None where the job itself tells."""
@@ -84,7 +84,10 @@ class Verbs:
         return job_id
 
     def at_once(self, kind: Kind) -> Callable[[dict[str, Any]], dict[str, Any]]:
-        """What a direct invocation does: a job, which others see while it goes on; its result, or its error is raised."""
+        """What a direct invocation does: a job, which others see while it goes on; its result, or its error is raised.
+
+        Of one that was handed over it gives the job, which goes on.
+        """
 
         def run(request: dict[str, Any]) -> dict[str, Any]:
             settings = Settings.from_env()
@@ -92,7 +95,8 @@ class Verbs:
             job = jobs.create(store, kind, request, trigger=False)
             if (error := self._run(settings, store, job.id, kind, request)) is not None:
                 raise error
-            return jobs.find(store, job.id, kind).result or {}
+            found = jobs.find(store, job.id, kind)
+            return found.result or views.job(found).model_dump(mode="json")
 
         return run
 

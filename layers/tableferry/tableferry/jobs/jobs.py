@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import islice, takewhile
@@ -99,7 +100,18 @@ class Tell(Protocol):
     def __call__(self, done: int, of: int, rows: int, share: float | None = None) -> None: ...
 
 
-Work = Callable[[str, dict[str, Any], Tell], dict[str, Any]]
+HANDED_OVER = "handed over"
+"""The holder of a job that others are to go on with: see :mod:`tableferry.jobs.relay`."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What work comes to that others are to go on with: ``start`` has them begin, once the record says so."""
+
+    start: Callable[[], None]
+
+
+Work = Callable[[str, dict[str, Any], Tell], dict[str, Any] | HandOver]
 """From a job's id, its request, and a function that is told of progress, to its result."""
 
 
@@ -176,19 +188,24 @@ def run(
     work: Work,
     problem: Callable[[BaseException], dict[str, Any]],
 ) -> BaseException | None:
-    """Do a job, unless somebody does it or has done it; returns the error that it failed with, for the log.
+    """Do a job, unless somebody does it or has done it, or hand it over; returns the error that it failed with, for the log.
 
     Raises NotSigned if the record was not written by :func:`create`.
     """
     lease = _take(store, kind, job_id)
     if lease is None:
         return None
-    with lease.renewed():
-        try:
-            outcome: dict[str, Any] = {"state": "done", "result": work(job_id, request, lease.advance)}
-            failure = None
-        except Exception as error:  # noqa: BLE001  # whatever it was, the record has to say that the job failed
-            outcome, failure = {"state": "failed", "problem": problem(error)}, error
+    try:
+        with lease.renewed():
+            result = work(job_id, request, lease.advance)
+        if isinstance(result, HandOver):
+            lease.hand_over()
+            result.start()
+            return None
+        outcome: dict[str, Any] = {"state": "done", "result": result}
+        failure = None
+    except Exception as error:  # noqa: BLE001  # whatever it was, the record has to say that the job failed
+        outcome, failure = {"state": "failed", "problem": problem(error)}, error
     lease.finish(outcome)
     return failure
 
@@ -229,6 +246,10 @@ class _Lease:
         finally:
             stop.set()
             thread.join()
+
+    def hand_over(self) -> None:
+        """Give the job to whoever takes it next; nobody renews its lease until then."""
+        self._write({"lease": datetime.now(UTC) + _QUEUED_AT_MOST, "holder": HANDED_OVER})
 
     def finish(self, outcome: dict[str, Any]) -> None:
         self._write({**outcome, "lease": None, "finished": datetime.now(UTC)})
