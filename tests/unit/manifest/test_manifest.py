@@ -84,8 +84,8 @@ def test_another_key_is_refused(bucket: Bucket) -> None:
 
 
 def test_a_manifest_of_another_version_is_refused_by_name(bucket: Bucket) -> None:
-    edit(bucket, version=3)
-    with pytest.raises(Conflict, match="version 3"):
+    edit(bucket, version=4)
+    with pytest.raises(Conflict, match="version 4"):
         read(bucket, keys=None)
 
 

@@ -1,6 +1,8 @@
 """What in a manifest has to agree, whoever signed it: ranges that meet, sums that add up, keys of its own files.
 
 Nothing here reads a file or the database, so that a manifest which cannot be right is refused before either is touched.
+Of a tree, the root is held against itself, and each leaf, when it is read, against the part that names it: so what is in
+memory is one leaf, and together they say what is said of a manifest in one piece.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ from itertools import pairwise
 from typing import Protocol
 
 from tableferry.columnar.digest import PLAIN, Digest
+from tableferry.ids import is_id
 from tableferry.storage import object_keys
 
 _DIGEST = re.compile("[0-9a-f]{32}")
 _SHA256 = re.compile("[0-9a-f]{64}")
+LEAF_BYTES = 64 * 1024 * 1024
+"""No leaf is larger: one of 256 objects has 100 kB, and one range of a table may have many more."""
 
 
 class File(Protocol):
@@ -31,19 +36,47 @@ class File(Protocol):
     def sha256(self) -> str: ...
 
 
-class Part(Protocol):
-    """One chunk as the manifest describes it."""
+class Bounded(Protocol):
+    """What holds a range of keys."""
 
     @property
     def lower(self) -> int | None: ...
     @property
     def upper(self) -> int | None: ...
+
+
+class Chunk(Bounded, Protocol):
+    """One chunk as the manifest describes it."""
+
     @property
     def rows(self) -> int: ...
     @property
     def digest(self) -> str: ...
     @property
     def objects(self) -> Sequence[File]: ...
+
+
+class Part(Bounded, Protocol):
+    """Chunks that follow each other, in a leaf, as the root describes it."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def chunks(self) -> int: ...
+    @property
+    def objects(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def stored(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def backups(self) -> Sequence[str]: ...
 
 
 class Whole(Protocol):
@@ -58,37 +91,109 @@ class Whole(Protocol):
     @property
     def digest(self) -> str: ...
     @property
-    def chunks(self) -> Sequence[Part]: ...
+    def chunks(self) -> Sequence[Chunk]: ...
+    @property
+    def parts(self) -> Sequence[Part]: ...
 
 
-def disagreements(backup_id: str, tables: Iterable[Whole], summed: bool) -> list[str]:
+def disagreements(backup_id: str, tables: Iterable[Whole], summed: bool, tree: bool) -> list[str]:
     """What does not fit together, in words; none for every manifest that Tableferry writes.
 
-    ``summed`` is whether a table's digest is the sum of its chunks': with a key that cannot be seen.
+    ``summed`` is whether a table's digest is the sum of its chunks': with a key that cannot be seen. ``tree`` is whether
+    tables may have parts, and name objects of earlier backups.
     """
     known = list(tables)
     found = [f"It names table {name!r} {times} times." for name, times in _repeated(table.name for table in known)]
-    files = [file for table in known for part in table.chunks for file in part.objects]
-    found += [f"It names the object {key!r} {times} times." for key, times in _repeated(file.key for file in files)]
+    keys = [file.key for table in known for chunk in table.chunks for file in chunk.objects]
+    keys += [part.key for table in known for part in table.parts]
+    found += [f"It names the object {key!r} {times} times." for key, times in _repeated(keys)]
     for table in known:
-        found += [f"Table {table.name!r}: {text}." for text in _of_table(backup_id, table, summed)]
+        if table.parts:
+            texts = _of_parts(backup_id, table) if tree else ["it has parts, which this version has not"]
+        else:
+            texts = _of_chunks(backup_id, table, summed, tree)
+        found += [f"Table {table.name!r}: {text}." for text in texts]
     return found
 
 
-def _of_table(backup_id: str, table: Whole, summed: bool) -> list[str]:
-    files = [file for part in table.chunks for file in part.objects]
+class Leaves:
+    """Holds the leaves of a table, one after the other, against the parts that name them.
+
+    An object is named once, for those of one backup's folder are named in the order of their keys. Memory: a key for each
+    backup whose objects are named.
+    """
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._last: dict[str | None, str] = {}
+
+    def disagreements(self, part: Part, chunks: Sequence[Chunk]) -> list[str]:
+        """What in the part's leaf does not fit together, or not with the part, in words."""
+        files = [file for chunk in chunks for file in chunk.objects]
+        owners = [object_keys.backup_of(file.key, self._table) for file in files]
+        good = {object_keys.backup_of(part.key, self._table), *part.backups}
+        found = _of_files(files) + _of_ranges(chunks, part.lower, part.upper)
+        found += [
+            f"the object {file.key!r} is not one of its own"
+            for file, owner in zip(files, owners, strict=True)
+            if owner not in good
+        ]
+        for file, owner in zip(files, owners, strict=True):
+            if file.key <= self._last.get(owner, ""):
+                found.append(f"the object {file.key!r} is named twice, or not in the order of keys")
+            self._last[owner] = max(file.key, self._last.get(owner, ""))
+        if any(not _DIGEST.fullmatch(chunk.digest) for chunk in chunks):
+            found.append("a digest is none")
+        found += _of_rows(chunks)
+        said = (part.chunks, part.objects, part.rows, part.stored)
+        seen = (len(chunks), len(files), sum(file.rows for file in files), sum(file.bytes for file in files))
+        if said != seen:
+            words = "%d chunks, %d objects, %d rows, %d bytes"
+            found.append(f"its part {part.key!r} has {words % said}, and its list {words % seen}")
+        return found
+
+
+def _of_parts(backup_id: str, table: Whole) -> list[str]:
+    found = ["it has chunks beside its parts"] if table.chunks else []
+    for part in table.parts:
+        owner = object_keys.backup_of(part.key, table.name)
+        if (
+            owner is None
+            or not (owner == backup_id or _is_earlier(owner, backup_id))
+            or not object_keys.is_leaf(part.key)
+        ):
+            found.append(f"the object {part.key!r} is no list of its own")
+            continue
+        if not all(_is_earlier(other, owner) for other in part.backups):
+            found.append(f"its part {part.key!r} names objects of what is no earlier backup")
+        if not _SHA256.fullmatch(part.sha256) or not 0 < part.bytes <= LEAF_BYTES:
+            found.append(f"its part {part.key!r} has a size or SHA-256 that is none")
+        if part.chunks < 1 or min(part.objects, part.rows, part.stored) < 0:
+            found.append(f"its part {part.key!r} has counts that are none")
+    found += _of_ranges(table.parts, what="parts")
+    if any(not _DIGEST.fullmatch(digest) for digest in [table.digest, *(part.digest for part in table.parts)]):
+        found.append("a digest is none")
+    if table.rows != (rows := sum(part.rows for part in table.parts)):
+        found.append(f"it has {table.rows} rows, and its parts {rows}")
+    if table.bytes != (size := sum(part.stored for part in table.parts)):
+        found.append(f"it has {table.bytes} bytes, and its parts {size}")
+    return found
+
+
+def _of_chunks(backup_id: str, table: Whole, summed: bool, tree: bool) -> list[str]:
+    files = [file for chunk in table.chunks for file in chunk.objects]
     home = object_keys.backup_table(backup_id, table.name)
     found = [
-        f"the object {file.key!r} is not one of its own" for file in files if not file.key.startswith(home)
-    ] + _of_ranges(table.chunks)
-    if any(not _SHA256.fullmatch(file.sha256) or file.rows < 0 or file.bytes < 0 for file in files):
-        found.append("an object's rows, size or SHA-256 is none")
-    if any(not _DIGEST.fullmatch(digest) for digest in [table.digest, *(part.digest for part in table.chunks)]):
+        f"the object {file.key!r} is not one of its own"
+        for file in files
+        if not file.key.startswith(home)
+        and not (tree and _is_earlier(object_keys.backup_of(file.key, table.name), backup_id))
+    ]
+    found += _of_ranges(table.chunks) + _of_files(files)
+    if any(not _DIGEST.fullmatch(digest) for digest in [table.digest, *(chunk.digest for chunk in table.chunks)]):
         return [*found, "a digest is none"]
-    for number, part in enumerate(table.chunks):
-        if part.rows != sum(file.rows for file in part.objects):
-            found.append(f"chunk {number} has {part.rows} rows, and its objects another number")
-    total = sum((Digest(part.rows, int(part.digest, 16)) for part in table.chunks), Digest())
+    found += _of_rows(table.chunks)
+    total = sum((Digest(chunk.rows, int(chunk.digest, 16)) for chunk in table.chunks), Digest())
     if table.rows != total.rows:
         found.append(f"it has {table.rows} rows, and its chunks {total.rows}")
     if table.bytes != (size := sum(file.bytes for file in files)):
@@ -98,19 +203,38 @@ def _of_table(backup_id: str, table: Whole, summed: bool) -> list[str]:
     return found
 
 
-def _of_ranges(parts: Sequence[Part]) -> list[str]:
-    """Chunks follow each other without a gap and without an overlap, and together hold every key."""
-    if not parts:
-        return ["it has no chunks"]
+def _is_earlier(other: str | None, backup_id: str) -> bool:
+    return other is not None and is_id(other) and other < backup_id
+
+
+def _of_files(files: Sequence[File]) -> list[str]:
+    good = all(_SHA256.fullmatch(file.sha256) and file.rows >= 0 and file.bytes >= 0 for file in files)
+    return [] if good else ["an object's rows, size or SHA-256 is none"]
+
+
+def _of_rows(chunks: Sequence[Chunk]) -> list[str]:
+    return [
+        f"chunk {number} has {chunk.rows} rows, and its objects another number"
+        for number, chunk in enumerate(chunks)
+        if chunk.rows != sum(file.rows for file in chunk.objects)
+    ]
+
+
+def _of_ranges(
+    ranges: Sequence[Bounded], lower: int | None = None, upper: int | None = None, what: str = "chunks"
+) -> list[str]:
+    """Ranges follow each other without a gap and without an overlap, and together hold every key between the two."""
+    if not ranges:
+        return [f"it has no {what}"]
     found = []
-    if parts[0].lower is not None or parts[-1].upper is not None:
-        found.append("its chunks leave out keys at an end")
-    for number, (one, other) in enumerate(pairwise(parts)):
+    if ranges[0].lower != lower or ranges[-1].upper != upper:
+        found.append(f"its {what} leave out keys at an end")
+    for number, (one, other) in enumerate(pairwise(ranges)):
         if one.upper is None or one.upper != other.lower:
-            found.append(f"its chunks {number} and {number + 1} overlap, or leave keys out")
-    for number, part in enumerate(parts):
-        if part.lower is not None and part.upper is not None and part.lower >= part.upper:
-            found.append(f"its chunk {number} ends before it begins")
+            found.append(f"its {what} {number} and {number + 1} overlap, or leave keys out")
+    for number, one in enumerate(ranges):
+        if one.lower is not None and one.upper is not None and one.lower >= one.upper:
+            found.append(f"its {what.removesuffix('s')} {number} ends before it begins")
     return found
 
 

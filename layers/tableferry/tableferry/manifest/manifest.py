@@ -2,12 +2,22 @@
 
 The manifest is written last and never overwritten: a backup without one is none. It holds SQL that a restore runs, so
 it is signed with HMAC-SHA-256 over its canonical JSON (keys sorted, no spaces, UTF-8). Which key signed it is said beside.
+
+==========  ============================================================================================================
+version     what it says
+==========  ============================================================================================================
+1           all chunks of all tables, in place; digests without a key
+2           digests with a key, which ``digest_key`` names; what is written as long as it says enough
+3           a table has its chunks in place, or ``parts``: lists of them in objects of their own, its leaves
+            (:mod:`tableferry.manifest.leaves`), which are named by SHA-256, so that the signature covers them, too. Both
+            may name objects of earlier backups
+==========  ============================================================================================================
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -25,7 +35,7 @@ from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 from tableferry.storage.newest_first import newest
 
-VERSION = 2
+VERSION = 3
 LEDGER = f"{OWN_PREFIX}ledger"
 """What lies in the folder of this name are the ledger's entries: no table that is backed up is called so."""
 
@@ -59,6 +69,27 @@ class ChunkEntry(Entry):
     """Rows, by column, that hold what :mod:`tableferry.backup.inexact_json` is about."""
 
 
+class PartEntry(Entry):
+    """Chunks of a table that follow each other, listed in a leaf: its ``key``, size in ``bytes`` and SHA-256.
+
+    The others are of what it lists: how many ``chunks`` and ``objects``, bytes ``stored`` in these. ``backups`` are those,
+    earlier than the leaf's own, whose objects it names.
+    """
+
+    key: str
+    sha256: str
+    bytes: int
+    lower: int | None
+    upper: int | None
+    chunks: int
+    objects: int
+    rows: int
+    stored: int
+    digest: str
+    inexact: dict[str, int] = Field(default_factory=dict)
+    backups: tuple[str, ...] = ()
+
+
 class ColumnEntry(Entry):
     """A stored column: its type in SQL, and how its values are held."""
 
@@ -67,7 +98,10 @@ class ColumnEntry(Entry):
 
 
 class TableEntry(Entry):
-    """One table: what it is, and what it holds."""
+    """One table: what it is, and what it holds: ``chunks``, or ``parts`` that list them.
+
+    :mod:`tableferry.manifest.leaves` reads either.
+    """
 
     name: str
     definition: str
@@ -79,7 +113,8 @@ class TableEntry(Entry):
     rows: int
     bytes: int
     digest: str
-    chunks: tuple[ChunkEntry, ...]
+    chunks: tuple[ChunkEntry, ...] = ()
+    parts: tuple[PartEntry, ...] = ()
 
     @property
     def codecs(self) -> tuple[Codec, ...]:
@@ -89,7 +124,17 @@ class TableEntry(Entry):
     @property
     def inexact(self) -> dict[str, int]:
         """By column, the rows whose JSON no text gives back."""
-        return _added([chunk.inexact for chunk in self.chunks])
+        return added([*(chunk.inexact for chunk in self.chunks), *(part.inexact for part in self.parts)])
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks it has."""
+        return len(self.chunks) + sum(part.chunks for part in self.parts)
+
+    @property
+    def object_count(self) -> int:
+        """How many files it has."""
+        return sum(len(chunk.objects) for chunk in self.chunks) + sum(part.objects for part in self.parts)
 
     @property
     def objects(self) -> tuple[ObjectEntry, ...]:
@@ -107,7 +152,7 @@ class LedgerEntry(Entry):
 class Manifest(Entry):
     """One backup. ``digest_key`` names the key of its digests; those of version 1 are without a key."""
 
-    version: Literal[1, 2] = 2
+    version: Literal[1, 2, 3] = 2
     digest_key: str | None = None
     id: str
     tableferry: str
@@ -141,6 +186,11 @@ class Manifest(Entry):
     def ledger_objects(self) -> tuple[ObjectEntry, ...]:
         """The files of the load history; none where it was not kept."""
         return self.ledger.objects if self.ledger is not None else ()
+
+    @property
+    def lenders(self) -> frozenset[str]:
+        """The ids of the earlier backups whose objects it names."""
+        return lenders(self.id, self.tables)
 
     def table(self, name: str) -> TableEntry | None:
         """The table of exactly this name; None if the backup has none."""
@@ -181,7 +231,7 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
             f"The manifest of backup {backup_id!r} {keys.why_not(said)} "
             "A restore of it runs SQL that somebody else may have written."
         )
-    if version not in (1, VERSION):
+    if version not in range(1, VERSION + 1):
         raise Conflict(
             f"Backup {backup_id!r} has format version {version}; this Tableferry reads versions 1 to {VERSION}."
         )
@@ -191,7 +241,7 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} is not complete.") from error
     if manifest.id != backup_id:
         raise BackupDamaged(f"The manifest of backup {backup_id!r} belongs to another backup.")
-    wrong = disagreements(manifest.id, manifest.tables, manifest.digest_key is None)
+    wrong = disagreements(manifest.id, manifest.tables, manifest.digest_key is None, version > 2)
     home = object_keys.backup_table(manifest.id, LEDGER)
     wrong += [
         f"The object {file.key!r} is not one of its own."
@@ -203,12 +253,28 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
     return manifest
 
 
+def version_of(backup_id: str, tables: Iterable[TableEntry]) -> Literal[2, 3]:
+    """The version that says what these tables need: the earliest one, so that more can read it."""
+    known = list(tables)
+    return 3 if any(table.parts for table in known) or lenders(backup_id, known) else 2
+
+
+def lenders(backup_id: str, tables: Iterable[TableEntry]) -> frozenset[str]:
+    """The ids of the other backups whose objects the tables of a backup name."""
+    found: set[str | None] = set()
+    for table in tables:
+        keys = [part.key for part in table.parts] + [file.key for file in table.objects]
+        found |= {object_keys.backup_of(key, table.name) for key in keys}
+        found |= {other for part in table.parts for other in part.backups}
+    return frozenset(found - {None, backup_id})  # type: ignore[arg-type]
+
+
 def ids(store: Store) -> Iterator[str]:
     """The ids of all backups, newest first; unfinished ones are among them, those of the future are not."""
     found = newest(lambda after: store.folders(object_keys.BACKUPS, after), datetime.now(UTC))
     return (backup_id for backup_id in found if is_id(backup_id))
 
 
-def _added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
-    """The counts of all parts of a table."""
+def added(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Counts by name, of all parts together."""
     return {name: sum(part.get(name, 0) for part in parts) for name in {name for part in parts for name in part}}

@@ -15,6 +15,8 @@ key                                                 what is there
 ``by-state/``
 ``backups/{backup}/manifest.json``                  what a backup is
 ``backups/{backup}/{table}/…``                      the objects of a table
+``backups/{backup}/{table}/_chunks-{try}-….json``   lists of them, where they are too many for the manifest
+``backups/{backup}/tableferry_named_in/{other}``    that a later backup names objects of this one
 ``verifications/{backup}.json``                     what came of verifying it
 ``restores/{restore}.json``                         the record of a restore
 ``jobs/{job}.json``                                 the record of a job
@@ -37,6 +39,7 @@ A table's name is percent-encoded; a hash is the first 32 digits of a SHA-256.
 from __future__ import annotations
 
 import hashlib
+import re
 from urllib.parse import quote, unquote
 
 UPLOADS, REJECTS, RESUME = "uploads/", "rejects/", "resume/"
@@ -51,6 +54,9 @@ JOB_RECORDS = f"{JOBS}2"
 """What the records of jobs begin with: their ids begin with the year."""
 
 _JSON = ".json"
+_NAMED_IN = "tableferry_named_in"  # as no table that is backed up is called
+_LEAF = re.compile(r"_chunks-([0-9a-f]+)-\d{6,}\.json")
+_WRITTEN = re.compile(r"([0-9a-f]+)-\d{5,}-\d{5,}(?:\.[a-z]+)+")  # a try, a chunk, a file of it
 
 
 def encode_name(name: str) -> str:
@@ -137,6 +143,45 @@ def backup(backup_id: str) -> str:
 def backup_table(backup_id: str, table: str) -> str:
     """The folder of a table's objects in a backup."""
     return f"{backup(backup_id)}{encode_name(table)}/"
+
+
+def backup_chunk(backup_id: str, table: str, attempt: str, number: int) -> str:
+    """What the keys of the files of a table's chunk begin with.
+
+    By key, they stand in the order of their chunks, so that a manifest and a listing can be walked side by side.
+    """
+    return f"{backup_table(backup_id, table)}{attempt}-{number:06d}"
+
+
+def backup_leaf(backup_id: str, table: str, attempt: str, number: int) -> str:
+    """The key of a list of a table's chunks. Whoever reads all files of a folder passes over those that begin so."""
+    return f"{backup_table(backup_id, table)}_chunks-{attempt}-{number:06d}{_JSON}"
+
+
+def backup_attempt(key: str) -> str | None:
+    """The try of a backup that wrote an object of a table, or a list of them; None if its name is of neither."""
+    name = key.rpartition("/")[2]
+    found = _WRITTEN.fullmatch(name) or _LEAF.fullmatch(name)
+    return found[1] if found else None
+
+
+def is_leaf(key: str) -> bool:
+    """Whether an object is, by its name, a list of chunks."""
+    return _LEAF.fullmatch(key.rpartition("/")[2]) is not None
+
+
+def backup_of(key: str, table: str) -> str | None:
+    """The backup in whose folder of a table an object lies; None if it lies in none."""
+    backups, _, rest = key.partition("/")
+    backup_id, _, rest = rest.partition("/")
+    folder, slash, name = rest.partition("/")
+    good = f"{backups}/" == BACKUPS and folder == encode_name(table) and slash and name and "/" not in name
+    return backup_id if good else None
+
+
+def named_in(backup_id: str) -> str:
+    """The folder of the marks of which backups name objects of this one."""
+    return f"{backup(backup_id)}{_NAMED_IN}/"
 
 
 def manifest(backup_id: str) -> str:
