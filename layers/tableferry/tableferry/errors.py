@@ -209,6 +209,25 @@ class RestoreUnderWay(Conflict):
     """Another restore, undo or accept of the database is going on."""
 
 
+class NoMoment(TableferryError):
+    """There was no moment that all connections of a backup could see; no row was read, and another try may find one.
+
+    ``why`` is a word for programs, as :mod:`tableferry.backup.barrier` has them.
+    """
+
+    transient = True
+
+    def __init__(self, detail: str, why: str) -> None:
+        super().__init__(detail)
+        self.why = why
+
+
+class LockDenied(NoMoment):
+    """The database user may not lock the tables, so that no more than one connection can see a moment of them."""
+
+    transient = False
+
+
 class MissingPrivilege(TableferryError):
     """The database user may not do what the operation needs; the message names the grant."""
 

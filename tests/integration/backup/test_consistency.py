@@ -14,6 +14,7 @@ import pytest
 from tableferry.backup import backup as backup_module
 from tableferry.backup import finish, plan, snapshot, task
 from tableferry.columnar import formats
+from tableferry.errors import LockDenied
 from tests.effort import effort, in_ci, sample
 from tests.support import verbs
 from tests.support.lambdas import Json
@@ -242,9 +243,16 @@ def before_the_snapshot(database: Database, monkeypatch: pytest.MonkeyPatch, *ch
     monkeypatch.setattr(backup_module, "open_snapshot", changed)
 
 
+def deny_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise LockDenied("No lock.", "denied")
+
+    monkeypatch.setattr(snapshot, "_lock", denied)
+
+
 def between_the_moment_and_the_hold(database: Database, monkeypatch: pytest.MonkeyPatch, *change: str) -> None:
     """When the transaction has begun, and no table has been touched in it: without a lock this can be."""
-    monkeypatch.setattr(snapshot, "_lock", lambda *_: False)
+    deny_locks(monkeypatch)
     real: Any = vars(snapshot)["execute"]
     done: list[str] = []
 
@@ -336,7 +344,7 @@ def test_a_table_filled_and_swapped_in_as_a_backup_begins_is_not_taken_for_empty
     verbs.run(jobs, "CREATE TABLE filled LIKE jobs", "CREATE TABLE a_first LIKE jobs")
     swap = ["INSERT INTO filled SELECT id + 1000, job FROM jobs", "RENAME TABLE jobs TO old_jobs, filled TO jobs"]
     with monkeypatch.context() as patch:
-        patch.setattr(snapshot, "_lock", lambda *_: False)
+        deny_locks(patch)
         real: Any = vars(snapshot)["execute"]
 
         def execute(connection: Any, sql: str, *given: Any) -> int:
@@ -419,3 +427,34 @@ def test_a_quiet_stream_is_not_cut_by_the_servers_time_limits(
                 cursor.execute(f"SET GLOBAL {name} = {value}")
     assert slow.is_set()
     assert made["rows"] == 40
+
+
+def test_a_lock_is_waited_for_no_longer_than_its_bound_for_all_tables_together(
+    database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's own bound counts for each table anew; those that it has already are kept from all who write."""
+    monkeypatch.setenv("WORKERS", "2")
+    names = ["t0", "t1", "t2", "t3"]
+    for name in names:
+        verbs.run(database, f"CREATE TABLE {name} (id INT PRIMARY KEY, v INT)", f"INSERT INTO {name} VALUES (1, 1)")
+    monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 2)
+    begun = threading.Barrier(len(names) + 1)
+
+    def write_for(seconds: float, name: str) -> None:
+        with closing(database.connect(autocommit=False)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {name} SET v = 2")
+            begun.wait()
+            time.sleep(seconds)
+            connection.rollback()
+
+    writers = [threading.Thread(target=write_for, args=(1.5 * n, name)) for n, name in enumerate(names, 1)]
+    for writer in writers:
+        writer.start()
+    begun.wait()
+    time.sleep(0.2)
+    since = time.monotonic()
+    made = backup(*names)
+    assert time.monotonic() - since < 4.5  # without the bound for all it is six seconds
+    for writer in writers:
+        writer.join()
+    assert made["rows"] == len(names)

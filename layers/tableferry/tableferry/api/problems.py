@@ -40,6 +40,8 @@ STATUS: dict[type[errors.TableferryError], HTTPStatus] = {
     errors.PreconditionFailed: HTTPStatus.CONFLICT,
     errors.WriteConflict: HTTPStatus.CONFLICT,
     errors.TooManyJobs: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.NoMoment: HTTPStatus.CONFLICT,
+    errors.LockDenied: HTTPStatus.FORBIDDEN,
     errors.MissingPrivilege: HTTPStatus.FORBIDDEN,
     errors.DatabaseUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
