@@ -20,11 +20,11 @@ from tests.support.memory_store import MemoryStore
 KEYS = Keys((b"key",))
 ID, EARLIER, LATER = "20261122T071500Z-1a2b3c4d", "20261121T071500Z-1a2b3c4d", "20261123T071500Z-1a2b3c4d"
 NOW = datetime(2026, 11, 22, 7, 15, tzinfo=UTC)
-TRY = "abcdef"
+TRY, SUM = "abcdef", "f" * 64
 
 
 def chunk(table: str, number: int, of: int, files: int = 2, backup: str = ID) -> ChunkEntry:
-    prefix = object_keys.backup_chunk(backup, table, TRY, number)
+    prefix = f"{object_keys.backup_table(backup, table)}{TRY}-{number:05d}"
     return ChunkEntry(
         lower=number * 10 if number else None,
         upper=number * 10 + 10 if number < of - 1 else None,
@@ -46,7 +46,7 @@ def chunk(table: str, number: int, of: int, files: int = 2, backup: str = ID) ->
 def table(store: MemoryStore, name: str, chunks: list[ChunkEntry], at_once: int = 3, backup: str = ID) -> TableEntry:
     """A table in parts of so many chunks."""
     parts = [
-        leaves.write_part(store, backup, TRY, number, name, chunks[at : at + at_once], "f" * 32)
+        leaves.write_part(store, backup, TRY, number, name, chunks[at : at + at_once], SUM)
         for number, at in enumerate(range(0, len(chunks), at_once))
     ]
     return entry(name, chunks, parts=tuple(parts))
@@ -108,12 +108,12 @@ def test_a_table_whose_chunks_are_in_the_root_is_read_the_same_way(store: Memory
 
 
 def test_a_leaf_is_locked_as_the_manifest_is(store: MemoryStore) -> None:
-    leaves.write_part(store, ID, TRY, 0, "jobs", chunks_of("jobs"), "f" * 32, lock_days=3)
+    leaves.write_part(store, ID, TRY, 0, "jobs", chunks_of("jobs"), SUM, lock_days=3)
     assert store.given[leaf(0)]["ObjectLockMode"] == "COMPLIANCE"
 
 
 def test_the_same_part_written_twice_is_the_same_leaf(store: MemoryStore) -> None:
-    one, other = (leaves.write_part(store, ID, TRY, 0, "jobs", chunks_of("jobs"), "f" * 32) for _ in range(2))
+    one, other = (leaves.write_part(store, ID, TRY, 0, "jobs", chunks_of("jobs"), SUM) for _ in range(2))
     assert one == other
 
 
@@ -258,6 +258,10 @@ def more_bytes(content: dict[str, Any]) -> None:
     content["tables"][0]["bytes"] += 1
 
 
+def no_sum(content: dict[str, Any]) -> None:
+    parts_of(content)[1]["sum"] = "f" * 32
+
+
 def no_chunks(content: dict[str, Any]) -> None:
     parts_of(content)[1]["chunks"] = 0
 
@@ -267,7 +271,7 @@ def no_chunks(content: dict[str, Any]) -> None:
     [
         swap_two_parts, of_another_table, leave_one_out, name_one_twice, of_version_2, of_version_1, with_chunks_beside,
         of_what_is_no_leaf, of_a_later_backup, of_a_folder_above, objects_of_a_later_backup, objects_of_its_own_twice,
-        of_no_size, too_large_to_be_read, more_rows, more_bytes, no_chunks,
+        of_no_size, too_large_to_be_read, more_rows, more_bytes, no_chunks, no_sum,
     ],
 )  # fmt: skip
 def test_a_root_whose_parts_cannot_be_is_refused_before_a_leaf_is_read(
@@ -320,8 +324,12 @@ def name_one_of_an_unsaid_backup(content: dict[str, Any]) -> None:
     content["chunks"][0]["objects"][0]["key"] = chunk("jobs", 3, 10, backup=EARLIER).objects[0].key
 
 
+def name_what_no_run_wrote(content: dict[str, Any]) -> None:
+    content["chunks"][0]["objects"][0]["key"] = f"backups/{ID}/jobs/mine.parquet"
+
+
 def name_a_folder_below(content: dict[str, Any]) -> None:
-    content["chunks"][0]["objects"][0]["key"] = f"backups/{ID}/jobs/x/{TRY}-000003-00000.parquet"
+    content["chunks"][0]["objects"][0]["key"] = f"backups/{ID}/jobs/x/{TRY}-00003-00000.parquet"
 
 
 def no_digest(content: dict[str, Any]) -> None:
@@ -361,7 +369,7 @@ def with_a_field_more(content: dict[str, Any]) -> None:
     "edit",
     [
         reorder, drop_a_chunk, drop_an_object, repeat_an_object, repeat_one_of_another_leaf, name_one_of_another_table,
-        name_one_of_an_unsaid_backup, name_a_folder_below, no_digest, no_sha_256, rows_below_zero, another_bound,
+        name_one_of_an_unsaid_backup, name_what_no_run_wrote, name_a_folder_below, no_digest, no_sha_256, rows_below_zero, another_bound,
         open_at_its_end, of_another, of_another_backup, with_a_field_more,
     ],
 )  # fmt: skip
@@ -390,9 +398,7 @@ def test_objects_and_leaves_of_earlier_backups_may_be_named(tree: MemoryStore) -
     chunks[7] = chunk("jobs", 7, 10, backup=EARLIER)
     numbers = count(100)
     parts = [
-        leaves.write_part(
-            tree, LATER, TRY, next(numbers), "jobs", [moved(one) for one in chunks[at : at + 3]], "f" * 32
-        )
+        leaves.write_part(tree, LATER, TRY, next(numbers), "jobs", [moved(one) for one in chunks[at : at + 3]], SUM)
         for at in (0, 6, 9)
     ]
     old = manifest.read(tree, EARLIER, KEYS).tables[0].parts[1]
@@ -430,9 +436,9 @@ def test_the_version_is_the_earliest_that_says_enough(tree: MemoryStore) -> None
 
 
 def test_a_part_says_what_its_leaf_has(store: MemoryStore) -> None:
-    made = leaves.write_part(store, ID, TRY, 7, "jobs", chunks_of("jobs")[2:5], "f" * 32)
+    made = leaves.write_part(store, ID, TRY, 7, "jobs", chunks_of("jobs")[2:5], SUM)
     body = store.objects[leaf(7)]
     assert made == PartEntry(
         key=f"backups/{ID}/jobs/_chunks-{TRY}-000007.json", sha256=sha256(body).hexdigest(), bytes=len(body),
-        lower=20, upper=50, chunks=3, objects=6, rows=30, stored=600, digest="f" * 32, inexact={"j": 3},
+        lower=20, upper=50, chunks=3, objects=6, rows=30, stored=600, sum=SUM, inexact={"j": 3},
     )  # fmt: skip

@@ -18,7 +18,7 @@ from tableferry.ids import is_id
 from tableferry.storage import object_keys
 
 _DIGEST = re.compile("[0-9a-f]{32}")
-_SHA256 = re.compile("[0-9a-f]{64}")
+_SHA256 = _SUM = re.compile("[0-9a-f]{64}")
 LEAF_BYTES = 64 * 1024 * 1024
 """No leaf is larger: one of 256 objects has 100 kB, and one range of a table may have many more."""
 
@@ -74,7 +74,7 @@ class Part(Bounded, Protocol):
     @property
     def stored(self) -> int: ...
     @property
-    def digest(self) -> str: ...
+    def sum(self) -> str: ...
     @property
     def backups(self) -> Sequence[str]: ...
 
@@ -119,13 +119,13 @@ def disagreements(backup_id: str, tables: Iterable[Whole], summed: bool, tree: b
 class Leaves:
     """Holds the leaves of a table, one after the other, against the parts that name them.
 
-    An object is named once, for those of one backup's folder are named in the order of their keys. Memory: a key for each
-    backup whose objects are named.
+    An object is named once, for those that one run wrote are named in the order of their numbers. Memory: some numbers for
+    each run, of which there is one for each function and some GB.
     """
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._last: dict[str | None, str] = {}
+        self._last: dict[tuple[str | None, str], tuple[int, int]] = {}
 
     def disagreements(self, part: Part, chunks: Sequence[Chunk]) -> list[str]:
         """What in the part's leaf does not fit together, or not with the part, in words."""
@@ -139,9 +139,11 @@ class Leaves:
             if owner not in good
         ]
         for file, owner in zip(files, owners, strict=True):
-            if file.key <= self._last.get(owner, ""):
-                found.append(f"the object {file.key!r} is named twice, or not in the order of keys")
-            self._last[owner] = max(file.key, self._last.get(owner, ""))
+            run, *numbers = object_keys.backup_place(file.key) or ("", -1, -1)
+            at, before = (numbers[0], numbers[1]), self._last.get((owner, run), (-1, -1))
+            if at <= before:
+                found.append(f"the object {file.key!r} is named twice, or not in its order")
+            self._last[owner, run] = max(at, before)
         if any(not _DIGEST.fullmatch(chunk.digest) for chunk in chunks):
             found.append("a digest is none")
         found += _of_rows(chunks)
@@ -171,7 +173,7 @@ def _of_parts(backup_id: str, table: Whole) -> list[str]:
         if part.chunks < 1 or min(part.objects, part.rows, part.stored) < 0:
             found.append(f"its part {part.key!r} has counts that are none")
     found += _of_ranges(table.parts, what="parts")
-    if any(not _DIGEST.fullmatch(digest) for digest in [table.digest, *(part.digest for part in table.parts)]):
+    if not _DIGEST.fullmatch(table.digest) or any(not _SUM.fullmatch(part.sum) for part in table.parts):
         found.append("a digest is none")
     if table.rows != (rows := sum(part.rows for part in table.parts)):
         found.append(f"it has {table.rows} rows, and its parts {rows}")

@@ -40,21 +40,20 @@ _LEAF = TypeAdapter(Leaf)
 def write_part(
     store: Store,
     backup_id: str,
-    attempt: str,
+    run: str,
     number: int,
     table: str,
     chunks: Sequence[ChunkEntry],
-    digest: str,
+    total: str,
     lock_days: int = 0,
 ) -> PartEntry:
     """Put chunks of a table that follow each other as its leaf of this number, and say what the root says of it.
 
-    ``digest`` is that of all their rows, as it is written; what is added up for the table is not in the manifest, but goes
-    from function to function. The same chunks make the same leaf again.
+    ``total`` is the sum of all their rows' digest, sealed. The same chunks make the same leaf again.
     """
     leaf = Leaf(backup=backup_id, table=table, chunks=tuple(chunks))
     body = json.dumps(leaf.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")).encode()
-    key, sha256 = object_keys.backup_leaf(backup_id, table, attempt, number), hashlib.sha256(body)
+    key, sha256 = object_keys.backup_leaf(backup_id, table, run, number), hashlib.sha256(body)
     store.put_locked(key, body, lock_days, sha256=sha256.digest())
     files = [file for chunk in chunks for file in chunk.objects]
     owners = {object_keys.backup_of(file.key, table) for file in files}
@@ -68,7 +67,7 @@ def write_part(
         objects=len(files),
         rows=sum(chunk.rows for chunk in chunks),
         stored=sum(file.bytes for file in files),
-        digest=digest,
+        sum=total,
         inexact=added([chunk.inexact for chunk in chunks]),
         backups=tuple(sorted(owner for owner in owners if owner and owner != backup_id)),
     )

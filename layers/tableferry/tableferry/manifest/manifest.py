@@ -72,8 +72,9 @@ class ChunkEntry(Entry):
 class PartEntry(Entry):
     """Chunks of a table that follow each other, listed in a leaf: its ``key``, size in ``bytes`` and SHA-256.
 
-    The others are of what it lists: how many ``chunks`` and ``objects``, bytes ``stored`` in these. ``backups`` are those,
-    earlier than the leaf's own, whose objects it names.
+    The others are of what it lists: how many ``chunks`` and ``objects``, bytes ``stored`` in these, and the ``sum`` of its
+    rows' digest, sealed, so that who has the key adds the parts of a table up. ``backups`` are those, earlier than the
+    leaf's own, whose objects it names.
     """
 
     key: str
@@ -85,7 +86,7 @@ class PartEntry(Entry):
     objects: int
     rows: int
     stored: int
-    digest: str
+    sum: str
     inexact: dict[str, int] = Field(default_factory=dict)
     backups: tuple[str, ...] = ()
 

@@ -15,7 +15,7 @@ key                                                 what is there
 ``by-state/``
 ``backups/{backup}/manifest.json``                  what a backup is
 ``backups/{backup}/{table}/…``                      the objects of a table
-``backups/{backup}/{table}/_chunks-{try}-….json``   lists of them, where they are too many for the manifest
+``backups/{backup}/{table}/_chunks-{run}-….json``   lists of them, where they are too many for the manifest
 ``backups/{backup}/tableferry_named_in/{other}``    that a later backup names objects of this one
 ``verifications/{backup}.json``                     what came of verifying it
 ``restores/{restore}.json``                         the record of a restore
@@ -55,8 +55,8 @@ JOB_RECORDS = f"{JOBS}2"
 
 _JSON = ".json"
 _NAMED_IN = "tableferry_named_in"  # as no table that is backed up is called
-_LEAF = re.compile(r"_chunks-([0-9a-f]+)-\d{6,}\.json")
-_WRITTEN = re.compile(r"([0-9a-f]+)-\d{5,}-\d{5,}(?:\.[a-z]+)+")  # a try, a chunk, a file of it
+_LEAF = re.compile(r"_chunks-([0-9a-f]+)-[0-9]{6,9}\.json")
+_WRITTEN = re.compile(r"([0-9a-f]+)-([0-9]{5,9})-([0-9]{5,9})(?:\.[a-z]+)+")  # a run, a chunk, a file of it
 
 
 def encode_name(name: str) -> str:
@@ -145,24 +145,22 @@ def backup_table(backup_id: str, table: str) -> str:
     return f"{backup(backup_id)}{encode_name(table)}/"
 
 
-def backup_chunk(backup_id: str, table: str, attempt: str, number: int) -> str:
-    """What the keys of the files of a table's chunk begin with.
-
-    By key, they stand in the order of their chunks, so that a manifest and a listing can be walked side by side.
-    """
-    return f"{backup_table(backup_id, table)}{attempt}-{number:06d}"
-
-
-def backup_leaf(backup_id: str, table: str, attempt: str, number: int) -> str:
+def backup_leaf(backup_id: str, table: str, run: str, number: int) -> str:
     """The key of a list of a table's chunks. Whoever reads all files of a folder passes over those that begin so."""
-    return f"{backup_table(backup_id, table)}_chunks-{attempt}-{number:06d}{_JSON}"
+    return f"{backup_table(backup_id, table)}_chunks-{run}-{number:06d}{_JSON}"
 
 
-def backup_attempt(key: str) -> str | None:
-    """The try of a backup that wrote an object of a table, or a list of them; None if its name is of neither."""
+def backup_run(key: str) -> str | None:
+    """The run, one try of one function, that wrote an object of a table, or a list of them; None if neither is at a key."""
     name = key.rpartition("/")[2]
     found = _WRITTEN.fullmatch(name) or _LEAF.fullmatch(name)
     return found[1] if found else None
+
+
+def backup_place(key: str) -> tuple[str, int, int] | None:
+    """The run that wrote an object of a table, the number of the chunk and that of the object in it; None of others."""
+    found = _WRITTEN.fullmatch(key.rpartition("/")[2])
+    return (found[1], int(found[2]), int(found[3])) if found else None
 
 
 def is_leaf(key: str) -> bool:
