@@ -20,7 +20,7 @@ REGION = "eu-central-1"
 def synthesise(template: dict[str, Any]) -> dict[str, Any]:
     """The transformed template; parameters and conditions stay as they are."""
     for resource in template["Resources"].values():
-        for name in ("CodeUri", "ContentUri"):
+        for name in ("CodeUri", "ContentUri", "DefinitionUri"):
             if name in resource.get("Properties", {}):
                 resource["Properties"][name] = f"s3://code/{resource['Properties'][name]}"
     translator = Translator({}, Parser(), boto_session=Session(region_name=REGION))

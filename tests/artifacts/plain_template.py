@@ -17,7 +17,7 @@ for name, resource in list(resources.items()):
     properties = resource.get("Properties", {})
     if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
         del resources[name]
-    for place in ("CodeUri", "ContentUri"):
+    for place in ("CodeUri", "ContentUri", "DefinitionUri"):
         if place in properties:
             properties[place] = str(root / properties[place])
 file.write_text(json.dumps(template), encoding="utf-8")

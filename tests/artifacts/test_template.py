@@ -53,6 +53,7 @@ DEPLOYMENTS: dict[str, dict[str, object]] = {
         "DrillSchedule": "rate(7 days)",
         "AlarmTopicArn": "arn:topic",
         "LoadConcurrency": 4,
+        "Scale": "on",
         "Architecture": "arm64",
     },
 }
@@ -181,6 +182,7 @@ WRITES = {
     "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*", "verifications/*"},
     "Restore": {"restores/*", "jobs/restore/*", "jobs/2*", "verifications/*"},
 }
+SCALE = {"Backup": {"jobs/large-backup/*", "work/*"}}
 ADMISSION = {name: {f"jobs/slots/{name.lower()}-*", f"jobs/keys/{name.lower()}-*"} for name in ("Backup", "Restore")}
 READS = {
     "Insert": set(),
@@ -192,7 +194,7 @@ READS = {
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_reads_and_writes_its_own_prefixes_of_the_bucket(stack: Stack, function: str) -> None:
-    own = ADMISSION.get(function, set())
+    own = ADMISSION.get(function, set()) | (SCALE.get(function, set()) if stack.condition("Scales") else set())
     assert objects(stack, function, "s3:PutObject") == WRITES[function] | own
     assert objects(stack, function, "s3:GetObject") == READS[function] | own
     locks = {"backups/*"} if function == "Backup" and stack.condition("HasObjectLock") else set()
@@ -453,8 +455,9 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
     ages = {"BackupAgeAlarm"} if stack.condition("HasBackupSchedule") else set()
     ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
     database = {"DatabaseStorageAlarm", "DatabaseConnectionsAlarm", "DatabaseProcessorAlarm"}
-    replicas = {"ReplicationAlarm"} if stack.condition("ReplicatesBackups") else set()
-    assert set(alarms) == always | ages | replicas | (database if stack.condition("MakesDatabase") else set())
+    others = {"ReplicationAlarm"} if stack.condition("ReplicatesBackups") else set()
+    others |= {"LargeBackupAlarm"} if stack.condition("Scales") else set()
+    assert set(alarms) == always | ages | others | (database if stack.condition("MakesDatabase") else set())
     source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
     source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").rglob("*.py"))
     for found in alarms.values():

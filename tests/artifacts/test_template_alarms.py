@@ -213,7 +213,13 @@ def rows_of_operations() -> dict[str, str]:
 
 
 def test_the_page_of_operations_says_what_to_do_about_each_alarm(synthesised: Json) -> None:
-    every: tuple[Json, ...] = ({}, BOTH, NEW, {"ReplicaBucketName": "second", "ReplicaRegion": "eu-west-1"})
+    every: tuple[Json, ...] = (
+        {},
+        BOTH,
+        NEW,
+        {"ReplicaBucketName": "second", "ReplicaRegion": "eu-west-1"},
+        {"Scale": "on"},
+    )
     known = {name for given in every for name in alarms(Stack(synthesised, **{**LEAST, **given}))}
     assert rows_of_operations().keys() == known
 
