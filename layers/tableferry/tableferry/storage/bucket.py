@@ -37,6 +37,7 @@ _MISSING = {"404", "NoSuchKey", "NotFound", "NoSuchVersion"}
 _CONDITION = {"412", "PreconditionFailed"}
 _CONFLICT = {"409", "ConditionalRequestConflict"}
 _CONFLICT_SECONDS = 5.0
+_READ_SECONDS, _HURRIED_SECONDS = 60.0, 2.0
 _STREAM_BYTES = 256 * 1024
 _MOST_REQUESTS_AT_ONCE = 64  # more threads than there ever are; the default would open connections anew beyond ten
 _GETS_AT_ONCE = 16
@@ -69,6 +70,10 @@ class Store:
         self._client = client
         self.bucket = bucket
         self.keys = keys
+
+    def hurried(self) -> Store:
+        """The same bucket for small objects that others wait for: no answer is waited for longer than 2 s at a time."""
+        return Store(_client_of_session(_HURRIED_SECONDS), self.bucket, self.keys)
 
     def put(
         self,
@@ -336,17 +341,21 @@ class _Pieces(io.RawIOBase):
 
 def open_store(bucket: str, keys: Keys) -> Store:
     """The bucket, with the endpoint and credentials that boto3 finds by itself, and the keys to sign with."""
+    return Store(_client_of_session(_READ_SECONDS), bucket, keys)
+
+
+def _client_of_session(read_seconds: float) -> S3Client:
     if boto3.DEFAULT_SESSION is None:
         boto3.setup_default_session()
-    return Store(_client(boto3.DEFAULT_SESSION, s3_endpoint()), bucket, keys)
+    return _client(boto3.DEFAULT_SESSION, s3_endpoint(), read_seconds)
 
 
 @lru_cache(maxsize=4)
-def _client(session: boto3.Session, endpoint: str | None) -> S3Client:
+def _client(session: boto3.Session, endpoint: str | None, read_seconds: float) -> S3Client:
     """One for all requests of a process: making it takes 40 ms of processor time, and its connections stay open."""
     config = Config(
-        connect_timeout=3,
-        read_timeout=60,
+        connect_timeout=min(3.0, read_seconds),
+        read_timeout=read_seconds,
         retries={"mode": "standard", "max_attempts": 3},
         s3={"addressing_style": "path"},
         max_pool_connections=_MOST_REQUESTS_AT_ONCE,
