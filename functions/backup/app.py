@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from tableferry.api import backup_steps, job_routes, metrics, views
 from tableferry.api import handler as api
-from tableferry.api import job_routes, metrics, views
 from tableferry.api.models import (
     BackupDetail,
     BackupList,
@@ -164,5 +164,7 @@ verbs = job_routes.Verbs(app, {Kind.BACKUP: _backup, Kind.VERIFY: _verify})
 handler = api.handler(
     app,
     objects=verbs.on_object,
-    direct=api.actions(backup=verbs.at_once(Kind.BACKUP), verify=verbs.at_once(Kind.VERIFY), check=check),
+    direct=api.actions(
+        backup=verbs.at_once(Kind.BACKUP), verify=verbs.at_once(Kind.VERIFY), check=check, **backup_steps.ACTIONS
+    ),
 )

@@ -43,6 +43,7 @@ KEYS = {
     object_keys.job_request("verify", ID): f"jobs/verify/{ID}.json",
     object_keys.job_request("backup", ID): f"jobs/backup/{ID}.json",
     object_keys.job_request("restore", ID): f"jobs/restore/{ID}.json",
+    object_keys.job_request("large-backup", ID): f"jobs/large-backup/{ID}.json",
     object_keys.job_note("restore", "k"): "jobs/keys/restore-8254c329a92850f6d539dd376f4816ee.json",
     object_keys.job_slot("backup", 0): "jobs/slots/backup-0.json",
     object_keys.job_note("backup", "k"): "jobs/keys/backup-8254c329a92850f6d539dd376f4816ee.json",
@@ -56,6 +57,7 @@ KEYS = {
     object_keys.work_open(PLACE, 12): f"work/{ID}/0a1b2c/open/12.json",
     object_keys.work_all_open(PLACE): f"work/{ID}/0a1b2c/open/",
     object_keys.work_moment(PLACE): f"work/{ID}/0a1b2c/moment.json",
+    object_keys.work_trouble(PLACE): f"work/{ID}/0a1b2c/trouble.json",
     object_keys.work_part(PLACE, 1234): f"work/{ID}/0a1b2c/parts/001234.json",
     object_keys.work_parts(PLACE): f"work/{ID}/0a1b2c/parts/",
 }
@@ -105,7 +107,7 @@ def test_the_templates_rights_and_rules_are_about_keys_that_are_written() -> Non
     named = re.findall(r":::\$\{BucketName\}/([\w/-]+)", TEMPLATE)
     named += re.findall(r"\bPrefix: ([\w-]+/)", TEMPLATE)
     named += [
-        name.strip(" *") for names in re.findall(r"s3:prefix: \[([^]]*)\]", TEMPLATE) for name in names.split(",")
+        name for names in re.findall(r"s3:prefix: \[([^]]*)\]", TEMPLATE) for name in re.findall(r"[\w-]+/\w*", names)
     ]
     assert len(named) > 20
     assert [name for name in named if not any(key.startswith(name) for key in KEYS)] == []

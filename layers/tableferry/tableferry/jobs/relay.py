@@ -68,7 +68,7 @@ def end(store: Store, kind: Kind, job_id: str, holder: str, outcome: Mapping[str
         if job is None or job.holder != holder:
             return False
         if job.over:
-            return job.state == outcome["state"]
+            return bool(job.state == outcome["state"])
         ended = job.model_copy(update={**outcome, "lease": None, "finished": datetime.now(UTC)})
         try:
             signed_object.replace(store, object_keys.job(job_id), ended.model_dump(mode="json"), found.etag)

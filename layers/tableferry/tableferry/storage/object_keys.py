@@ -22,6 +22,7 @@ key                                                 what is there
 ``jobs/{job}.json``                                 the record of a job
 ``jobs/{kind}/{job}.json``                          its request; its arrival starts the job's function
 ``jobs/keys/{kind}-{hash}.json``                    which job an Idempotency-Key stands for
+``jobs/large-{kind}/{job}.json``                     its order, where many functions do it; it starts a state machine
 ``jobs/slots/{function}-{number}.json``             which job has this one of the places
 ``work/{job}/{try}/``                               the place of one try of a job that many functions share
 ``…/plan.json``                                     what the try has to do
@@ -31,6 +32,7 @@ key                                                 what is there
 ``…/open/{worker}.json``                            that all connections of a worker see the moment
 ``…/moment.json``                                   the moment that all of them saw, or why there is none
 ``…/parts/{task}.json``                             what came of a task
+``…/trouble.json``                                  why the try came to nothing
 ==================================================  ====================================================================
 
 A table's name is percent-encoded; a hash is the first 32 digits of a SHA-256.
@@ -286,6 +288,11 @@ def work_moment(place: str) -> str:
 def work_part(place: str, task: int) -> str:
     """The key of what came of a task."""
     return f"{work_parts(place)}{task:06d}{_JSON}"
+
+
+def work_trouble(place: str) -> str:
+    """The key of why a try came to nothing."""
+    return f"{place}trouble{_JSON}"
 
 
 def work_parts(place: str) -> str:
