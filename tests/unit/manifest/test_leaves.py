@@ -54,7 +54,7 @@ def table(store: MemoryStore, name: str, chunks: list[ChunkEntry], at_once: int 
 
 def entry(name: str, held: list[ChunkEntry], **fields: Any) -> TableEntry:
     return TableEntry(
-        name=name, definition="", fingerprint="", columns=(), primary_key=(), foreign_keys=(), triggers=(),
+        name=name, definition="", fingerprint="", columns=(), primary_key=("id",), foreign_keys=(), triggers=(),
         rows=sum(one.rows for one in held), bytes=sum(file.bytes for one in held for file in one.objects),
         digest="e" * 32, **fields,
     )  # fmt: skip

@@ -195,7 +195,7 @@ def back_up_chunk(
     The next range is read while these are still on their way.
     """
     table, columns = range_plan.table_plan.table, range_plan.table_plan.columns
-    where = range_plan.range.where(table.primary_key)
+    where = range_plan.range.where(table.primary_key, columns)
     sql = select(table.sql, columns, where, key_ranges.in_key_order(table))
     total = Digest()
     objects = []

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tableferry.columnar.digest import PLAIN, Digest
 from tableferry.ids import is_id
+from tableferry.schema.codec import Codec
+from tableferry.schema.key_range import Bound, Range, values_of
 from tableferry.storage import object_keys
 
+_T = TypeVar("_T", bound=Hashable)
 _DIGEST = re.compile("[0-9a-f]{32}")
 _SHA256 = _SUM = re.compile("[0-9a-f]{64}")
 LEAF_BYTES = 64 * 1024 * 1024
@@ -40,9 +43,9 @@ class Bounded(Protocol):
     """What holds a range of keys."""
 
     @property
-    def lower(self) -> int | None: ...
+    def lower(self) -> Bound | None: ...
     @property
-    def upper(self) -> int | None: ...
+    def upper(self) -> Bound | None: ...
 
 
 class Chunk(Bounded, Protocol):
@@ -79,11 +82,20 @@ class Part(Bounded, Protocol):
     def backups(self) -> Sequence[str]: ...
 
 
-class Whole(Protocol):
-    """One table as the manifest describes it."""
+class Keyed(Protocol):
+    """What says which keys a table has."""
 
     @property
     def name(self) -> str: ...
+    @property
+    def primary_key(self) -> Sequence[str]: ...
+    @property
+    def codecs(self) -> Sequence[Codec]: ...
+
+
+class Whole(Keyed, Protocol):
+    """One table as the manifest describes it."""
+
     @property
     def rows(self) -> int: ...
     @property
@@ -123,8 +135,8 @@ class Leaves:
     each run, of which there is one for each function and some GB.
     """
 
-    def __init__(self, table: str) -> None:
-        self._table = table
+    def __init__(self, table: Keyed) -> None:
+        self._keyed, self._table = table, table.name
         self._last: dict[tuple[str | None, str], tuple[int, int]] = {}
 
     def disagreements(self, part: Part, chunks: Sequence[Chunk]) -> list[str]:
@@ -132,7 +144,7 @@ class Leaves:
         files = [file for chunk in chunks for file in chunk.objects]
         owners = [object_keys.backup_of(file.key, self._table) for file in files]
         good = {object_keys.backup_of(part.key, self._table), *part.backups}
-        found = _of_files(files) + _of_ranges(chunks, part.lower, part.upper)
+        found = _of_files(files) + _of_ranges(self._keyed, chunks, part.lower, part.upper)
         found += [
             f"the object {file.key!r} is not one of its own"
             for file, owner in zip(files, owners, strict=True)
@@ -172,7 +184,7 @@ def _of_parts(backup_id: str, table: Whole) -> list[str]:
             found.append(f"its part {part.key!r} has a size or SHA-256 that is none")
         if part.chunks < 1 or min(part.objects, part.rows, part.stored) < 0:
             found.append(f"its part {part.key!r} has counts that are none")
-    found += _of_ranges(table.parts, what="parts")
+    found += _of_ranges(table, table.parts, what="parts")
     if not _DIGEST.fullmatch(table.digest) or any(not _SUM.fullmatch(part.sum) for part in table.parts):
         found.append("a digest is none")
     if table.rows != (rows := sum(part.rows for part in table.parts)):
@@ -191,7 +203,9 @@ def _of_chunks(backup_id: str, table: Whole, summed: bool, tree: bool) -> list[s
         if not file.key.startswith(home)
         and not (tree and _is_earlier(object_keys.backup_of(file.key, table.name), backup_id))
     ]
-    found += _of_ranges(table.chunks) + _of_files(files)
+    found += _of_ranges(table, table.chunks) + _of_files(files)
+    if not tree and any(isinstance(chunk.upper, tuple) for chunk in table.chunks):
+        found.append("its chunks end at keys that this version has not")
     if any(not _DIGEST.fullmatch(digest) for digest in [table.digest, *(chunk.digest for chunk in table.chunks)]):
         return [*found, "a digest is none"]
     found += _of_rows(table.chunks)
@@ -223,9 +237,16 @@ def _of_rows(chunks: Sequence[Chunk]) -> list[str]:
 
 
 def _of_ranges(
-    ranges: Sequence[Bounded], lower: int | None = None, upper: int | None = None, what: str = "chunks"
+    table: Keyed,
+    ranges: Sequence[Bounded],
+    lower: Bound | None = None,
+    upper: Bound | None = None,
+    what: str = "chunks",
 ) -> list[str]:
-    """Ranges follow each other without a gap and without an overlap, and together hold every key between the two."""
+    """Ranges follow each other without a gap and without an overlap, and together hold every key between the two.
+
+    Which of two keys comes first is known here of whole numbers only; of others, that none is named twice.
+    """
     if not ranges:
         return [f"it has no {what}"]
     found = []
@@ -234,11 +255,29 @@ def _of_ranges(
     for number, (one, other) in enumerate(pairwise(ranges)):
         if one.upper is None or one.upper != other.lower:
             found.append(f"its {what} {number} and {number + 1} overlap, or leave keys out")
+    bounds = [values_of(one.upper) for one in ranges if one.upper is not None]
+    found += [f"{times} of its {what} end at the same key" for _, times in _repeated(bounds)]
     for number, one in enumerate(ranges):
-        if one.lower is not None and one.upper is not None and one.lower >= one.upper:
+        try:
+            Range(one.lower, one.upper).where(table.primary_key, table.codecs)
+        except ValueError:
+            found.append(f"its {what.removesuffix('s')} {number} has a bound that is no key of it")
+            continue
+        if _backwards(one.lower, one.upper):
             found.append(f"its {what.removesuffix('s')} {number} ends before it begins")
     return found
 
 
-def _repeated(names: Iterable[str]) -> list[tuple[str, int]]:
+def _backwards(lower: Bound | None, upper: Bound | None) -> bool:
+    """Whether a range is surely empty: its bounds begin with the same values, and numbers, the upper one no larger."""
+    if lower is None or upper is None:
+        return False
+    below, above = values_of(lower), values_of(upper)
+    for one, other in zip(below, above, strict=False):
+        if one != other:
+            return isinstance(one, int) and isinstance(other, int) and one > other
+    return len(below) >= len(above)
+
+
+def _repeated(names: Iterable[_T]) -> list[tuple[_T, int]]:
     return [(name, times) for name, times in Counter(names).items() if times > 1]

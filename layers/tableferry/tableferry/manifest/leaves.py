@@ -100,7 +100,7 @@ def chunks_of_part(store: Store, table: TableEntry, part: PartEntry) -> tuple[Ch
 
 def _leaves(store: Store, source: Manifest, table: TableEntry) -> Iterator[tuple[ChunkEntry, ...]]:
     """Leaf after leaf, some of them ahead, each held against the root and against those before it."""
-    check = consistency.Leaves(table.name)
+    check = consistency.Leaves(table)
     waiting = iter(table.parts)
     ahead: deque[tuple[PartEntry, Future[tuple[ChunkEntry, ...]]]] = deque()
     pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="leaves")

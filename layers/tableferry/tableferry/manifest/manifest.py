@@ -10,7 +10,7 @@ version     what it says
 2           digests with a key, which ``digest_key`` names; what is written as long as it says enough
 3           a table has its chunks in place, or ``parts``: lists of them in objects of their own, its leaves
             (:mod:`tableferry.manifest.leaves`), which are named by SHA-256, so that the signature covers them, too. Both
-            may name objects of earlier backups
+            may name objects of earlier backups. Ranges may end at keys that are no whole numbers
 ==========  ============================================================================================================
 """
 
@@ -29,6 +29,7 @@ from tableferry.ids import is_id
 from tableferry.manifest.consistency import disagreements
 from tableferry.mysql.identifiers import OWN_PREFIX
 from tableferry.schema.codec import Codec
+from tableferry.schema.key_range import Bound
 from tableferry.schema.table import ForeignKey, Trigger
 from tableferry.signing import Keys
 from tableferry.storage import object_keys
@@ -58,10 +59,13 @@ class ObjectEntry(Entry):
 
 
 class ChunkEntry(Entry):
-    """One range of keys, ``lower`` ≤ key < ``upper``, its digest and its files in key order (none for no rows)."""
+    """One range of keys, ``lower`` ≤ key < ``upper``, its digest and its files in key order (none for no rows).
 
-    lower: int | None
-    upper: int | None
+    :mod:`tableferry.schema.key_range` says what a bound is.
+    """
+
+    lower: Bound | None
+    upper: Bound | None
     rows: int
     digest: str
     objects: tuple[ObjectEntry, ...]
@@ -80,8 +84,8 @@ class PartEntry(Entry):
     key: str
     sha256: str
     bytes: int
-    lower: int | None
-    upper: int | None
+    lower: Bound | None
+    upper: Bound | None
     chunks: int
     objects: int
     rows: int
@@ -257,7 +261,8 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
 def version_of(backup_id: str, tables: Iterable[TableEntry]) -> Literal[2, 3]:
     """The version that says what these tables need: the earliest one, so that more can read it."""
     known = list(tables)
-    return 3 if any(table.parts for table in known) or lenders(backup_id, known) else 2
+    keys = any(isinstance(chunk.upper, tuple) for table in known for chunk in table.chunks)
+    return 3 if keys or any(table.parts for table in known) or lenders(backup_id, known) else 2
 
 
 def lenders(backup_id: str, tables: Iterable[TableEntry]) -> frozenset[str]:

@@ -14,6 +14,7 @@ measured:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -48,6 +49,21 @@ class Kind(StrEnum):
 
 _PLAIN_CHARSETS = {"ascii", "latin1", "utf8", "utf8mb3", "utf8mb4"}
 _BITS = {8, 16, 32, 64}
+_WORD = re.compile(r"[0-9a-z_]+")
+_HEX = re.compile(r"(?:[0-9A-F]{2})*")
+_DECIMAL = re.compile(r"-?[0-9]{1,65}(?:\.[0-9]{1,38})?")
+_DOUBLE = re.compile(r"-?[0-9](?:\.[0-9]{1,20})?e[+-]?[0-9]{1,3}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATETIME = re.compile(rf"{_DATE.pattern} [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,6}})?")
+_PRINTED = re.compile(r"-?[0-9A-Fa-f:.-]{1,60}")  # a TIME, a UUID, an address
+_LITERALS = {
+    Kind.DECIMAL: _DECIMAL,
+    Kind.DECIMAL_TEXT: _DECIMAL,
+    Kind.FLOAT: _DOUBLE,
+    Kind.DATE: _DATE,
+    Kind.DATETIME: _DATETIME,
+    Kind.TEXT: _PRINTED,
+}
 _FRAME_BITS = {24: 32}  # a frame has no integers of three bytes
 _MOST_DECIMAL_DIGITS = 38  # what a 128-bit decimal holds
 _MOST_PLACES = 6  # of a second
@@ -109,6 +125,20 @@ class Codec:
                 return f"CONVERT({variable} USING utf8mb4)"
             case _:
                 return None
+
+    def literal(self, text: str) -> str:
+        """How SQL names a value of a key's column that is told as text; the same value, whatever the session.
+
+        Bytes, and text in its own character set, are told as hexadecimal digits; decimals, doubles and dates as the server
+        prints them. Compared with its column, it is compared by the column's collation. Raises ValueError for any other.
+        """
+        characters = self.kind in (Kind.TEXT, Kind.CODED) and self.charset
+        form = _HEX if characters or self.kind is Kind.BYTES else _LITERALS.get(self.kind)
+        if form is None or not form.fullmatch(text) or (characters and not _WORD.fullmatch(self.charset)):
+            raise ValueError(f"{text!r} is no value of column {self.name!r}, which is of kind {self.kind}.")
+        if form is _HEX:
+            return f"_{self.charset} X'{text}'" if characters else f"X'{text}'"
+        return text if form in (_DECIMAL, _DOUBLE) else f"'{text}'"
 
     def dtype(self) -> pl.DataType:
         """The frame's type; dates may be String in a chunk that holds one that no calendar has."""

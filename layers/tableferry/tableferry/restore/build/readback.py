@@ -34,7 +34,7 @@ class ReadBack:
         entry, table_sql = item.entry, self.target.place.sql(item)
 
         def read(part: Range) -> Digest:
-            sql = select(table_sql, entry.codecs, part.where(entry.primary_key))
+            sql = select(table_sql, entry.codecs, part.where(entry.primary_key, entry.codecs))
             with pool.connection() as connection:
                 return result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
 
