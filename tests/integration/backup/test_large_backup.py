@@ -236,7 +236,13 @@ def test_who_can_only_write_to_the_bucket_orders_no_backup(loaded: Database, s3_
         planned(job)
 
 
-def test_one_worker_needs_no_lock(loaded: Database) -> None:
-    job = handed_over("jobs", workers=1)
-    carried_out(job)
+@pytest.mark.parametrize(("workers", "used"), [(1, 1), (3, 2)])
+def test_no_more_functions_take_part_than_there_is_something_to_do_for(
+    loaded: Database, workers: int, used: int
+) -> None:
+    job = handed_over("jobs", workers=workers)
+    begun = planned(job)
+    assert begun["workers"] == used  # of a table of two ranges
+    assert not moment(begun)
+    step("finish", id=job.id, **{"try": begun["try"]})
     assert get(f"/backups/{job.id}").json["rows"] == 7

@@ -161,10 +161,10 @@ def finish(database: Database, store: Store, job_id: str, attempt: str) -> Manif
     """
     found = read(store, job_id, attempt)
     place = object_keys.work(job_id, attempt)
-    parts = [_part(store, place, number) for number in range(len(found.plan.tasks))]
-    position = parts[0].position
+    position = _part(store, place, 0).position
+    parts = (_part(store, place, number).part for number in range(len(found.plan.tasks)))
     with database.connect(Mode.FAITHFUL) as connection, suppress(PreconditionFailed), task.as_planned():
-        return finished(connection, database, store, found.plan, [one.part for one in parts], position)
+        return finished(connection, database, store, found.plan, parts, position)
     return manifest.read(store, job_id, store.keys)
 
 

@@ -111,6 +111,7 @@ def plan(
     fair = total // (workers * connections * _RANGES_A_CONNECTION)
     range_bytes = _RANGE_BYTES if workers == 1 else min(max(fair, _LEAST_RANGE_BYTES), _RANGE_BYTES)
     plans = tuple(_table_plan(connection, table, range_bytes) for table in tables)
+    tasks = (_whole(plans),) if workers == 1 else _shared_out(plans, workers)
     return BackupPlan(
         id=backup_id,
         attempt=secrets.token_hex(3),
@@ -121,8 +122,8 @@ def plan(
         lock_days=lock_days,
         started=started,
         tables=plans,
-        tasks=(_whole(plans),) if workers == 1 else _shared_out(plans, workers),
-        workers=workers,
+        tasks=tasks,
+        workers=1 + max(task.worker for task in tasks),  # no more than there is something to do for
     )
 
 
