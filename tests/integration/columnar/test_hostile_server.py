@@ -76,7 +76,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(monkeypatch: pytest.Monkey
         started = time.monotonic()
         with pytest.raises(DatabaseUnavailable), Database(address).connect():
             pass
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 8  # it waits for ten seconds if it is not told of one
 
 
 def test_once_logged_in_an_answer_may_take_its_time(database: OurDatabase) -> None:

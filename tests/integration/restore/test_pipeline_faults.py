@@ -15,7 +15,7 @@ from tableferry.mysql.worker_pool import worker_pool
 from tableferry.restore.build import indexes, shadow
 from tests.effort import sample
 from tests.support import verbs
-from tests.support.parts import Database, Server, connect, not_applicable
+from tests.support.parts import Database, Server, connect, not_applicable, until
 from tests.support.verbs import backup, get, post
 
 OBJECTS = 40
@@ -26,7 +26,7 @@ ROWS = 8
 def threads_end() -> Iterator[None]:
     before = threading.active_count()
     yield
-    assert threading.active_count() == before
+    assert until(lambda: threading.active_count() == before), "a thread goes on"
 
 
 @pytest.fixture
@@ -53,11 +53,10 @@ def kill(database: Database, connection: Any, what: str = "CONNECTION") -> None:
     as_admin(database, f"KILL {what} {connection.thread_id()}")
 
 
-def connections(database: Database) -> int:
-    """How many are open to the test's database, but for the one that looks."""
+def all_closed(database: Database) -> bool:
+    """Whether no connection to the test's database is open but the one that looks; a server needs a moment to see it."""
     sql = "SELECT COUNT(*) - 1 FROM information_schema.processlist WHERE db = %s"
-    [(count,)] = verbs.rows(database, sql, database.name)
-    return int(count)
+    return until(lambda: verbs.rows(database, sql, database.name) == [(0,)])
 
 
 def written() -> int:
@@ -83,12 +82,12 @@ def test_a_reader_that_fails_stops_the_others_in_the_middle_of_their_ranges(
         try:
             yield from real(connection, sql, *rest)
         finally:
-            threading.Timer(0.2, failed.set).start()
+            threading.Timer(1, failed.set).start()  # when the others have been told
 
     monkeypatch.setattr(result_set, "batches", batches)
     assert "(error 2013)" in post("/backups").problem(503)["detail"]
     assert written() <= 6
-    assert connections(tables) == 0
+    assert all_closed(tables)
 
 
 @pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
@@ -110,8 +109,8 @@ def test_whatever_a_sender_fails_with_stops_the_readers(
             post("/backups")
     else:
         post("/backups").problem(500)
-    assert written() < 10
-    assert connections(tables) == 0
+    assert written() < OBJECTS / 2
+    assert all_closed(tables)
 
 
 @pytest.mark.parametrize("workers", ["1", "4"])
@@ -133,7 +132,7 @@ def test_a_connection_that_is_killed_while_others_wait_for_it_is_what_is_told(
     with verbs.unchanged(tables):
         assert "(error 2013)" in post("/restores").problem(503)["detail"]
     assert get("/restores").json["restores"][0]["state"] == "failed"
-    assert connections(tables) == 0
+    assert all_closed(tables)
 
 
 def test_rows_that_are_the_same_in_a_unique_key_here_are_told_of_and_nothing_is_changed(
