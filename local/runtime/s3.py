@@ -1,7 +1,9 @@
-"""The S3 emulator: MiniStack, at a port of the loopback address, with the queue service that its events need.
+"""The S3 emulator: MiniStack, at a port of the loopback address, with the queues, rules and state machines of its events.
 
-What it holds is in the state's folder, and outlives it (`local.runtime.s3_kept`). It does not hear web pages (`local.runtime.browser`),
-but any program on this machine, with whatever key: ours is random so that nobody relies on one.
+What it holds of S3 and of queues is in the state's folder, and outlives it (`local.runtime.s3_kept`); executions of state
+machines end with it. It does not hear web pages (`local.runtime.browser`), but any program on this machine, with whatever
+key: ours is random so that nobody relies on one. So whoever is on this machine may start a state machine, as he may put
+objects; code that he gives it is not run (`local.runtime.s3_steps`).
 """
 
 import http.client
@@ -48,7 +50,7 @@ def start(
     state: State,
     inherit: int | None = None,
     group: int = 0,
-    services: str = "s3,sqs",
+    services: str = "s3,sqs,events,states,lambda",
     say: Callable[[str], None] = lambda _: None,
 ) -> S3:
     """Start the emulator with what the state's folder holds; return when it answers. Raises StartError.

@@ -1,4 +1,4 @@
-"""Runs the S3 emulator of `local.runtime.s3`: MiniStack, which keeps what it is given in a folder, and hears no foreign pages.
+"""Runs the S3 emulator of `local.runtime.s3`: MiniStack, which keeps what it is given, runs none of it, and hears no foreign pages.
 
 In MiniStack's environment: ``python -m local.runtime.s3_emulator FOLDER``. The rest is said by MiniStack's own variables; the
 host that MINISTACK_HOST names is one by which it may be asked.
@@ -11,6 +11,7 @@ from typing import Any
 
 from ministack import app
 
+from local.runtime import s3_steps
 from local.runtime.browser import OURS, refusal
 from local.runtime.s3_files import Files
 from local.runtime.s3_kept import Kept, WrongVersion
@@ -47,11 +48,15 @@ def main(folder: Path) -> int:
     except WrongVersion as error:
         print(error, file=sys.stderr)
         return 1
+    s3_steps.graft()
     app.app = guarded
     sys.argv = sys.argv[:1]  # MiniStack reads them too
-    app.main()
+    try:
+        app.main()
+    except SystemExit as ended:
+        return int(ended.code or 0)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    s3_steps.end_at_once(main(Path(sys.argv[1])))
