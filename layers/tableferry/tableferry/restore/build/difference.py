@@ -9,10 +9,11 @@ import polars as pl
 from tableferry.backup import inexact_json
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing, digest
-from tableferry.manifest.manifest import Manifest, TableEntry
+from tableferry.manifest.manifest import ChunkEntry, Manifest, TableEntry
 from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection
 from tableferry.schema.codec import Codec, select
+from tableferry.schema.key_range import Range
 from tableferry.storage.bucket import Store
 
 _BATCH_BYTES = 4 * 1024 * 1024
@@ -36,29 +37,36 @@ def first_difference(
 
 
 def same_but_for_json(
-    connection: Connection, store: Store, source: Manifest, entry: TableEntry, table_sql: str, hashing: Hashing
-) -> bool:
-    """Whether a table is what was backed up, if JSON that no text gives back may have become what its text says.
+    connection: Connection,
+    store: Store,
+    source: Manifest,
+    entry: TableEntry,
+    chunk: ChunkEntry,
+    table_sql: str,
+    hashing: Hashing,
+) -> Digest | None:
+    """What the files of a chunk hold, if its range of the table holds the same but for JSON that no text gives back.
 
-    Memory: one object as a frame.
+    That may have become what its text says. None if more differs. Memory: one object as a frame.
     """
     columns = entry.codecs
-    written = (fetch(store, source, entry, file) for file in entry.objects)
-    found = _read(connection, table_sql, columns)
     loosely = [
         pl.col(name).map_elements(inexact_json.as_read_back, return_dtype=pl.String) for name in sorted(entry.inexact)
     ]
-    totals = [
-        sum((digest(frame.with_columns(loosely), columns, hashing) for frame in frames), Digest())
-        for frames in (written, found)
-    ]
-    return totals[0] == totals[1]
+    exact = written = Digest()
+    for file in chunk.objects:
+        frame = fetch(store, source, entry, file)
+        exact += digest(frame, columns, hashing)
+        written += digest(frame.with_columns(loosely), columns, hashing)
+    where = Range(chunk.lower, chunk.upper).where(entry.primary_key, columns)
+    frames = _read(connection, table_sql, columns, where)
+    found = sum((digest(frame.with_columns(loosely), columns, hashing) for frame in frames), Digest())
+    return exact if written == found else None
 
 
-def _read(connection: Connection, table_sql: str, columns: Sequence[Codec]) -> Iterator[pl.DataFrame]:
-    return (
-        batch.content for batch in result_set.batches(connection, select(table_sql, columns), columns, _BATCH_BYTES)
-    )
+def _read(connection: Connection, table_sql: str, columns: Sequence[Codec], where: str = "") -> Iterator[pl.DataFrame]:
+    sql = select(table_sql, columns, where)
+    return (batch.content for batch in result_set.batches(connection, sql, columns, _BATCH_BYTES))
 
 
 def _of_each(columns: Sequence[Codec], key: Sequence[str], frames: Iterable[pl.DataFrame]) -> dict[str, Digest]:

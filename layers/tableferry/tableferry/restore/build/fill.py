@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
@@ -13,6 +14,7 @@ from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection, dialect, rows
 from tableferry.mysql.retry import retry
 from tableferry.mysql.worker_pool import WorkerPool
+from tableferry.restore.build.chunk_ledger import ChunkLedger
 from tableferry.restore.build.progress import BuildProgress
 from tableferry.schema.codec import Kind
 from tableferry.storage.bucket import Store
@@ -29,27 +31,54 @@ def fill(
     Memory: of each of the pool's threads, or connections where objects are larger than 16 MiB, an object, its frame and
     its rows as text.
     """
-    with pool.connection() as connection:
-        longest = _longest_coded(connection)
+    loader = Loader.of(pool, store, source)
     tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
-
-    def prepared(entry: TableEntry, file: ObjectEntry) -> bytes | memoryview:
-        frame = fetch(store, source, entry, file)
-        if longest is not None:
-            _refuse_too_long(longest, frame, entry)
-        return load_data.encoded(frame, entry.codecs)
-
-    def run(entry: TableEntry, table_sql: str, file: ObjectEntry) -> None:
-        # Whoever waits for a connection has its rows ready; but not rows of megabytes, of which each takes many times that.
-        text = prepared(entry, file) if file.bytes < _LARGE_BYTES else None
-        with pool.connection() as connection:
-            _load(connection, table_sql, text or prepared(entry, file), entry)
-
     progress.begin()
-    futures = [pool.submit(run, *task) for task in tasks]
+    futures = [pool.submit(loader.load, *task) for task in tasks]
     for future, (_, _, file) in zip(futures, tasks, strict=True):
         future.result()
         progress.loaded(file)
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How objects of a backup come into tables, by the connections of a pool.
+
+    With a ``ledger`` each of them comes once, whoever else has it, too.
+    """
+
+    pool: WorkerPool
+    store: Store
+    source: Manifest
+    longest: int | None
+    """What :func:`_longest_coded` says."""
+
+    ledger: ChunkLedger | None = None
+
+    @classmethod
+    def of(cls, pool: WorkerPool, store: Store, source: Manifest, ledger: ChunkLedger | None = None) -> Loader:
+        """One for the server that the pool is connected with."""
+        with pool.connection() as connection:
+            return cls(pool, store, source, _longest_coded(connection), ledger)
+
+    def load(self, entry: TableEntry, table_sql: str, file: ObjectEntry) -> None:
+        """Load one object of a table, whose name in SQL stands beside it; with a ledger, unless it is in."""
+        # Whoever waits for a connection has its rows ready; but not rows of megabytes, of which each takes many times that.
+        text = self._prepared(entry, file) if file.bytes < _LARGE_BYTES else None
+        with self.pool.connection() as connection:
+            ready = text or self._prepared(entry, file)
+            if self.ledger is None:
+                _load(connection, table_sql, ready, entry)
+            else:
+                self.ledger.once(
+                    connection, file.key, lambda: load_data.load(connection, table_sql, ready, entry.codecs)
+                )
+
+    def _prepared(self, entry: TableEntry, file: ObjectEntry) -> bytes | memoryview:
+        frame = fetch(self.store, self.source, entry, file)
+        if self.longest is not None:
+            _refuse_too_long(self.longest, frame, entry)
+        return load_data.encoded(frame, entry.codecs)
 
 
 def _load(connection: Connection, table_sql: str, text: bytes | memoryview, entry: TableEntry) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
+from tableferry.manifest.manifest import ChunkEntry
 from tableferry.mysql.database import Connection
 from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.difference import first_difference, same_but_for_json
@@ -31,28 +32,34 @@ class ReadBack:
 
         Memory: for each of the pool's connections some times ``chunk_bytes``, as ``result_set`` says.
         """
-        entry, table_sql = item.entry, self.target.place.sql(item)
+        return [pool.submit(self.chunk, pool, item, chunk) for chunk in item.entry.chunks]
 
-        def read(part: Range) -> Digest:
-            sql = select(table_sql, entry.codecs, part.where(entry.primary_key, entry.codecs))
-            with pool.connection() as connection:
-                return result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
+    def chunk(self, pool: WorkerPool, item: Item, chunk: ChunkEntry) -> Digest:
+        """What a range of a table holds.
 
-        return [pool.submit(read, Range(chunk.lower, chunk.upper)) for chunk in entry.chunks]
-
-    def check_rows(self, reading: Sequence[Future[Digest]], item: Item) -> None:
-        """Raise DigestMismatch if the table does not hold exactly the rows that were backed up.
-
-        With the item's ``inexact_json``, JSON that no text gives back may have become what its text says.
+        With the item's ``inexact_json``, JSON that no text gives back may have become what its text says: then it is what
+        the range's files hold. Memory: as ``begin`` says, then an object as a frame, too.
         """
-        entry, hashing = item.entry, self.hashing
+        entry, table_sql = item.entry, self.target.place.sql(item)
+        part = Range(chunk.lower, chunk.upper).where(entry.primary_key, entry.codecs)
+        with pool.connection() as connection:
+            sql = select(table_sql, entry.codecs, part)
+            seen = result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
+            if item.inexact_json and chunk.inexact and self.hashing.text(seen) != chunk.digest:
+                where = self.resources.store, self.target.source, entry, chunk, table_sql
+                return same_but_for_json(connection, *where, self.hashing) or seen
+        return seen
+
+    def check_rows(self, seen: Digest, item: Item, *, names_column: bool = True) -> None:
+        """Raise DigestMismatch if a table does not hold exactly the rows that were backed up, but those that were ``seen``.
+
+        That it ``names_column`` takes reading all of the table and of its files on one connection.
+        """
+        entry = item.entry
+        if (seen.rows, self.hashing.text(seen)) == (entry.rows, entry.digest):
+            return
         where = self.connection, self.resources.store, self.target.source, entry, self.target.place.sql(item)
-        seen = sum((part.result() for part in reading), Digest())
-        if (seen.rows, hashing.text(seen)) == (entry.rows, entry.digest):
-            return
-        if item.inexact_json and entry.inexact and same_but_for_json(*where, hashing):
-            return
-        column = first_difference(*where)
+        column = first_difference(*where) if names_column else None
         message = (
             f"Table {entry.name!r} read back is not what was backed up ({seen.rows} rows, backed up "
             f"{entry.rows}" + (f"; column {column!r} differs" if column else "") + "). Nothing was changed."

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pymysql
 
+from tableferry.columnar.digest import Digest
 from tableferry.errors import Conflict, Finding
 from tableferry.manifest import digest_keys
 from tableferry.manifest.manifest import Manifest
@@ -197,7 +198,7 @@ def _finish(
         moved = item.into in made and not made[item.into].result()
         final = read_back.begin(pool, item) if moved else reading
         progress.read_back(final, item.entry)
-        read_back.check_rows(final, item)
+        read_back.check_rows(sum((part.result() for part in final), Digest()), item)
         if item.into in made:
             definition_check.check_definition(connection, item.entry, source.server, place.shadow, item.into)
 
