@@ -408,7 +408,7 @@ def test_every_bit_that_flips_in_a_file_is_found(loaded: Database, form: str, mo
     monkeypatch.setenv("CHUNK_BYTES", "5000000")
     made = manifest.read(verbs.store(), backup("hired_employees", form=form)["id"], Settings.from_env().signing_keys)
     [table] = made.tables
-    [file] = table.objects
+    [file] = table.chunks[0].objects
     data = verbs.store().get(file.key)[0]
     hashing = digest_keys.of(verbs.store(), made)
     whole = (table.rows, table.digest)

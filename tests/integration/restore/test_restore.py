@@ -504,9 +504,9 @@ def test_a_manifest_that_is_not_signed_by_us_is_refused(loaded: Database) -> Non
             refused({"backup": made["id"]})
             get(f"/backups/{made['id']}").problem(409)
             assert get("/backups").json == {"backups": [], "damaged": [made["id"]], "jobs": []}
-    later = {**content, "version": 3}
+    later = {**content, "version": 4}
     verbs.store().put(key, json.dumps({"manifest": later, "signature": signature(later)}).encode())
-    assert "version 3" in refused({"backup": made["id"]})
+    assert "version 4" in refused({"backup": made["id"]})
 
 
 def test_an_unsigned_backup_is_restored_on_trust_without_its_triggers(loaded: Database) -> None:

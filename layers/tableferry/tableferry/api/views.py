@@ -58,8 +58,8 @@ def backup(made: Manifest) -> BackupView:
                 rows=table.rows,
                 bytes=table.bytes,
                 digest=table.digest,
-                chunks=len(table.chunks),
-                objects=len(table.objects),
+                chunks=table.chunk_count,
+                objects=table.object_count,
                 inexact_json=table.inexact,
             )
             for table in made.tables

@@ -37,6 +37,8 @@ class File(Protocol):
     def bytes(self) -> int: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def row_bytes(self) -> int: ...
 
 
 class Bounded(Protocol):
@@ -76,6 +78,8 @@ class Part(Bounded, Protocol):
     def rows(self) -> int: ...
     @property
     def stored(self) -> int: ...
+    @property
+    def row_bytes(self) -> int: ...
     @property
     def sum(self) -> str: ...
     @property
@@ -159,10 +163,16 @@ class Leaves:
         if any(not _DIGEST.fullmatch(chunk.digest) for chunk in chunks):
             found.append("a digest is none")
         found += _of_rows(chunks)
-        said = (part.chunks, part.objects, part.rows, part.stored)
-        seen = (len(chunks), len(files), sum(file.rows for file in files), sum(file.bytes for file in files))
+        said = (part.chunks, part.objects, part.rows, part.stored, part.row_bytes)
+        seen = (
+            len(chunks),
+            len(files),
+            sum(file.rows for file in files),
+            sum(file.bytes for file in files),
+            max((file.row_bytes for file in files), default=0),
+        )
         if said != seen:
-            words = "%d chunks, %d objects, %d rows, %d bytes"
+            words = "%d chunks, %d objects, %d rows, %d bytes, rows of %d bytes"
             found.append(f"its part {part.key!r} has {words % said}, and its list {words % seen}")
         return found
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +19,7 @@ from tableferry.errors import BackupDamaged, ObjectNotFound
 from tableferry.manifest import consistency
 from tableferry.manifest.manifest import ChunkEntry, Entry, Manifest, ObjectEntry, PartEntry, TableEntry, added
 from tableferry.storage import object_keys
+from tableferry.storage.ahead import ahead
 from tableferry.storage.bucket import Store
 
 _AHEAD = 4  # leaves that are on their way while one is being worked on
@@ -67,30 +68,33 @@ def write_part(
         objects=len(files),
         rows=sum(chunk.rows for chunk in chunks),
         stored=sum(file.bytes for file in files),
+        row_bytes=max((file.row_bytes for file in files), default=0),
         sum=total,
         inexact=added([chunk.inexact for chunk in chunks]),
         backups=tuple(sorted(owner for owner in owners if owner and owner != backup_id)),
     )
 
 
-def chunks_of(store: Store, source: Manifest, table: TableEntry) -> Iterator[ChunkEntry]:
+def chunks_of(store: Store, source: Manifest, table: TableEntry) -> Generator[ChunkEntry, None, None]:
     """The chunks of a table, in the order of their keys.
 
-    Memory: five leaves, the chunks of about 5 GB. Whoever stops early has to close it.
+    Memory: some leaves, the chunks of about 5 GB. Whoever stops early has to close it.
 
     Raises:
         BackupDamaged: a leaf is missing, is not the one that was written, or contradicts what the root says of it.
     """
     yield from table.chunks
     if table.parts:
-        for leaf in _leaves(store, source, table):
-            yield from leaf
+        with closing(_leaves(store, source, table)) as leaves:
+            for leaf in leaves:
+                yield from leaf
 
 
-def objects_of(store: Store, source: Manifest, table: TableEntry) -> Iterator[ObjectEntry]:
+def objects_of(store: Store, source: Manifest, table: TableEntry) -> Generator[ObjectEntry, None, None]:
     """The files of a table, in the order of its keys. Memory, errors: as of :func:`chunks_of`."""
-    for chunk in chunks_of(store, source, table):
-        yield from chunk.objects
+    with closing(chunks_of(store, source, table)) as chunks:
+        for chunk in chunks:
+            yield from chunk.objects
 
 
 def chunks_of_part(store: Store, table: TableEntry, part: PartEntry) -> tuple[ChunkEntry, ...]:
@@ -98,29 +102,25 @@ def chunks_of_part(store: Store, table: TableEntry, part: PartEntry) -> tuple[Ch
     return _read(store, table, part)
 
 
-def _leaves(store: Store, source: Manifest, table: TableEntry) -> Iterator[tuple[ChunkEntry, ...]]:
+def _leaves(store: Store, source: Manifest, table: TableEntry) -> Generator[tuple[ChunkEntry, ...], None, None]:
     """Leaf after leaf, some of them ahead, each held against the root and against those before it."""
     check = consistency.Leaves(table)
-    waiting = iter(table.parts)
-    ahead: deque[tuple[PartEntry, Future[tuple[ChunkEntry, ...]]]] = deque()
     pool = ThreadPoolExecutor(_AHEAD, thread_name_prefix="leaves")
 
-    def fetch(at_most: int) -> None:
-        while len(ahead) < at_most and (part := next(waiting, None)):
-            ahead.append((part, pool.submit(_read, store, table, part)))
+    def reading() -> Generator[tuple[PartEntry, Future[tuple[ChunkEntry, ...]]], None, None]:
+        for part in table.parts:
+            yield part, pool.submit(_read, store, table, part)
 
     try:
-        fetch(_AHEAD)
-        while ahead:
-            part, reading = ahead.popleft()
-            chunks = reading.result()
-            fetch(_AHEAD)
-            if wrong := check.disagreements(part, chunks):
-                raise BackupDamaged(
-                    f"The manifest of backup {source.id!r} contradicts itself. Table {table.name!r}: "
-                    f"{'; '.join(wrong[:_MOST_SAID])}. {_WHAT_TO_DO}"
-                )
-            yield chunks
+        with closing(ahead(reading(), _AHEAD)) as parts:
+            for part, read in parts:
+                chunks = read.result()
+                if wrong := check.disagreements(part, chunks):
+                    raise BackupDamaged(
+                        f"The manifest of backup {source.id!r} contradicts itself. Table {table.name!r}: "
+                        f"{'; '.join(wrong[:_MOST_SAID])}. {_WHAT_TO_DO}"
+                    )
+                yield chunks
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

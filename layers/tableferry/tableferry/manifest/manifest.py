@@ -41,6 +41,7 @@ LEDGER = f"{OWN_PREFIX}ledger"
 """What lies in the folder of this name are the ledger's entries: no table that is backed up is called so."""
 
 _MOST_SAID = 5
+_OVERHEAD = 64 * 1024  # what a file holds besides its rows, at most
 
 
 class Entry(BaseModel):
@@ -56,6 +57,11 @@ class ObjectEntry(Entry):
     rows: int
     bytes: int
     sha256: str
+
+    @property
+    def row_bytes(self) -> int:
+        """The mean of its rows' bytes, as far as they are surely those of rows: some row has as many."""
+        return max(0, self.bytes - _OVERHEAD) // max(self.rows, 1)
 
 
 class ChunkEntry(Entry):
@@ -76,8 +82,9 @@ class ChunkEntry(Entry):
 class PartEntry(Entry):
     """Chunks of a table that follow each other, listed in a leaf: its ``key``, size in ``bytes`` and SHA-256.
 
-    The others are of what it lists: how many ``chunks`` and ``objects``, bytes ``stored`` in these, and the ``sum`` of its
-    rows' digest, sealed, so that who has the key adds the parts of a table up. ``backups`` are those, earlier than the
+    The others are of what it lists: how many ``chunks`` and ``objects``, bytes ``stored`` in these, the largest
+    ``row_bytes`` of one, and the ``sum`` of its rows' digest, sealed, so that who has the key adds up a table's.
+    ``backups`` are those, earlier than the
     leaf's own, whose objects it names.
     """
 
@@ -90,6 +97,7 @@ class PartEntry(Entry):
     objects: int
     rows: int
     stored: int
+    row_bytes: int
     sum: str
     inexact: dict[str, int] = Field(default_factory=dict)
     backups: tuple[str, ...] = ()
@@ -142,9 +150,10 @@ class TableEntry(Entry):
         return sum(len(chunk.objects) for chunk in self.chunks) + sum(part.objects for part in self.parts)
 
     @property
-    def objects(self) -> tuple[ObjectEntry, ...]:
-        """Its files, in key order."""
-        return tuple(file for chunk in self.chunks for file in chunk.objects)
+    def row_bytes(self) -> int:
+        """As many bytes, at least, some row has."""
+        files = (file.row_bytes for chunk in self.chunks for file in chunk.objects)
+        return max((*files, *(part.row_bytes for part in self.parts)), default=0)
 
 
 class LedgerEntry(Entry):
@@ -269,7 +278,7 @@ def lenders(backup_id: str, tables: Iterable[TableEntry]) -> frozenset[str]:
     """The ids of the other backups whose objects the tables of a backup name."""
     found: set[str | None] = set()
     for table in tables:
-        keys = [part.key for part in table.parts] + [file.key for file in table.objects]
+        keys = [part.key for part in table.parts] + [file.key for chunk in table.chunks for file in chunk.objects]
         found |= {object_keys.backup_of(key, table.name) for key in keys}
         found |= {other for part in table.parts for other in part.backups}
     return frozenset(found - {None, backup_id})  # type: ignore[arg-type]

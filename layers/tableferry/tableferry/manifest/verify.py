@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,7 +13,8 @@ from tableferry.columnar import formats
 from tableferry.columnar.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
 from tableferry.manifest import digest_keys, ledger_objects
-from tableferry.manifest.inventory import altered, present
+from tableferry.manifest.inventory import Present, altered, present
+from tableferry.manifest.leaves import objects_of
 from tableferry.manifest.manifest import LEDGER, Manifest, ObjectEntry, TableEntry
 from tableferry.schema.codec import Kind
 from tableferry.storage.bucket import Store
@@ -32,7 +34,9 @@ class Verified:
 
 
 def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda *_: None) -> Verified:
-    """Check size, SHA-256, rows and digest of every object, whatever is wrong with others. Memory: one object as a frame.
+    """Check size, SHA-256, rows and digest of every object, whatever is wrong with others.
+
+    Memory: one object as a frame, and that of :func:`~tableferry.manifest.inventory.present`.
 
     Raises:
         BackupDamaged: something is not as the manifest says; it carries what was found of every table.
@@ -40,13 +44,13 @@ def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int],
     there = present(store, manifest, manifest.tables)
     hashing = digest_keys.of(store, manifest)
     found = []
-    total = sum(len(table.objects) for table in manifest.tables)
+    total = sum(table.object_count for table in manifest.tables)
     done = 0
     progress(0, total, 0)
     for table in manifest.tables:
         seen, size = Digest(), 0
-        problems = there.problems.get(table.name, [])
-        for file in table.objects:
+        problems = there.problems[table.name]
+        for file in _listed(store, manifest, table, there):
             if file.key not in there.absent:
                 try:
                     seen += digest(fetch(store, manifest, table, file), table.codecs, hashing)
@@ -70,21 +74,21 @@ def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int],
 def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> None:
     """Check that every object of the tables is there and is, by S3's word, the one that was written.
 
-    A restore asks before it touches the database; reading the objects it asks again. Memory: the listing.
+    A restore asks before it touches the database; reading the objects it asks again. Memory: that of
+    :func:`~tableferry.manifest.inventory.present`.
 
     Raises:
         BackupDamaged: one is missing, altered or exchanged, or there is one that the manifest does not name.
     """
     there = present(store, manifest, tables)
-    files = [file for table in tables for file in table.objects if file.key not in there.absent]
-    files += [file for file in manifest.ledger_objects if file.key not in there.absent]
-    wrong = {file.key for file in altered(store, files)}
-    there.problems[""] += [_altered(file, LEDGER) for file in manifest.ledger_objects if file.key in wrong]
     found = []
     for table in tables:
-        problems = there.problems.get(table.name, [])
-        problems += [_altered(file, table.name) for file in table.objects if file.key in wrong]
+        files = (file for file in _listed(store, manifest, table, there) if file.key not in there.absent)
+        problems = there.problems[table.name]
+        problems += [_altered(file, table.name) for file in altered(store, files)]
         found.append(_finding(table, problems, Digest(), 0, PLAIN))
+    history = [file for file in manifest.ledger_objects if file.key not in there.absent]
+    there.problems[""] += [_altered(file, LEDGER) for file in altered(store, history)]
     _refuse(manifest, found, there.problems)
 
 
@@ -99,13 +103,17 @@ def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableE
     """
 
     def taken(table: TableEntry) -> TableEntry:
-        chunks, whole = [], Digest()
-        for chunk in table.chunks:
-            each = (digest(fetch(store, manifest, table, file), table.codecs) for file in chunk.objects)
-            seen = sum(each, Digest())
-            whole += seen
-            chunks.append(chunk.model_copy(update={"digest": PLAIN.text(seen)}))
-        return table.model_copy(update={"digest": PLAIN.text(whole), "chunks": tuple(chunks)})
+        if table.parts:  # whose leaves stay as they are: no digest of a chunk is held against anything
+            with closing(objects_of(store, manifest, table)) as files:
+                return table.model_copy(update={"digest": PLAIN.text(summed(table, files))})
+        sums = [summed(table, chunk.objects) for chunk in table.chunks]
+        chunks = [
+            chunk.model_copy(update={"digest": PLAIN.text(one)}) for chunk, one in zip(table.chunks, sums, strict=True)
+        ]
+        return table.model_copy(update={"digest": PLAIN.text(sum(sums, Digest())), "chunks": tuple(chunks)})
+
+    def summed(table: TableEntry, files: Iterable[ObjectEntry]) -> Digest:
+        return sum((digest(fetch(store, manifest, table, file), table.codecs) for file in files), Digest())
 
     return manifest.model_copy(update={"digest_key": None, "tables": tuple(map(taken, tables))})
 
@@ -132,6 +140,17 @@ def fetch(store: Store, manifest: Manifest, table: TableEntry, file: ObjectEntry
     return frame
 
 
+def _listed(store: Store, manifest: Manifest, table: TableEntry, there: Present) -> Iterator[ObjectEntry]:
+    """The files of a table; a leaf that went bad since they were listed becomes one of its problems."""
+    if table.name in there.unlisted:
+        return
+    try:
+        with closing(objects_of(store, manifest, table)) as files:
+            yield from files
+    except BackupDamaged as error:
+        there.problems[table.name].append(str(error))
+
+
 def _altered(file: ObjectEntry, table: str) -> str:
     return f"The object {file.key!r} (table {table!r}) was altered: its SHA-256 differs."
 
@@ -142,7 +161,7 @@ def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int
     return TableFinding(
         name=table.name,
         rows=seen.rows,
-        objects=len(table.objects),
+        objects=table.object_count,
         bytes=size,
         digest=hashing.text(seen),
         ok=not problems,

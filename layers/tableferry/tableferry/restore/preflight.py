@@ -25,7 +25,6 @@ _OF_ANOTHER_KEY = (
     "The backup's digests were made with a key that this deployment does not have; what was restored was held against the "
     "rows of its files instead."
 )
-_OVERHEAD = 64 * 1024  # what a file holds besides its rows, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +300,7 @@ def _packet(looked: _Looked) -> Iterator[tuple[str, str]]:
     [(limit,)] = rows(looked.connection, "SELECT @@GLOBAL.max_allowed_packet")
     digits = 2 if looked.target.source.format is Format.CSV else 1
     for item in looked.target.items:
-        row = max(((file.bytes - _OVERHEAD) // digits // max(file.rows, 1) for file in item.entry.objects), default=0)
+        row = item.entry.row_bytes // digits
         if row > int(limit):
             yield (
                 item.into,

@@ -9,6 +9,7 @@ import polars as pl
 from tableferry.backup import inexact_json
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing, digest
+from tableferry.manifest.leaves import objects_of
 from tableferry.manifest.manifest import ChunkEntry, Manifest, TableEntry
 from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection
@@ -27,7 +28,9 @@ def first_difference(
     Memory: one object as a frame.
     """
     columns = entry.codecs
-    written = _of_each(columns, entry.primary_key, (fetch(store, source, entry, file) for file in entry.objects))
+    written = _of_each(
+        columns, entry.primary_key, (fetch(store, source, entry, file) for file in objects_of(store, source, entry))
+    )
     found = _of_each(
         columns,
         entry.primary_key,

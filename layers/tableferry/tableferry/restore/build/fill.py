@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 
 import polars as pl
 
 from tableferry.columnar import load_data
 from tableferry.errors import Conflict, Finding
+from tableferry.manifest.leaves import objects_of
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import fetch
 from tableferry.mysql.database import Connection, dialect, rows
@@ -17,10 +20,12 @@ from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.chunk_ledger import ChunkLedger
 from tableferry.restore.build.progress import BuildProgress
 from tableferry.schema.codec import Kind
+from tableferry.storage.ahead import ahead
 from tableferry.storage.bucket import Store
 
 _LARGE_BYTES = 16 * 1024 * 1024
 _TRIES = 20
+_WAITING = 256  # objects that the pool has, more than it has threads
 
 
 def fill(
@@ -29,15 +34,21 @@ def fill(
     """Load every object of these tables, whose names in SQL stand beside them.
 
     Memory: of each of the pool's threads, or connections where objects are larger than 16 MiB, an object, its frame and
-    its rows as text.
+    its rows as text; of the manifest what :func:`~tableferry.manifest.leaves.objects_of` holds.
     """
     loader = Loader.of(pool, store, source)
-    tasks = [(entry, sql, file) for entry, sql in tables for file in entry.objects]
+
+    def loading() -> Generator[tuple[ObjectEntry, Future[None]], None, None]:
+        for entry, sql in tables:
+            with closing(objects_of(store, source, entry)) as files:
+                for file in files:
+                    yield file, pool.submit(loader.load, entry, sql, file)
+
     progress.begin()
-    futures = [pool.submit(loader.load, *task) for task in tasks]
-    for future, (_, _, file) in zip(futures, tasks, strict=True):
-        future.result()
-        progress.loaded(file)
+    with closing(ahead(loading(), _WAITING)) as loads:
+        for file, load in loads:
+            load.result()
+            progress.loaded(file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable
 from typing import Protocol
 
-from tableferry.columnar.digest import Digest
 from tableferry.manifest.manifest import ChunkEntry, ObjectEntry, TableEntry
 
 
@@ -22,9 +20,8 @@ class BuildProgress:
     def __init__(self, tell: TellBuild, tables: Iterable[TableEntry]) -> None:
         self._tell = tell
         tables = list(tables)
-        self._objects = sum(len(table.objects) for table in tables)
-        self._work = sum(_work(file) for table in tables for file in table.objects)
-        self._work += sum(_work(chunk) for table in tables for chunk in table.chunks)
+        self._objects = sum(table.object_count for table in tables)
+        self._work = sum(2 * table.rows + table.object_count + table.chunk_count for table in tables)
         self._loaded = self._done = 0
 
     def begin(self) -> None:
@@ -37,12 +34,10 @@ class BuildProgress:
         self._done += _work(file)
         self._tell(self._loaded, self._objects, file.rows, self._share())
 
-    def read_back(self, reading: Sequence[Future[Digest]], table: TableEntry) -> None:
-        """Wait for the readings of a table's ranges, in their order; raises what one of them failed with."""
-        for part, chunk in zip(reading, table.chunks, strict=True):
-            part.result()
-            self._done += _work(chunk)
-            self._tell(self._loaded, self._objects, 0, self._share())
+    def read_back(self, chunk: ChunkEntry) -> None:
+        """One more range of a table was read back."""
+        self._done += _work(chunk)
+        self._tell(self._loaded, self._objects, 0, self._share())
 
     def _share(self) -> float | None:
         return self._done / self._work if self._work else None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
+from tableferry.manifest.leaves import chunks_of
 from tableferry.manifest.manifest import ChunkEntry
 from tableferry.mysql.database import Connection
 from tableferry.mysql.worker_pool import WorkerPool
@@ -16,6 +18,22 @@ from tableferry.restore.build.difference import first_difference, same_but_for_j
 from tableferry.restore.build.target import Item, Resources, Target
 from tableferry.schema.codec import select
 from tableferry.schema.key_range import Range
+from tableferry.storage.ahead import ahead
+
+Reading = Generator[tuple[ChunkEntry, Future[Digest]], None, None]
+"""Ranges of a table, in the order of their keys, and what will have been read of each."""
+
+_WAITING = 64  # ranges of a table that the pool has, more than it has threads
+
+
+def digest_of(reading: Reading, tell: Callable[[ChunkEntry], None] = lambda _: None) -> Digest:
+    """Wait for what is read of a table, telling of each range; raises what one of them failed with."""
+    seen = Digest()
+    with closing(reading):
+        for chunk, part in reading:
+            seen += part.result()
+            tell(chunk)
+    return seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +45,19 @@ class ReadBack:
     target: Target
     hashing: Hashing
 
-    def begin(self, pool: WorkerPool, item: Item) -> Sequence[Future[Digest]]:
+    def begin(self, pool: WorkerPool, item: Item) -> Reading:
         """Have a table read, each range of the backup's by itself; together they hold every key that there can be.
 
-        Memory: for each of the pool's connections some times ``chunk_bytes``, as ``result_set`` says.
+        Memory: for each of the pool's connections some times ``chunk_bytes``, as ``result_set`` says; of the manifest what
+        :func:`~tableferry.manifest.leaves.chunks_of` holds.
         """
-        return [pool.submit(self.chunk, pool, item, chunk) for chunk in item.entry.chunks]
+
+        def reading() -> Reading:
+            with closing(chunks_of(self.resources.store, self.target.source, item.entry)) as chunks:
+                for chunk in chunks:
+                    yield chunk, pool.submit(self.chunk, pool, item, chunk)
+
+        return ahead(reading(), _WAITING)
 
     def chunk(self, pool: WorkerPool, item: Item, chunk: ChunkEntry) -> Digest:
         """What a range of a table holds.

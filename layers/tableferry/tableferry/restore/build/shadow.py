@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pymysql
 
-from tableferry.columnar.digest import Digest
 from tableferry.errors import Conflict, Finding
 from tableferry.manifest import digest_keys
 from tableferry.manifest.manifest import Manifest
@@ -194,12 +193,17 @@ def _finish(
 
     made = {item.into: pool.submit(index, item) for item in target.items if item.into in indexes}
     readings = [read_back.begin(pool, item) for item in target.items]
+    # All are read before any index is waited for, since a table's next ranges are asked for as its first ones come.
+    seen = {}
     for item, reading in zip(target.items, readings, strict=True):
-        moved = item.into in made and not made[item.into].result()
-        final = read_back.begin(pool, item) if moved else reading
-        progress.read_back(final, item.entry)
-        read_back.check_rows(sum((part.result() for part in final), Digest()), item)
+        seen[item.into] = readback.digest_of(reading, progress.read_back)
+        if item.into not in made:
+            read_back.check_rows(seen[item.into], item)
+    for item in target.items:
         if item.into in made:
+            stayed = made[item.into].result()
+            final = seen[item.into] if stayed else readback.digest_of(read_back.begin(pool, item))
+            read_back.check_rows(final, item)
             definition_check.check_definition(connection, item.entry, source.server, place.shadow, item.into)
 
 
