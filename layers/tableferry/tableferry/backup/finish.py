@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from tableferry import __version__
+from tableferry.backup.listing import Listed
 from tableferry.backup.plan import BackupPlan, TablePlan
-from tableferry.backup.task import Part, RangePart
+from tableferry.backup.task import Part
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import Conflict
 from tableferry.manifest import manifest
-from tableferry.manifest.manifest import ColumnEntry, Manifest, TableEntry
+from tableferry.manifest.manifest import ColumnEntry, LedgerEntry, Manifest, TableEntry
 from tableferry.mysql.database import Connection, Database, server_version
 from tableferry.schema import catalog, show_create
 from tableferry.storage.bucket import Store
@@ -27,17 +29,26 @@ def finish(
 ) -> Manifest:
     """Write the manifest of a plan whose tasks are all done; ``position`` names the moment that all of them saw.
 
+    ``parts`` are taken one after the other, in any order. Memory: the manifest's root, and one part.
+
     Raises:
         Conflict: a definition is not what was planned, or a range is lacking.
         PreconditionFailed: the backup has a manifest.
     """
-    known = list(parts)
     _unchanged(connection, plan.tables)
     server = server_version(connection)
     besides = catalog.passed_over(connection, database) if plan.all_tables else []
     served = catalog.served_names(connection, database)
     hashing = Hashing(store.keys.for_digests(plan.digest_key))
+    ledgers: list[LedgerEntry] = []
+
+    def noted(part: Part) -> Part:
+        ledgers.extend([part.ledger] if part.ledger is not None else [])
+        return part
+
+    tables = tuple(_tables(plan, map(noted, parts), hashing))
     done = Manifest(
+        version=manifest.version_of(plan.id, tables),
         id=plan.id,
         digest_key=plan.digest_key,
         tableferry=__version__,
@@ -48,10 +59,10 @@ def finish(
         position=position,
         started=plan.started,
         finished=datetime.now(UTC),
-        tables=tuple(_tables(plan, known, hashing)),
+        tables=tables,
         complete=set(served) <= {table_plan.table.name for table_plan in plan.tables},
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
-        ledger=next((part.ledger for part in known if part.ledger is not None), None),
+        ledger=ledgers[0] if ledgers else None,
     )
     manifest.write(store, done, store.keys, plan.lock_days)
     return done
@@ -66,18 +77,21 @@ def _unchanged(connection: Connection, table_plans: Sequence[TablePlan]) -> None
             )
 
 
-def _tables(plan: BackupPlan, parts: Sequence[Part], hashing: Hashing) -> Iterable[TableEntry]:
-    ranges = {(found.table, found.number): found for part in parts for found in part.ranges}
+def _tables(plan: BackupPlan, parts: Iterable[Part], hashing: Hashing) -> Iterator[TableEntry]:
+    known: dict[int, list[Listed]] = defaultdict(list)
+    for part in parts:
+        for listed in part.tables:
+            known[listed.table].append(listed)
     for number, table_plan in enumerate(plan.tables):
-        own = [ranges.get((number, one)) for one in range(len(table_plan.ranges))]
-        there = [found for found in own if found is not None]
-        if len(there) != len(own):
+        own = sorted(known[number], key=lambda listed: listed.first)
+        ends = [0, *(listed.end for listed in own)]
+        if [*(listed.first for listed in own), len(table_plan.ranges)] != ends:
             raise Conflict(f"Ranges of table {table_plan.table.name!r} are lacking in the backup; take it again.")
-        yield _entry(table_plan, there, hashing)
+        yield _entry(table_plan, own, hashing)
 
 
-def _entry(table_plan: TablePlan, parts: Sequence[RangePart], hashing: Hashing) -> TableEntry:
-    total = sum((hashing.opened(part.sum, part.entry.rows) for part in parts), Digest())
+def _entry(table_plan: TablePlan, own: Sequence[Listed], hashing: Hashing) -> TableEntry:
+    total = sum((hashing.opened(listed.sum, listed.rows) for listed in own), Digest())
     types = {column.name: column.column_type for column in table_plan.table.columns}
     return TableEntry(
         name=table_plan.table.name,
@@ -88,7 +102,8 @@ def _entry(table_plan: TablePlan, parts: Sequence[RangePart], hashing: Hashing) 
         foreign_keys=table_plan.foreign_keys,
         triggers=table_plan.triggers,
         rows=total.rows,
-        bytes=sum(file.bytes for part in parts for file in part.entry.objects),
+        bytes=sum(listed.bytes for listed in own),
         digest=hashing.text(total),
-        chunks=tuple(part.entry for part in parts),
+        chunks=tuple(chunk for listed in own for chunk in listed.chunks),
+        parts=tuple(part for listed in own for part in listed.parts),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import pymysql
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.backup import inexact_json, key_ranges, load_history
+from tableferry.backup.listing import IN_PLACE, Leafing, Listed, Listing
 from tableferry.backup.plan import BackupPlan, TablePlan, Task
 from tableferry.backup.uploader import Rows, Sending, sending
 from tableferry.columnar import result_set
@@ -34,30 +36,19 @@ _SENT_AT_ONCE = 2  # objects a connection: one is encoded while another waits fo
 _GONE = {1054, 1146, 1360, 1412}  # no such column, table or trigger; its definition has changed
 
 
-class RangePart(BaseModel):
-    """A range that was read: what the manifest says of it, and its sum, sealed, for the sum of the whole table."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: int
-    number: int
-    entry: ChunkEntry
-    sum: str
-
-
 class Part(BaseModel):
-    """What came of a task. The first one's has the load history, too: it is read in the same snapshot."""
+    """What came of a task, table by table. The first one's has the load history, too: it is read in the same snapshot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: int
-    ranges: tuple[RangePart, ...]
+    tables: tuple[Listed, ...]
     ledger: LedgerEntry | None = None
 
     @property
     def rows(self) -> int:
         """The rows of all its ranges."""
-        return sum(part.entry.rows for part in self.ranges)
+        return sum(listed.rows for listed in self.tables)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +76,15 @@ class Chunk:
     inexact: dict[str, int]
     objects: tuple[Future[ObjectEntry], ...]
 
-    def part(self) -> RangePart:
-        """What came of it, once all its files are written; raises what one of them failed with."""
-        entry = ChunkEntry(
+    def entry(self) -> ChunkEntry:
+        """What the manifest says of it, once all its files are written; raises what one of them failed with."""
+        return ChunkEntry(
             lower=self.range_plan.range.lower,
             upper=self.range_plan.range.upper,
             rows=self.digest.rows,
             digest=self.hashing.text(self.digest),
             objects=tuple(written.result() for written in self.objects),
             inexact=self.inexact,
-        )
-        return RangePart(
-            table=self.range_plan.table,
-            number=self.range_plan.number,
-            entry=entry,
-            sum=self.hashing.sealed(self.digest),
         )
 
 
@@ -116,7 +101,7 @@ def run(
     Each run writes objects of its own: one that goes on after it was given up does no harm to the next.
 
     Memory: for each connection 16 times ``chunk_bytes`` (24 times for doubles as CSV, and in a process that has made
-    others before) and 16 times the longest row.
+    others before) and 16 times the longest row; the plan; and of what was written what :class:`Listing` holds.
 
     Raises:
         Conflict: a table or column is not there any more.
@@ -132,8 +117,11 @@ def run(
             ledger = load_history.keep(connections[0], store, plan.id, run_id, served, plan.lock_days)
         with sending(store, plan.format, plan.lock_days, _SENT_AT_ONCE * len(connections)) as sender:
             range_plans = list(_range_plans(plan, task, run_id))
-            parts = _run(connections, sender, range_plans, chunk_bytes, hashing, progress)
-    return Part(task=number, ranges=parts, ledger=ledger)
+            listing = Listing(
+                Leafing(store, plan.id, run_id, hashing, plan.lock_days), IN_PLACE if plan.workers == 1 else 0
+            )
+            _run(connections, sender, range_plans, chunk_bytes, hashing, listing, progress)
+    return Part(task=number, tables=listing.done(), ledger=ledger)
 
 
 @contextmanager
@@ -161,9 +149,10 @@ def _run(
     range_plans: Sequence[RangePlan],
     chunk_bytes: int,
     hashing: Hashing,
+    listing: Listing,
     progress: TellChunks,
-) -> tuple[RangePart, ...]:
-    """Read every range, on as many threads as there are connections; the first error stops the rest."""
+) -> None:
+    """Read every range, on as many threads as there are connections, and list it; the first error stops the rest."""
 
     def one(range_plan: RangePlan) -> Chunk:
         try:
@@ -175,16 +164,23 @@ def _run(
 
     progress(0, len(range_plans), 0)
     with pool_of(connections, len(connections)) as pool:
-        futures = [pool.submit(one, range_plan) for range_plan in range_plans]
-        parts = []
+        futures = deque(pool.submit(one, range_plan) for range_plan in range_plans)
         try:
-            for done, future in enumerate(futures, 1):
-                parts.append(future.result().part())
-                progress(done, len(range_plans), parts[-1].entry.rows)
+            for done, range_plan in enumerate(range_plans, 1):
+                chunk = futures.popleft().result()
+                planned = range_plan.table_plan
+                listing.add(
+                    range_plan.table,
+                    planned.table.name,
+                    len(planned.ranges),
+                    range_plan.number,
+                    chunk.entry(),
+                    chunk.digest,
+                )
+                progress(done, len(range_plans), chunk.digest.rows)
         except BaseException as error:
             sender.stop(error)
             raise
-    return tuple(parts)
 
 
 def back_up_chunk(
