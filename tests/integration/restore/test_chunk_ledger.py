@@ -19,6 +19,7 @@ import pytest
 
 from tableferry.errors import Conflict
 from tableferry.manifest import manifest
+from tableferry.manifest.leaves import objects_of
 from tableferry.mysql.database import Database as Target
 from tableferry.mysql.session import Mode
 from tableferry.restore.build import chunk_ledger
@@ -126,7 +127,8 @@ def test_one_that_was_killed_has_left_whole_objects(filling: Callable[[], Fillin
     assert begun.run("loaded", "7") == -signal.SIGKILL
     until(lambda: begun.noted() <= 7)
     source = manifest.read(verbs.store(), begun.backup, verbs.store().keys)
-    sizes = [file.rows for table in source.tables for file in table.objects]
+    store = verbs.store()
+    sizes = [file.rows for table in source.tables for file in objects_of(store, source, table)]
     assert 0 < len(begun.content()) <= 7 * max(sizes)
     assert len(begun.content()) < ROWS
 

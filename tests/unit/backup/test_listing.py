@@ -90,7 +90,7 @@ def test_leaves_are_written_as_the_chunks_come(store: MemoryStore) -> None:
     [one] = made.done()
     found = entry("jobs", [chunk("jobs", number, 10_000, 4) for number in range(10_000)], parts=one.parts)
     read = list(chunks_of(store, root(found, backup=ID), found))
-    assert (len(read), [int(chunk.lower or 0) for chunk in read]) == (10_000, list(range(10_000)))
+    assert [chunk.lower or 0 for chunk in read] == list(range(10_000))
 
 
 def test_a_table_too_small_for_a_leaf_stays_in_place_wherever_it_is_read(store: MemoryStore) -> None:
