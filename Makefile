@@ -3,7 +3,7 @@ PYTHON ?= python3
 ENV ?= dev
 CASES ?= 2000
 PY := .venv/bin/python
-IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 SAM := SAM_CLI_TELEMETRY=0 .venvs/sam/bin/sam
 SCHEMA := .venvs/tools/bin/check-jsonschema --quiet --builtin-schema
 WORKFLOWS := $(wildcard .github/workflows/*.yml) docs/examples/github-actions-deploy.yml

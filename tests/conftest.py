@@ -22,6 +22,7 @@ from tests.effort import THOROUGH, chosen
 from tests.support import stack
 from tests.support.parts import Database, Runtime, Server, any_server, clean_environment, running
 from tools.matrix_results import NOT_APPLICABLE
+from tools.workers import workers
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -62,6 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(message)
     # Else SIGTERM would end us without stopping what the fixtures started.
     signal.signal(signal.SIGTERM, _terminate)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """What ``-n auto`` means, unless xdist's own variable says a number."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else workers()
 
 
 @pytest.hookimpl(optionalhook=True)

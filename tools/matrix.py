@@ -31,9 +31,9 @@ from local.runtime.state import ROOT, State
 from local.sam import engine
 from tools import matrix_results
 from tools.matrix_results import Outcome
+from tools.workers import workers
 
 SERVERS = {"mariadb": "MariaDB", "mysql": "MySQL"}
-WORKERS = 4
 NO_MYSQL = (
     "no Docker engine answers here to run MySQL in, and MYSQL_URL names no server. Start Docker, or name one: "
     "`make test-matrix MYSQL_URL=mysql://root:password@host:3306/`, or leave MySQL out: `make test-matrix SERVERS=mariadb`"
@@ -114,7 +114,7 @@ def _server(kind: str) -> Iterator[Server]:
     elif not engine.answers():
         raise StartError(NO_MYSQL)
     else:
-        with mysql_container.running(min(os.cpu_count() or 1, WORKERS)) as made:
+        with mysql_container.running(workers()) as made:
             yield replace(_named(kind, _version(made[0]), mysql_container.image(), made), alone=True)
 
 
@@ -144,7 +144,7 @@ def _tested(server: Server, more: Sequence[str]) -> tuple[Outcome, float]:
     file.parent.mkdir(exist_ok=True, parents=True)
     file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-m", "database", "-n", str(len(server.urls) or "auto")]
-    command += ["--maxprocesses", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+    command += ["--dist", "loadfile", "--no-loadscope-reorder"]
     command += [f"--junitxml={file}", *more]
     given = environment(server, more)
     began = time.monotonic()
