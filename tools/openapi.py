@@ -17,7 +17,7 @@ from typing import Any
 
 from tableferry import DESCRIPTION, TITLE, __version__
 from tableferry.api.problems import made
-from tools import api_page, configuration_page
+from tools import api_page, capacity_page, configuration_page
 from tools import openapi_examples as examples
 from tools import openapi_texts as texts
 
@@ -292,3 +292,6 @@ if __name__ == "__main__":
     TARGET.write_text(text(), encoding="utf-8")
     api_page.TARGET.write_text(api_page.text(document()), encoding="utf-8")
     configuration_page.TARGET.write_text(configuration_page.text(), encoding="utf-8")
+    capacity_page.TARGET.write_text(
+        capacity_page.text(capacity_page.TARGET.read_text(encoding="utf-8")), encoding="utf-8"
+    )

@@ -25,7 +25,10 @@ _REQUESTS = {
         "csv": ("insert-csv", "Rows as CSV"),
     },
     "createUpload": {"upload": ("upload", "A CSV file for one table")},
-    "createBackup": {"tables": ("backup", "Some tables, as Parquet")},
+    "createBackup": {
+        "tables": ("backup", "Some tables, as Parquet"),
+        "plan": ("backup-plan", "Only say what would be done"),
+    },
     "createRestore": {
         "table": ("restore", "One table, in place of the live one"),
         "into": ("restore-into", "One table under another name, beside the live one"),
@@ -138,6 +141,32 @@ _BACKUP = {
     "complete": True,
     "notes": [],
     "digest_key": "5b1c6e0d",
+}
+_BACKUP_PLAN = {
+    "state": "planned",
+    "database": "tableferry",
+    "format": "parquet",
+    "tables": [{"name": "orders", "rows_estimate": 291884210, "bytes_estimate": 60129542144, "ranges": 4096}],
+    "complete": True,
+    "rows_estimate": 291884210,
+    "bytes_estimate": 60129542144,
+    "source": "live",
+    "workers": 7,
+    "connections": 16,
+    "seconds": 505.0,
+    "seconds_allowed": 780.0,
+    "speed": {"bytes_per_second": 21276596, "by": "default", "backups": []},
+    "writes": {"bucket": "acme-tableferry", "prefix": "backups/{id}/", "objects": 13891, "bytes": 25254407700},
+    "cost": {
+        "once": 0.176327,
+        "functions": 0.106047,
+        "requests": 0.069455,
+        "state_machine": 0.000825,
+        "storage_a_month": 0.580851,
+        "as_of": "2026-11-28",
+    },
+    "problems": [],
+    "notes": [],
 }
 _VERIFICATION = {
     "id": VERIFICATION,
@@ -264,6 +293,7 @@ ANSWERS: dict[tuple[str, str], Any] = {
     ("retryLoads", "202"): {"loads": [LOAD], "more": False},
     ("cancelLoad", "200"): _CANCELLED,
     ("cancelLoad", "202"): _RUNNING,
+    ("createBackup", "200"): _BACKUP_PLAN,
     ("createBackup", "201"): _BACKUP,
     ("createBackup", "202"): _job("backup"),
     ("listBackups", "200"): {"backups": [_BACKUP], "damaged": [], "jobs": [_job("backup")]},

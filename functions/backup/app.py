@@ -9,11 +9,13 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
+from tableferry import deadline
 from tableferry.api import backup_steps, job_routes, metrics, views
 from tableferry.api import handler as api
 from tableferry.api.models import (
     BackupDetail,
     BackupList,
+    BackupPlanView,
     BackupRequest,
     BackupView,
     JobView,
@@ -21,6 +23,9 @@ from tableferry.api.models import (
     VerifyRequest,
 )
 from tableferry.backup.backup import backup
+from tableferry.backup.capacity import Allowed
+from tableferry.backup.dry_run import rehearse
+from tableferry.backup.forecast import forecast
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.errors import BackupNotFound, RecordNotFound
@@ -41,14 +46,16 @@ app = api.resolver()
     summary="Back tables up",
     operation_id="createBackup",
     tags=["backups"],
-    responses=api.responses(BackupView, 201, job=True),
+    responses={**api.responses(BackupPlanView, 200), **api.responses(BackupView, 201, job=True)},
 )
 def create_backup(
     request: BackupRequest | None = None, idempotency_key: api.IdempotencyKey = None
-) -> Response[BackupView | JobView]:
-    """Done in time: 201 and the backup. Else 202 and where to look."""
-    wanted = (request or BackupRequest()).model_dump()
-    return verbs.done_or_accepted(Kind.BACKUP, wanted, "/backups/{id}", idempotency_key)
+) -> Response[BackupView | JobView | BackupPlanView]:
+    """Done in time: 201 and the backup. Else 202 and where to look. Of a dry run 200 and the plan."""
+    asked = request or BackupRequest()
+    if asked.dry_run:
+        return api.answer(HTTPStatus.OK, _planned(asked))
+    return verbs.done_or_accepted(Kind.BACKUP, asked.of_job(), "/backups/{id}", idempotency_key)
 
 
 @app.get("/backups", summary="List the backups", operation_id="listBackups", tags=["backups"])
@@ -101,16 +108,37 @@ def show_verification(id: str) -> Response[VerificationView | JobView]:  # noqa:
     return job_routes.outcome(jobs.find(open_store(settings.bucket, settings.signing_keys), id, Kind.VERIFY))
 
 
+def _planned(asked: BackupRequest) -> BackupPlanView:
+    settings = Settings.from_env()
+    store = open_store(settings.bucket, settings.signing_keys)
+    form = Format(asked.format)
+    found = rehearse(Database(settings.database), store, asked.tables, form, _allowed(settings), asked.workers)
+    return views.backup_plan(found, settings.bucket, settings.database.name, asked.format)
+
+
+def _allowed(settings: Settings) -> Allowed:
+    """What a backup of this deployment may use, from now until the invocation ends."""
+    return Allowed(
+        seconds=deadline.current().left(),
+        scale=settings.scale,
+        workers=settings.scale_workers,
+        connections=settings.scale_connections,
+        alone=settings.workers,
+    )
+
+
 def _backup(
     settings: Settings, store: Store, backup_id: str, request: dict[str, Any], progress: jobs.Tell
 ) -> dict[str, Any]:
     wanted = api.parsed(BackupRequest, request)
+    database, form = Database(settings.database), Format(wanted.format)
+    forecast(database, store, wanted.tables, form, _allowed(settings), wanted.workers).accepted()
     made = backup(
-        Database(settings.database),
+        database,
         store,
         backup_id,
         wanted.tables,
-        Format(wanted.format),
+        form,
         workers=settings.workers,
         chunk_bytes=settings.chunk_bytes,
         lock_days=settings.lock_days,
@@ -160,11 +188,16 @@ def _retire(settings: Settings, store: Store, now: datetime) -> dict[str, Any]:
     return said
 
 
+def back_up(request: dict[str, Any]) -> dict[str, Any]:
+    """A backup, or its dry run, which is no job: nothing is written."""
+    if request.get("dry_run") and (asked := api.parsed(BackupRequest, request)).dry_run:
+        return _planned(asked).model_dump(mode="json")
+    return verbs.at_once(Kind.BACKUP)(request)
+
+
 verbs = job_routes.Verbs(app, {Kind.BACKUP: _backup, Kind.VERIFY: _verify})
 handler = api.handler(
     app,
     objects=verbs.on_object,
-    direct=api.actions(
-        backup=verbs.at_once(Kind.BACKUP), verify=verbs.at_once(Kind.VERIFY), check=check, **backup_steps.ACTIONS
-    ),
+    direct=api.actions(backup=back_up, verify=verbs.at_once(Kind.VERIFY), check=check, **backup_steps.ACTIONS),
 )

@@ -126,6 +126,11 @@ def backup(body: Any, seen: Seen) -> None:
     }  # fmt: skip
 
 
+def backup_plan(body: Any, seen: Seen) -> None:
+    assert (body["state"], body["workers"], body["complete"], body["problems"]) == ("planned", 1, True, [])
+    assert {table["name"] for table in body["tables"]} == {"departments", "jobs", "hired_employees"}
+
+
 def describe_backup(body: Any, seen: Seen) -> None:
     backup(body, seen)
     assert body["id"] == seen.ids["backup"]
@@ -228,6 +233,7 @@ STATEMENTS = {
     "retry-waiting": Statement(LOAD, waiting),
     "cancel-load": Statement(LOAD, load_status, 200, named="load"),
     "resume-s3": Statement(LOAD, resume_s3, named="load"),
+    "backup-plan": Statement(BACKUP, backup_plan, 200),
     "backup": Statement(BACKUP, backup, 201, leaves="backup"),
     "backups": Statement(BACKUP, backups, 200),
     "describe-backup": Statement(BACKUP, describe_backup, 200, named="backup"),

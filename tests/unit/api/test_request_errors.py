@@ -21,7 +21,7 @@ CASES: list[tuple[str, Any, Any, str]] = [
     ("missing", UploadRequest, {"table": "jobs"}, '"filename" is missing.'),
     ("extra_forbidden", BackupRequest, {"table": ["jobs"]}, '"table": unknown field; did you mean "tables"?'),
     ("extra_forbidden", BackupRequest, {"Format": "csv"}, '"Format": unknown field; did you mean "format"?'),
-    ("extra_forbidden", BackupRequest, {"colour": 1}, '"colour": unknown field; there are "tables", "format".'),
+    ("extra_forbidden", BackupRequest, {"colour": 1}, '"colour": unknown field; there are "tables", "format", "workers", "dry_run".'),
     ("string_type", BackupRequest, {"tables": ["jobs", 5]}, '"tables[1]" must be a string, not a number.'),
     ("string_type", RestoreRequest, {"backup": None}, '"backup" must be a string, not null.'),
     ("string_type", RestoreRequest, {"into": {"jobs": True}}, '"into.jobs" must be a string, not a boolean.'),

@@ -176,6 +176,78 @@ class BackupRequest(Request):
 
     tables: list[TableName] | None = None
     format: Literal["parquet", "avro", "csv"] = "parquet"
+    workers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    dry_run: bool = False
+
+    def of_job(self) -> dict[str, Any]:
+        """The request as its job has it: without what is not said, so that one from before it could be is the same."""
+        return self.model_dump(exclude={"dry_run"} if self.workers else {"dry_run", "workers"})
+
+
+class PlannedBackupTableView(BaseModel):
+    """A table that would be backed up, in so many ``ranges`` of its key; its rows and bytes are the server's estimates."""
+
+    name: str
+    rows_estimate: int
+    bytes_estimate: int
+    ranges: int
+
+
+class BackupSpeedView(BaseModel):
+    """How fast one function is taken to read: as ``measured`` in earlier ``backups``, or by the documented ``default``."""
+
+    bytes_per_second: int
+    by: Literal["measured", "default"]
+    backups: list[str] = []
+
+
+class BackupWritesView(BaseModel):
+    """What would be written below which keys: about so many objects and bytes. There is no ``{id}`` before the backup is."""
+
+    bucket: str
+    prefix: str
+    objects: int
+    bytes: int
+
+
+class CostView(BaseModel):
+    """About what it costs, in US dollars by AWS's list of that day (``as_of``) for us-east-1, by docs/deploy.md.
+
+    ``once`` is the sum of ``functions``, ``requests`` and ``state_machine``. What the database costs is not in it.
+    """
+
+    once: float
+    functions: float
+    requests: float
+    state_machine: float
+    storage_a_month: float
+    as_of: str
+
+
+class BackupPlanView(BaseModel):
+    """A backup's dry run: what it would do, how long it would take, what it costs, and what stands in the way.
+
+    No ``problems``: it can go. ``seconds`` is what it is expected to take, ``seconds_allowed`` what there is for it; null
+    where nobody ends it.
+    """
+
+    state: Literal["planned"] = "planned"
+    database: str
+    format: str
+    tables: list[PlannedBackupTableView]
+    complete: bool
+    rows_estimate: int
+    bytes_estimate: int
+    source: Literal["live", "static"]
+    workers: int
+    connections: int
+    seconds: float
+    seconds_allowed: float | None
+    speed: BackupSpeedView
+    writes: BackupWritesView
+    cost: CostView
+    problems: list[FindingView]
+    notes: list[str]
 
 
 class BackedUpTable(BaseModel):

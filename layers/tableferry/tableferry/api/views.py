@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import asdict
 from datetime import datetime
@@ -12,12 +13,20 @@ from tableferry.api.models import (
     BackedUpTable,
     BackupDetail,
     BackupList,
+    BackupPlanView,
+    BackupSpeedView,
     BackupView,
+    BackupWritesView,
+    CostView,
+    FindingView,
     JobView,
+    PlannedBackupTableView,
     RestoreView,
     VerificationView,
     VerifiedTable,
 )
+from tableferry.backup.cost import AS_OF, cost, objects, stored_bytes
+from tableferry.backup.dry_run import Rehearsal
 from tableferry.jobs import estimate, jobs
 from tableferry.jobs.estimate import ProgressView
 from tableferry.jobs.jobs import Job, Kind
@@ -27,6 +36,7 @@ from tableferry.manifest.manifest import Manifest
 from tableferry.manifest.verify import Verified
 from tableferry.restore.record import Restore
 from tableferry.signing import Keys
+from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
 _READ_AT_MOST = 2000
@@ -64,6 +74,54 @@ def backup(made: Manifest) -> BackupView:
             )
             for table in made.tables
         ],
+    )
+
+
+def backup_plan(found: Rehearsal, bucket: str, database: str, form: str) -> BackupPlanView:
+    """What a dry run of a backup found. It names no id: there is none before the backup is asked for."""
+    choice, size = found.choice, found.size
+    price = cost(size.bytes, len(found.tables), choice)
+    return BackupPlanView(
+        database=database,
+        format=form,
+        tables=[
+            PlannedBackupTableView(
+                name=one.table.name,
+                rows_estimate=one.table.rows_estimate,
+                bytes_estimate=one.table.bytes_estimate,
+                ranges=len(one.ranges),
+            )
+            for one in found.tables
+        ],
+        complete=found.complete,
+        rows_estimate=size.rows,
+        bytes_estimate=size.bytes,
+        source=choice.source,
+        workers=choice.workers,
+        connections=choice.all_connections,
+        seconds=round(choice.seconds, 1),
+        seconds_allowed=round(choice.usable, 1) if math.isfinite(choice.usable) else None,
+        speed=BackupSpeedView(
+            bytes_per_second=round(choice.pace.bytes_per_second),
+            by=choice.pace.how,
+            backups=list(choice.pace.backups),
+        ),
+        writes=BackupWritesView(
+            bucket=bucket,
+            prefix=object_keys.backup("{id}"),
+            objects=objects(size.bytes, len(found.tables)),
+            bytes=stored_bytes(size.bytes, choice),
+        ),
+        cost=CostView(
+            once=round(price.once, 6),
+            functions=round(price.functions, 6),
+            requests=round(price.requests, 6),
+            state_machine=round(price.state_machine, 6),
+            storage_a_month=round(price.storage_a_month, 6),
+            as_of=AS_OF,
+        ),
+        problems=[FindingView(**asdict(finding)) for finding in found.problems],
+        notes=list(found.notes),
     )
 
 

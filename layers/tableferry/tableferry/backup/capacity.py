@@ -186,6 +186,16 @@ def expected(size: Size, pace: Pace, workers: int) -> float:
     return max(size.bytes / (pace.bytes_per_second * workers * SHARED), alone) + GATHERING_SECONDS
 
 
+def asked_of_volume(size: Size, pace: Pace, workers: int) -> float:
+    """The bytes a second that so many functions together read of the server, while they all read."""
+    return size.bytes / (expected(size, pace, workers) - (GATHERING_SECONDS if workers > 1 else 0.0))
+
+
+def reach(seconds: float, bytes_per_second: float) -> float:
+    """The bytes that a live moment can have, however many functions read it, if the server gives so many a second."""
+    return seconds * USABLE * bytes_per_second
+
+
 def measured(backups: Iterable[Past], tables: Iterable[Table]) -> Pace:
     """The speed of one function, by the newest backups that can be compared, given newest first.
 
