@@ -139,6 +139,7 @@ _BACKUP = {
         for name, rows, size in (("departments", 13, 1119), ("hired_employees", 1929, 33167))
     ],
     "complete": True,
+    "workers": 1,
     "notes": [],
     "digest_key": "5b1c6e0d",
 }

@@ -307,6 +307,7 @@ FIELDS = {
     "BackupView.consistency": "`snapshot`: all tables as of one moment.",
     "BackupView.rows": "Rows of all tables.",
     "BackupView.complete": "Whether it holds all tables that the database had; null of a backup by an early version.",
+    "BackupView.workers": "Functions that made it.",
     "BackupView.digest_key": "Digests of backups with the same key can be compared; null of a backup by an early version.",
     "BackupDetail.manifest": "The manifest as it is in the bucket: definitions, chunks, objects with their SHA-256.",
     "BackedUpTable.chunks": "Ranges of the primary key that were read by themselves.",

@@ -87,6 +87,7 @@ def test_many_functions_make_the_backup_that_one_makes(loaded: Database) -> None
         {name: one[name] for name in same} for one in alone["tables"]
     ]
     assert (made["complete"], made["consistency"]) == (True, "snapshot")
+    assert (alone["workers"], made["workers"]) == (1, WORKERS)
     assert found(job.id).result == {key: value for key, value in made.items() if key != "manifest"}
     assert post(f"/backups/{job.id}/verify").status == 201
     before = verbs.table(loaded, "many")

@@ -283,6 +283,7 @@ class BackupView(BaseModel):
     bytes: int
     tables: list[BackedUpTable]
     complete: bool | None = None
+    workers: int = 1
     notes: list[str] = []
     digest_key: str | None = None
 

@@ -60,6 +60,7 @@ def backup(made: Manifest) -> BackupView:
         rows=made.rows,
         bytes=made.bytes,
         complete=made.complete,
+        workers=made.workers,
         notes=list(made.notes),
         digest_key=made.digest_key,
         tables=[

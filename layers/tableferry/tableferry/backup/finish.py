@@ -61,6 +61,7 @@ def finish(
         finished=datetime.now(UTC),
         tables=tables,
         complete=set(served) <= {table_plan.table.name for table_plan in plan.tables},
+        workers=plan.workers,
         notes=(f"Not backed up: {', '.join(besides)}.",) if besides else (),
         ledger=ledgers[0] if ledgers else None,
     )

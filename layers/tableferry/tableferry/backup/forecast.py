@@ -11,7 +11,6 @@ from tableferry.backup.capacity import Allowed, Choice, Pace, Past, Size, choose
 from tableferry.columnar.formats import Format
 from tableferry.manifest import manifest
 from tableferry.manifest.latest import signed
-from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Connection, Database, rows
 from tableferry.mysql.session import Mode
 from tableferry.schema import catalog
@@ -97,11 +96,6 @@ def _past(store: Store, database: str, form: Format) -> Iterator[Past]:
             yield Past(
                 id=made.id,
                 seconds=(made.finished - made.started).total_seconds(),
-                workers=_workers(made),
+                workers=made.workers,
                 tables={table.name: (table.rows, table.bytes) for table in made.tables},
             )
-
-
-def _workers(_: Manifest) -> int:
-    """The functions that made a backup."""
-    return 1

@@ -183,6 +183,9 @@ class Manifest(Entry):
     ledger: LedgerEntry | None = None
     """None in backups of versions that kept no entries."""
 
+    workers: int = 1
+    """The functions that made it, each with connections of its own."""
+
     complete: bool | None = None
     """Whether it holds all tables that the database had, of those that are served; earlier versions did not say."""
 
