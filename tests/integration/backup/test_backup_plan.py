@@ -1,6 +1,6 @@
 """The dry run of a backup, and the choice of a real one: what is said beforehand, and that nothing is done for it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime
 from typing import Any
@@ -205,6 +205,7 @@ def test_several_functions_are_planned_where_they_are_allowed_and_wanted(monkeyp
     monkeypatch.setenv("SCALE", "on")
     found = planned(workers=3)
     assert (found["workers"], found["connections"], found["notes"]) == (3, 8, [])
+    assert planned(workers=3, tables=["jobs"])["workers"] == 1  # for others there would be nothing to do
     assert found["cost"]["state_machine"] > 0
     assert planned()["workers"] == 1
     monkeypatch.setenv("SCALE_WORKERS", "2")
@@ -220,6 +221,31 @@ def test_connections_that_others_have_are_not_counted_on(loaded: Database) -> No
             for _ in range(5):
                 stack.enter_context(closing(loaded.connect()))
             assert forecast.free_connections(connection) <= before - 4  # somebody else's may have ended
+
+
+@pytest.fixture
+def small_user(loaded: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The functions' user has seven connections, and may read all and lock nothing."""
+    user = f"u{loaded.name[-8:]}"
+    with closing(connect(loaded.admin_url)) as admin, admin.cursor() as cursor:
+        cursor.execute(f"CREATE USER {user}@'%' IDENTIFIED BY 'p' WITH MAX_USER_CONNECTIONS 7")
+        cursor.execute(f"GRANT SELECT, SHOW VIEW, TRIGGER ON `{loaded.name}`.* TO {user}@'%'")
+        monkeypatch.setenv("DATABASE_URL", f"mysql://{user}:p@{loaded.url.rsplit('@', 1)[1]}")
+        yield
+        cursor.execute(f"DROP USER {user}@'%'")
+
+
+@pytest.mark.usefixtures("small_user")
+def test_a_user_has_no_more_connections_than_his_own_and_without_locks_one_function(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SCALE", "on")
+    source = Source(Settings.from_env().database)
+    with source.connect() as connection, source.connect():
+        assert forecast.free_connections(connection) == 7 - 2 - 2
+    found = planned(workers=3)
+    assert (found["workers"], found["problems"]) == (1, [])
+    assert "Of 3 functions that are asked for there would be 1" in found["notes"][0]
 
 
 @pytest.mark.usefixtures("comparable")

@@ -97,6 +97,18 @@ def test_so_many_functions_as_are_asked_for_do_it_if_they_are_allowed() -> None:
     assert choose(size(1000), Pace(), Allowed(900), 40).one
 
 
+def test_without_the_right_to_lock_tables_one_function_sees_a_moment_by_itself() -> None:
+    denied = Allowed(900, scale=True, lockable=False)
+    assert choose(size(60 * GB), Pace(), denied).one
+    assert choose(size(60 * GB), Pace(), denied, 4).one
+    assert "grant LOCK TABLES" in choose(size(100 * GB), Pace(), denied).refusal
+    static = Allowed(900, scale=True, lockable=False, sources=("live", "static"))
+    assert (choose(size(100 * GB), Pace(), static).source, choose(size(100 * GB), Pace(), static).workers) == (
+        "static",
+        8,
+    )
+
+
 def test_connections_that_the_server_has_not_are_taken_from_each_function_first() -> None:
     def chosen(free: int) -> tuple[int, int]:
         choice = choose(size(1000), Pace(), Allowed(900, scale=True, connections=4, free=free), 8)

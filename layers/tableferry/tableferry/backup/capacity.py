@@ -109,7 +109,8 @@ class Allowed:
 
     ``seconds`` is what a function has (infinite where nobody ends it), ``scale`` whether there may be several, ``workers``
     how many at most, ``connections`` those of each, and ``alone`` those of the one where one does it all. ``free`` is how
-    many connections the server has left; None where that is not known. ``sources`` are tried in their order.
+    many connections the server has left; None where that is not known. Several functions see one live moment only if the
+    user may lock tables (``lockable``). ``sources`` are tried in their order.
     """
 
     seconds: float
@@ -118,6 +119,7 @@ class Allowed:
     connections: int = 2
     alone: int = 2
     free: int | None = None
+    lockable: bool = True
     sources: tuple[Source, ...] = ("live",)
 
 
@@ -166,8 +168,8 @@ def choose(size: Size, pace: Pace, allowed: Allowed, wanted: int | None = None) 
     fewer functions, and it is refused only if the most that are allowed are expected to take ``DOUBT`` times what they have.
     """
     usable = allowed.seconds * USABLE
-    most = _most(size, allowed, wanted)
     if "live" in allowed.sources:
+        most = _most(size, allowed, wanted) if allowed.lockable else 1
         workers = most if wanted else _enough(size, pace, usable, most)
         live = Choice("live", workers, _each(allowed, workers), expected(size, pace, workers), usable, pace)
         if expected(size, pace, most) <= usable * DOUBT[pace.how]:
@@ -175,6 +177,7 @@ def choose(size: Size, pace: Pace, allowed: Allowed, wanted: int | None = None) 
         if "static" not in allowed.sources:
             told = _refusal(size, pace, allowed, most, usable, wanted)
             return Choice("live", most, _each(allowed, most), expected(size, pace, most), usable, pace, told)
+    most = _most(size, allowed, wanted)
     return Choice("static", most, _each(allowed, most), expected(size, pace, most), math.inf, pace)
 
 
@@ -261,6 +264,8 @@ def _refusal(size: Size, pace: Pace, allowed: Allowed, most: int, usable: float,
         advice.append(f"give table {size.longest_table!r} a primary key, so that several connections can read it")
     elif not allowed.scale:
         advice.append("set SCALE=on, so that it goes over several functions")
+    elif not allowed.lockable:
+        advice.append("grant LOCK TABLES, so that several functions can see one moment (sources/grants.sql)")
     elif wanted is not None and most == wanted < allowed.workers:
         advice.append("ask for more `workers`")
     elif allowed.free is not None and most == allowed.free < allowed.workers:

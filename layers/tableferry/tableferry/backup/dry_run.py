@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tableferry.backup import plan, task
 from tableferry.backup.capacity import Allowed, Choice, Size, choose
 from tableferry.backup.forecast import evidence
-from tableferry.backup.plan import TablePlan
+from tableferry.backup.plan import BackupPlan, TablePlan
 from tableferry.columnar.formats import Format
 from tableferry.errors import (
     CannotEndInTime,
@@ -61,14 +61,16 @@ def rehearse(
         size, pace, allowed = evidence(connection, database, store, names, form, allowed, always=True)
         choice = choose(size, pace, allowed, wanted)
 
-        def planned(some: Sequence[str] | None) -> tuple[TablePlan, ...]:
+        def planned(some: Sequence[str] | None) -> BackupPlan:
             return plan.plan(
                 connection, database, some, backup_id="", form=form, digest_key="", workers=choice.workers,
                 connections=choice.connections,
-            ).tables  # fmt: skip
+            )  # fmt: skip
 
         served = catalog.served_names(connection, database)
-        tables, problems = _plans(planned, names, served)
+        tables, busy, problems = _plans(planned, names, served)
+        if busy < choice.workers and not choice.refusal:  # the others would have nothing to do
+            choice = choose(replace(size, ranges=busy), pace, allowed, wanted)
         notes = _notes(connection, database, names, choice, wanted)
     if choice.refusal:
         problems = [*CannotEndInTime(choice.refusal).said, *problems]
@@ -77,26 +79,33 @@ def rehearse(
 
 
 def _plans(
-    planned: Callable[[Sequence[str] | None], tuple[TablePlan, ...]], names: Sequence[str] | None, served: Sequence[str]
-) -> tuple[tuple[TablePlan, ...], list[Finding]]:
-    """The plans of all tables that can be backed up, and what a backup says of the others, which names the first only."""
-    try:
-        return planned(names), []
-    except _REFUSALS as error:
-        alone = [_planned_or_refused(planned, name) for name in sorted(set(served if names is None else names))]
-        if not alone:
-            return (), list(error.said)
-    good = tuple(found for tables, _ in alone for found in tables)
-    return good, [finding for _, problems in alone for finding in problems]
+    planned: Callable[[Sequence[str] | None], BackupPlan], names: Sequence[str] | None, served: Sequence[str]
+) -> tuple[tuple[TablePlan, ...], int, list[Finding]]:
+    """The plans of the tables that can be backed up, how many functions have something to do, and what is said of others.
 
-
-def _planned_or_refused(
-    planned: Callable[[Sequence[str] | None], tuple[TablePlan, ...]], name: str
-) -> tuple[tuple[TablePlan, ...], list[Finding]]:
+    Of those a backup names the first only.
+    """
     try:
-        return planned([name]), []
+        whole = planned(names)
     except _REFUSALS as error:
-        return (), [_of_table(name, error, finding) for finding in error.said]
+        every = sorted(set(served if names is None else names))
+        if not every:
+            return (), 1, list(error.said)
+    else:
+        return whole.tables, whole.workers, []
+    good: list[str] = []
+    problems: list[Finding] = []
+    for name in every:
+        try:
+            planned([name])
+        except _REFUSALS as error:
+            problems += [_of_table(name, error, finding) for finding in error.said]
+        else:
+            good.append(name)
+    if not good:
+        return (), 1, problems
+    rest = planned(good)
+    return rest.tables, rest.workers, problems
 
 
 def _of_table(name: str, error: TableferryError, finding: Finding) -> Finding:
@@ -111,7 +120,7 @@ def _notes(
     if wanted is not None and choice.workers < wanted:
         notes.append(
             f"Of {wanted} functions that are asked for there would be {choice.workers}: SCALE and SCALE_WORKERS allow no "
-            "more, or the server has no more connections left."
+            "more, the tables have no more ranges, the server has no more connections, or the user may not lock tables."
         )
     if choice.doubtful:
         notes.append(

@@ -11,6 +11,7 @@ from tableferry.backup.capacity import Allowed, Choice, Pace, Past, Size, choose
 from tableferry.columnar.formats import Format
 from tableferry.manifest import manifest
 from tableferry.manifest.latest import signed
+from tableferry.mysql import privileges
 from tableferry.mysql.database import Connection, Database, rows
 from tableferry.mysql.session import Mode
 from tableferry.schema import catalog
@@ -64,7 +65,10 @@ def evidence(
     pace = Pace()
     if always or size.bytes > SMALL_BYTES:
         pace = measured(_past(store, database.name, form), tables)
-    return size, pace, replace(allowed, free=free_connections(connection)) if allowed.scale else allowed
+    if allowed.scale:
+        denied = privileges.missing(connection, [("LOCK TABLES", database.name, table.name) for table in taken])
+        allowed = replace(allowed, free=free_connections(connection), lockable=not denied)
+    return size, pace, allowed
 
 
 def free_connections(connection: Connection) -> int:
