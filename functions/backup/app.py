@@ -22,15 +22,17 @@ from tableferry.api.models import (
     VerificationView,
     VerifyRequest,
 )
+from tableferry.backup import large_backup
 from tableferry.backup.backup import backup
 from tableferry.backup.capacity import Allowed
 from tableferry.backup.dry_run import rehearse
 from tableferry.backup.forecast import forecast
+from tableferry.backup.large_backup import Order, Scale
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.errors import BackupNotFound, RecordNotFound
 from tableferry.jobs import jobs
-from tableferry.jobs.jobs import Kind
+from tableferry.jobs.jobs import HandOver, Kind
 from tableferry.manifest import attestation, manifest, retention
 from tableferry.manifest.attestation import Proof
 from tableferry.manifest.latest import latest
@@ -120,7 +122,7 @@ def _allowed(settings: Settings) -> Allowed:
     """What a backup of this deployment may use, from now until the invocation ends."""
     return Allowed(
         seconds=deadline.current().left(),
-        scale=settings.scale,
+        scale=settings.scale and not settings.inline_jobs,  # there, no object starts anything
         workers=settings.scale_workers,
         connections=settings.scale_connections,
         alone=settings.workers,
@@ -129,10 +131,14 @@ def _allowed(settings: Settings) -> Allowed:
 
 def _backup(
     settings: Settings, store: Store, backup_id: str, request: dict[str, Any], progress: jobs.Tell
-) -> dict[str, Any]:
+) -> dict[str, Any] | HandOver:
     wanted = api.parsed(BackupRequest, request)
     database, form = Database(settings.database), Format(wanted.format)
-    forecast(database, store, wanted.tables, form, _allowed(settings), wanted.workers).accepted()
+    choice = forecast(database, store, wanted.tables, form, _allowed(settings), wanted.workers).accepted()
+    if not choice.one:
+        scale = Scale(workers=choice.workers, connections=choice.connections)
+        order = Order(tables=wanted.tables, format=form, lock_days=settings.lock_days, scale=scale)
+        return large_backup.hand_over(store, backup_id, order)
     made = backup(
         database,
         store,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.backup import app as backup_app
 from tableferry.api import backup_steps
 from tableferry.backup import large_backup, plan, task
 from tableferry.backup.large_backup import Order, Scale
@@ -15,7 +16,7 @@ from tableferry.jobs import jobs
 from tableferry.jobs.jobs import Job, Kind
 from tableferry.storage import object_keys
 from tests.support import verbs
-from tests.support.lambdas import Json
+from tests.support.lambdas import Json, created, invoke
 from tests.support.parts import Database
 from tests.support.verbs import backup, get, load_sample, post
 
@@ -39,7 +40,7 @@ def handed_over(*tables: str, workers: int = WORKERS) -> Job:
     store = verbs.store()
     job = jobs.create(store, Kind.BACKUP, {}, trigger=False)
     order = Order(
-        tables=tables or None, format=Format.PARQUET, lock_days=0, scale=Scale(workers=workers, connections=2)
+        tables=list(tables) or None, format=Format.PARQUET, lock_days=0, scale=Scale(workers=workers, connections=2)
     )
     jobs.run(store, Kind.BACKUP, job.id, {}, lambda *_: large_backup.hand_over(store, job.id, order), lambda _: {})
     return found(job.id)
@@ -247,3 +248,34 @@ def test_no_more_functions_take_part_than_there_is_something_to_do_for(
     assert not moment(begun)
     step("finish", id=job.id, **{"try": begun["try"]})
     assert get(f"/backups/{job.id}").json["rows"] == 7
+
+
+def test_a_request_for_several_functions_is_handed_to_the_state_machine(
+    loaded: Database, monkeypatch: pytest.MonkeyPatch, bucket: str
+) -> None:
+    monkeypatch.setenv("SCALE", "on")
+    monkeypatch.setenv("JOBS", "event")
+    asked = post("/backups", {"workers": WORKERS}, prefer="wait=0")
+    assert asked.status == 202
+    job_id = asked.json["id"]
+    invoke(backup_app.handler, created(bucket, f"jobs/backup/{job_id}.json"))
+    assert get(f"/backups/{job_id}").json["state"] == "running"
+    assert carried_out(found(job_id))["state"] == "done"
+    assert get(f"/backups/{job_id}").json["manifest"]["workers"] == WORKERS
+
+
+def test_where_no_object_starts_anything_one_function_does_what_several_were_asked_for(
+    loaded: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALE", "on")
+    assert post("/backups", {"workers": WORKERS}).json["state"] == "done"
+
+
+def test_a_direct_invocation_of_a_large_backup_answers_with_its_job(
+    loaded: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALE", "on")
+    monkeypatch.setenv("JOBS", "event")
+    answer = invoke(backup_app.handler, {"action": "backup", "workers": WORKERS})
+    assert answer["state"] == "running"
+    assert carried_out(found(answer["id"]))["state"] == "done"

@@ -59,7 +59,7 @@ class Order(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tables: tuple[str, ...] | None
+    tables: list[str] | None
     format: Format
     lock_days: int
     scale: Scale
