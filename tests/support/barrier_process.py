@@ -25,6 +25,7 @@ import boto3
 import pymysql
 import pymysql.connections
 
+from tableferry import pauses
 from tableferry.backup import barrier, snapshot
 from tableferry.backup.barrier import Bounds
 from tableferry.config.settings import Settings
@@ -170,7 +171,11 @@ def _without_a_lock() -> None:
 
 
 def _without_the_proof() -> None:
-    """And another: the coordinator says ``released`` whatever became of its lock."""
+    """And another: the coordinator says ``released`` whatever became of its lock.
+
+    Nor does its clock go on while it is frozen, as a machine's that is suspended.
+    """
+    pauses.clock = time.process_time
     real = vars(snapshot)["execute"]
 
     def execute(connection: Any, sql: str, *given: Any) -> int:
@@ -184,7 +189,18 @@ def _without_the_proof() -> None:
     vars(snapshot)["execute"] = execute
 
 
-_MUTATIONS = {"": lambda: None, "workers": _without_the_lock, "lock": _without_a_lock, "proof": _without_the_proof}
+def _elsewhere() -> None:
+    """A name that stands for several servers has led this process to another one."""
+    vars(snapshot)["server_of"] = lambda _: "another/3306/2"
+
+
+_MUTATIONS = {
+    "": lambda: None,
+    "workers": _without_the_lock,
+    "lock": _without_a_lock,
+    "proof": _without_the_proof,
+    "elsewhere": _elsewhere,
+}
 
 
 def seen_by(connection: Any) -> Seen:

@@ -56,10 +56,10 @@ from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
 _GATHERING_PAUSE, _LOCKED_PAUSE, _WORKER_PAUSE = 0.25, 0.05, 0.1
+_MOMENT_PAUSE = 0.2  # nobody waits behind a lock for this, and others are still to open
 _LOOKS_PER_LOOK_AT_THE_END = 10
 _WORD_BYTES = 1024 * 1024  # more than is said of ten thousand workers
 _MARGIN_SECONDS = 0.5  # from when we give the lock up to when the server is told to
-_LATE_SECONDS = 20.0  # for connecting, a function's start and slow requests
 _GONE = {1054, 1146, 1412}  # no such column or table; its definition has changed
 _FUNCTION_SECONDS = 900  # no function lives longer: whose connections wait for longer is gone
 
@@ -100,6 +100,9 @@ class Bounds:
     wait_timeout: int = 5
     """After which the server ends a coordinator that says nothing, frozen or cut off. Has to be more than ``lock_held``."""
 
+    late: float = 20.0
+    """More than these, for what is not under the lock: a function's start, connecting, slow requests to S3."""
+
     def __post_init__(self) -> None:
         if not (self.gathering > 0 and self.lock_wait >= 1 and 0 < self.lock_held < self.wait_timeout):
             raise ValueError(f"These bounds cannot be kept: {self}.")
@@ -112,12 +115,12 @@ class Bounds:
     @property
     def until_locked(self) -> float:
         """How long a worker waits, from when it is there, for the lock."""
-        return self.gathering + self.lock_wait + _LATE_SECONDS
+        return self.gathering + self.lock_wait + self.late
 
     @property
     def until_moment(self) -> float:
         """How long a worker waits, from when it sees the lock, for the moment."""
-        return self.lock_held + self.wait_timeout + _LATE_SECONDS
+        return self.lock_held + self.wait_timeout + self.late
 
 
 def hold(
@@ -297,6 +300,7 @@ def _see_locked(store: Store, place: str, seconds: float) -> None:
 def _see_moment(store: Store, place: str, seconds: float) -> dict[str, Any]:
     until = pauses.clock() + seconds
     while True:
+        pauses.sleep(_MOMENT_PAUSE)
         moment = _said(store, object_keys.work_moment(place))
         if moment is not None:
             if moment["state"] == "released":
@@ -304,7 +308,6 @@ def _see_moment(store: Store, place: str, seconds: float) -> dict[str, Any]:
             raise no_moment(moment["why"])
         if pauses.clock() > until:
             raise no_moment("silent")
-        pauses.sleep(_WORKER_PAUSE)
 
 
 def _raise_if_over(store: Store, place: str) -> None:
