@@ -16,7 +16,10 @@ from local.runtime.state import State, acquire
 from local.runtime.steps import steps
 
 # Of what can be said, that which the rest does not show.
-_WORTH_SHOWING = ("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABASE_CA_FILE")
+_WORTH_SHOWING = (
+    *("TABLES", "TABLE_SETTINGS", "LEDGER_DAYS", "WORKERS", "DATABASE_CA_FILE"),
+    *("SCALE_WORKERS", "SCALE_CONNECTIONS", "LOCK_SECONDS"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,6 +115,7 @@ def _show(state: State, environment: Mapping[str, str]) -> None:
         "its documentation": environment["API_URL"] + "/docs",
         "S3": f"{environment['S3_URL']} (bucket {environment['BUCKET']})",
         "database": environment["DATABASE_URL"].rpartition("@")[2],
+        "state machines": environment.get("AWS_ENDPOINT_URL_SFN", "none: SCALE=off"),
         **settings,
         "logs": str(state.logs.relative_to(Path.cwd()) if state.logs.is_relative_to(Path.cwd()) else state.logs),
         "for a shell": f". {place}",

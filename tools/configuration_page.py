@@ -62,6 +62,10 @@ LOCAL = {
     "TABLE_SETTINGS": "As above.",
     "LEDGER_DAYS": "As above.",
     "WORKERS": "As above.",
+    "SCALE": "As above, but `on` unless it is said.",
+    "SCALE_WORKERS": "As above; 14 at most, of the 16 processes that a function has here at once.",
+    "SCALE_CONNECTIONS": "As above.",
+    "LOCK_SECONDS": "As above.",
     "TABLEFERRY_STATE": "Folder for data, logs and keys in place of `.local/`.",
 }
 

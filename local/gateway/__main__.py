@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from local.gateway import api
+from local.gateway import api, machines
 from local.gateway.pool import Pool
 from local.gateway.queues import Queues
 from local.gateway.schedules import Clock
@@ -33,10 +33,12 @@ def main(config_file: Path) -> int:
     os.environ.update(config["aws"])
     project = read(Path(config["template"]), config["parameters"], config["variables"])
     pool = Pool(Path(config["python"]), {**config["aws"], **config["functions"]}, Path(config["logs"]))
+    server = api.serve(project, pool, config["port"])
+    # Before the triggers, whose functions may start one at once.
+    machines.make(project.machines, project.rules, project.functions, config["s3_url"], server.effective_port)
     queues = Queues(project, pool, config["s3_url"])
     triggers = Triggers(project, pool, config["s3_url"], queues)
     clock = Clock(project.schedules, project.functions, pool)
-    server = api.serve(project, pool, config["port"])
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         triggers.close()

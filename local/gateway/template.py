@@ -1,4 +1,4 @@
-"""What the template says, read by SAM CLI's own parser: functions with their environment, routes, buckets, queues, triggers."""
+"""What the template says, read by SAM CLI's own parser: functions, routes, buckets, queues, triggers, state machines."""
 
 import re
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from samcli.commands.local.lib.local_lambda import LocalLambdaRunner
-from samcli.lib.intrinsic_resolver.intrinsic_property_resolver import IntrinsicResolver
-from samcli.lib.intrinsic_resolver.intrinsics_symbol_table import IntrinsicsSymbolTable
 from samcli.lib.providers.api_provider import ApiProvider
 from samcli.lib.providers.sam_function_provider import SamFunctionProvider
 from samcli.lib.providers.sam_stack_provider import SamLocalStackProvider
 
+from local.gateway.chosen import Chosen
 from local.gateway.function import Function
+from local.gateway.machines import Machine, Rule, machines, rules
 
 _KEPT = {"ScheduledRetry"}
 _RATE = re.compile(r"rate\((\d+) (second|minute|hour)s?\)")  # AWS knows no seconds; tests do
@@ -41,10 +41,11 @@ class Trigger:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket that the template makes."""
+    """A bucket that the template makes. One that ``tells_all`` does so to EventBridge, whose rules choose."""
 
     name: str
     versioned: bool
+    tells_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Project:
     notifications: tuple[Notification, ...]
     sources: tuple[Source, ...]
     schedules: tuple[Schedule, ...]
+    machines: tuple[Machine, ...]
+    rules: tuple[Rule, ...]
     api: Any
     runner: Any
 
@@ -120,10 +123,12 @@ def read(template: Path, parameters: Mapping[str, str], variables: Mapping[str, 
     )
     functions = {function.name: _function(runner.get_invoke_config(function)) for function in provider.get_all()}
     resources: Mapping[str, Any] = stacks[0].resources
+    chosen = Chosen(stacks[0].template_dict, parameters)
     buckets = {
         name: Bucket(
             resource["Properties"]["BucketName"],
             resource["Properties"].get("VersioningConfiguration", {}).get("Status") == "Enabled",
+            _tells_all(resource["Properties"], chosen),
         )
         for name, resource in resources.items()
         if resource["Type"] == "AWS::S3::Bucket"
@@ -136,11 +141,18 @@ def read(template: Path, parameters: Mapping[str, str], variables: Mapping[str, 
         triggers,
         tuple(_queues(resources)),
         tuple(_notifications(resources, buckets)),
-        tuple(_sources(resources, _Chosen(stacks[0].template_dict, parameters))),
+        tuple(_sources(resources, chosen)),
         tuple(_schedules(resources)),
+        tuple(machines(resources, chosen, template.parent, functions)),
+        tuple(rules(resources, chosen)),
         api,
         runner,
     )
+
+
+def _tells_all(bucket: Mapping[str, Any], chosen: Chosen) -> bool:
+    told = chosen.of(bucket.get("NotificationConfiguration", {}).get("EventBridgeConfiguration"))
+    return bool(told and told.get("EventBridgeEnabled"))
 
 
 def _function(config: Any) -> Function:
@@ -218,7 +230,7 @@ def _notifications(resources: Mapping[str, Any], buckets: Mapping[str, Bucket]) 
     ]
 
 
-def _sources(resources: Mapping[str, Any], chosen: "_Chosen") -> list[Source]:
+def _sources(resources: Mapping[str, Any], chosen: Chosen) -> list[Source]:
     found = []
     for name, resource in resources.items():
         if resource["Type"] != "AWS::Serverless::Function":
@@ -236,25 +248,6 @@ def _sources(resources: Mapping[str, Any], chosen: "_Chosen") -> list[Source]:
                     )
                 )
     return found
-
-
-class _Chosen:
-    """Takes the branches of ``Fn::If``, which SAM CLI's parser leaves where one of them is ``AWS::NoValue``."""
-
-    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-        self._conditions = template.get("Conditions", {})
-        symbols = IntrinsicsSymbolTable(logical_id_translator=dict(parameters), template=template)
-        self._resolver = IntrinsicResolver(template=template, symbol_resolver=symbols)
-
-    def of(self, value: Any) -> Any:
-        """A value with what the parameters choose; None for ``AWS::NoValue``."""
-        if value == {"Ref": "AWS::NoValue"}:
-            return None
-        if isinstance(value, Mapping) and "Fn::If" in value:
-            condition, yes, no = value["Fn::If"]
-            holds = self._resolver.intrinsic_property_resolver(self._conditions[condition], ignore_errors=False)
-            return self.of(yes if holds else no)
-        return self._resolver.intrinsic_property_resolver(value, ignore_errors=False) if value is not None else None
 
 
 def _schedules(resources: Mapping[str, Any]) -> list[Schedule]:

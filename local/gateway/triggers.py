@@ -2,7 +2,7 @@
 
 An event stays in the queue, which the emulator keeps in files, until its function has done with it: what was under way
 when the runtime ended, in whatever way, is delivered when it starts again. As on AWS, an event may come twice. What the
-template sends to queues of its own is `local.gateway.queues`'.
+template sends to queues of its own is `local.gateway.queues`', and what starts state machines `local.gateway.machines`'.
 """
 
 import json
@@ -54,9 +54,10 @@ class Triggers:
                     if one.bucket == bucket.name
                 ),
             ]
-            s3.put_bucket_notification_configuration(
-                Bucket=bucket.name, NotificationConfiguration={"QueueConfigurations": configurations}
-            )
+            told: dict[str, Any] = {"QueueConfigurations": configurations}
+            if bucket.tells_all:
+                told["EventBridgeConfiguration"] = {}
+            s3.put_bucket_notification_configuration(Bucket=bucket.name, NotificationConfiguration=told)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def close(self) -> None:

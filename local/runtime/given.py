@@ -13,6 +13,10 @@ VARIABLES = (
     "TABLE_SETTINGS",
     "LEDGER_DAYS",
     "WORKERS",
+    "SCALE",
+    "SCALE_WORKERS",
+    "SCALE_CONNECTIONS",
+    "LOCK_SECONDS",
 )
 
 

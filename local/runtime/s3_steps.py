@@ -20,7 +20,7 @@ from ministack.services import lambda_svc, s3, stepfunctions
 Json = dict[str, Any]
 
 _ADDRESS = "FUNCTION_URL"  # of a function: its variable that says where it is invoked
-_MORE_SECONDS = 5  # than the function has, for the gateway to say that its time was over
+_MORE_SECONDS = 90  # than the function has: its process takes time to begin, and the gateway says when it was too long
 
 
 def graft() -> None:
