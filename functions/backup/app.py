@@ -34,9 +34,8 @@ from tableferry.errors import BackupNotFound, RecordNotFound
 from tableferry.jobs import jobs
 from tableferry.jobs.jobs import HandOver, Kind
 from tableferry.manifest import attestation, manifest, retention
-from tableferry.manifest.attestation import Proof
 from tableferry.manifest.latest import latest
-from tableferry.manifest.verify import verify
+from tableferry.manifest.verify_steps import verify
 from tableferry.mysql.database import Database
 from tableferry.storage.bucket import Store, open_store
 
@@ -163,9 +162,8 @@ def _verify(
     else:
         found = manifest.read(store, wanted.backup, settings.signing_keys)
     metrics.count(rows_verified=found.rows)
-    with attestation.disproven_by_damage(store, found.id):
-        verified = verify(store, found, progress)
-    attestation.save(store, Proof(backup=found.id, by="verify", at=datetime.now(UTC), rows=found.rows))
+    with attestation.proves(store, found, "verify"):
+        verified = verify(store, found, progress, settings.workers)
     return views.verification(job_id, found.id, verified).model_dump(mode="json")
 
 

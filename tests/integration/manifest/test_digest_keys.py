@@ -7,7 +7,7 @@ import pytest
 
 from tableferry.config.settings import Settings
 from tableferry.errors import BackupDamaged
-from tableferry.manifest import digest_keys, manifest, verify
+from tableferry.manifest import digest_keys, manifest, verify, verify_steps
 from tableferry.signing import Keys
 from tableferry.storage import object_keys
 from tests.integration.conftest import SIGNING_KEY
@@ -144,4 +144,4 @@ def test_digests_whose_key_is_not_here_are_not_taken_for_wrong_rows(sample: Data
     elsewhere = made.model_copy(update={"digest_key": "0123abcd"})
     assert not digest_keys.is_known(verbs.store(), elsewhere)
     with pytest.raises(BackupDamaged, match="0123abcd"):
-        verify.verify(verbs.store(), elsewhere)
+        verify_steps.verify(verbs.store(), elsewhere)

@@ -447,7 +447,7 @@ class Held:
 
 
 def test_a_long_list_of_what_is_wrong_is_cut_and_says_so() -> None:
-    finding = verify._finding(TABLE, [f"problem {number}" for number in range(100)], Digest(), 0, PLAIN)
+    finding = verify.finding(TABLE, [f"problem {number}" for number in range(100)], Digest(), 0, PLAIN)
     assert isinstance(finding, TableFinding)
     assert len(finding.problems) == 21
     assert finding.problems[-1] == "And 80 more."

@@ -75,6 +75,14 @@ def disproven_by_damage(store: Store, backup_id: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def proves(store: Store, source: Manifest, by: Literal["verify", "drill"]) -> Iterator[None]:
+    """What is done inside without an error proves the backup; damage disproves it, and another error leaves it as it was."""
+    with disproven_by_damage(store, source.id):
+        yield
+    save(store, Proof(backup=source.id, by=by, at=datetime.now(UTC), rows=source.rows))
+
+
 def ages(store: Store, keys: Keys, database: str, now: datetime) -> Ages:
     """How old the newest backup of the database is, and the newest proven one; None where there is none.
 

@@ -1,9 +1,9 @@
-"""Read a backup again and hold every object against the manifest."""
+"""What is read again of a backup, held object by object against the manifest; and what is said of what was found."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -12,7 +12,6 @@ import polars as pl
 from tableferry.columnar import formats
 from tableferry.columnar.digest import PLAIN, Digest, Hashing, digest
 from tableferry.errors import BackupDamaged, ObjectNotFound, TableFinding
-from tableferry.manifest import digest_keys, ledger_objects
 from tableferry.manifest.inventory import Present, altered, present
 from tableferry.manifest.leaves import objects_of
 from tableferry.manifest.manifest import LEDGER, Manifest, ObjectEntry, TableEntry
@@ -33,44 +32,6 @@ class Verified:
     leftovers: int
 
 
-def verify(store: Store, manifest: Manifest, progress: Callable[[int, int, int], None] = lambda *_: None) -> Verified:
-    """Check size, SHA-256, rows and digest of every object, whatever is wrong with others.
-
-    Memory: one object as a frame, and that of :func:`~tableferry.manifest.inventory.present`.
-
-    Raises:
-        BackupDamaged: something is not as the manifest says; it carries what was found of every table.
-    """
-    there = present(store, manifest, manifest.tables)
-    hashing = digest_keys.of(store, manifest)
-    found = []
-    total = sum(table.object_count for table in manifest.tables)
-    done = 0
-    progress(0, total, 0)
-    for table in manifest.tables:
-        seen, size = Digest(), 0
-        problems = there.problems[table.name]
-        for file in _listed(store, manifest, table, there):
-            if file.key not in there.absent:
-                try:
-                    seen += digest(fetch(store, manifest, table, file), table.codecs, hashing)
-                    size += file.bytes
-                except BackupDamaged as error:
-                    problems.append(str(error))
-            done += 1
-            progress(done, total, file.rows)
-        if not problems and (seen.rows, hashing.text(seen)) != (table.rows, table.digest):
-            problems.append(f"The rows of table {table.name!r} are not the ones that were backed up.")
-        found.append(_finding(table, problems, seen, size, hashing))
-    try:
-        for _ in ledger_objects.lines(store, manifest):
-            pass
-    except BackupDamaged as error:
-        there.problems[""].append(str(error))
-    _refuse(manifest, found, there.problems)
-    return Verified(tuple(found), there.leftovers)
-
-
 def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> None:
     """Check that every object of the tables is there and is, by S3's word, the one that was written.
 
@@ -86,10 +47,10 @@ def all_there(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) ->
         files = (file for file in _listed(store, manifest, table, there) if file.key not in there.absent)
         problems = there.problems[table.name]
         problems += [_altered(file, table.name) for file in altered(store, files)]
-        found.append(_finding(table, problems, Digest(), 0, PLAIN))
+        found.append(finding(table, problems, Digest(), 0, PLAIN))
     history = [file for file in manifest.ledger_objects if file.key not in there.absent]
     there.problems[""] += [_altered(file, LEDGER) for file in altered(store, history)]
-    _refuse(manifest, found, there.problems)
+    refuse(manifest, found, there.problems)
 
 
 def with_plain_digests(store: Store, manifest: Manifest, tables: Sequence[TableEntry]) -> Manifest:
@@ -155,7 +116,8 @@ def _altered(file: ObjectEntry, table: str) -> str:
     return f"The object {file.key!r} (table {table!r}) was altered: its SHA-256 differs."
 
 
-def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int, hashing: Hashing) -> TableFinding:
+def finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int, hashing: Hashing) -> TableFinding:
+    """What is said of a table: the sum of what could be read of it, its size, and the first of what is wrong."""
     said = tuple(problems[:_MOST_SAID])
     more = len(problems) - len(said)
     return TableFinding(
@@ -169,7 +131,7 @@ def _finding(table: TableEntry, problems: Sequence[str], seen: Digest, size: int
     )
 
 
-def _refuse(manifest: Manifest, found: Sequence[TableFinding], problems: Mapping[str, Sequence[str]]) -> None:
+def refuse(manifest: Manifest, found: Sequence[TableFinding], problems: Mapping[str, Sequence[str]]) -> None:
     """Raise BackupDamaged, with what was found of every table, if anything is wrong."""
     loose = problems.get("", ())
     damaged = [table for table in found if not table.ok]
