@@ -13,7 +13,7 @@ from tableferry.restore import dry_run, preflight, recovery
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 SOURCES = sorted(Path(tableferry.__path__[0]).rglob("*.py"))
-NOT_OF_A_CLASS = {"internal": 500, "no-such-route": 404}
+NOT_OF_A_CLASS = {"internal": 500, "no-such-route": 404, "ended-from-outside": 500}
 
 
 def entries(columns: int) -> dict[str, list[str]]:

@@ -178,7 +178,7 @@ def _files(store: Store, table: TableEntry, share: Share) -> Iterator[ObjectEntr
         except BackupDamaged as error:
             yield Problem(key=part.key, text=str(error))
             continue
-        if wrong := consistency.Leaves(table.name).disagreements(part, chunks):
+        if wrong := consistency.Leaves(table).disagreements(part, chunks):
             yield Problem(key=part.key, text=f"The object {part.key!r} contradicts the manifest: {wrong[0]}.")
             continue
         for chunk in chunks:
