@@ -32,7 +32,7 @@ FORGETFUL = ("--innodb-flush-method=nosync",)
 def connect(url: str, **options: Any) -> "Connection":
     """A connection by `mysql://user:password@host:port/database`, committing by itself, for a test to look with."""
     parts = urlsplit(url)
-    settings: dict[str, Any] = {"charset": "utf8mb4", "autocommit": True, "connect_timeout": 5, **options}
+    settings: dict[str, Any] = {"charset": "utf8mb4", "autocommit": True, "connect_timeout": 30, **options}
     return Quick(
         host=parts.hostname or "127.0.0.1",
         port=parts.port or 3306,

@@ -316,7 +316,7 @@ def test_a_load_that_is_killed_again_and_again_gets_done(world: World, proxy: Pr
     event = world.put()
     for commits in itertools.count():
         run = functions.prepared(event, DATABASE_URL=proxy.url)
-        assert until(lambda: not busy(world.database), 10)
+        assert until(lambda: not busy(world.database))
         proxy.watch(at_statement(COMMIT, 2, Fate.LOST, run.kill))
         if outcomes := run.go().outcomes():
             assert [outcome.error for outcome in outcomes] == [None]

@@ -40,7 +40,7 @@ def recover() -> Json:
         answers.append(invoke(app.handler, {"action": "recover"}))
         return not answers[-1]["busy"]
 
-    assert until(through, 10)
+    assert until(through)
     return dict(answers[-1])
 
 
@@ -120,7 +120,7 @@ def test_copies_that_a_killed_undo_had_made_to_try_keys_on_are_in_nobodys_way(
         if len(verbs.rows(loaded, copies, shadow, "tableferry\\_copy\\_%")) == 2:
             break
         recover()
-    assert until(lambda: not recover()["busy"], 10)
+    assert until(lambda: not recover()["busy"])
     assert post(f"/restores/{restore_id}/{next_call}").status == 200
     assert verbs.rows(loaded, copies, shadow, "tableferry\\_copy\\_%") == []
     if next_call == "undo":
@@ -195,12 +195,16 @@ def test_a_dead_swap_that_can_go_neither_way_stops_its_own_tables_only_and_says_
 def test_accept_does_not_wait_for_ever_for_somebody_who_reads_an_old_table(
     loaded: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
-    monkeypatch.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
     backup("jobs")
     before = picture(loaded)
     done = restore()
-    with loaded.connect(autocommit=False) as reader, reader.cursor() as cursor:
+    with (
+        loaded.connect(autocommit=False) as reader,
+        reader.cursor() as cursor,
+        monkeypatch.context() as impatient,
+    ):
+        impatient.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
+        impatient.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
         cursor.execute(f"SELECT * FROM `{done['kept']}`.jobs")
         accepted = post(f"/restores/{done['id']}/accept")
         assert (accepted.status, accepted.json["state"]) == (200, "accepted")

@@ -175,7 +175,7 @@ def _once_unlocked(call: Next, restore_id: str) -> None:
         assert answer.status in (200, 201, 409), answer.text
         return "is going on" not in answer.text
 
-    assert until(through, 10)
+    assert until(through)
 
 
 def _put_back(database: Database, old: Picture, new: Picture, accepted: bool) -> None:

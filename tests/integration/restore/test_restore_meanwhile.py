@@ -347,10 +347,10 @@ def test_tables_that_others_have_locked_are_said_to_be_in_use_and_not_waited_for
     loaded: Database, monkeypatch: pytest.MonkeyPatch, locked: str
 ) -> None:
     done = restore(tables=["jobs"])
-    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
-    monkeypatch.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
-    monkeypatch.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
-    with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor:
+    with contextlib.closing(loaded.connect()) as busy, busy.cursor() as cursor, monkeypatch.context() as impatient:
+        impatient.setattr("tableferry.mysql.retry._LOCK_TRIES", 1)
+        impatient.setitem(snapshot._IMPATIENT, "lock_wait_timeout", 1)
+        impatient.setitem(session._OF_MODE[Mode.FAITHFUL], "lock_wait_timeout", AtMost(1))
         cursor.execute(f"LOCK TABLES {locked} WRITE")
         for wanted in ({"dry_run": True}, {}):
             answer = post("/restores", {"backup": "latest", "tables": ["jobs"], **wanted})

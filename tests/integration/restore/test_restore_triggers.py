@@ -229,8 +229,6 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
     """
     if not database.mariadb:  # as where the user may not lock tables, which is not asked for
         monkeypatch.setattr(swap, "_lock", lambda *_: False)
-    monkeypatch.setattr("tableferry.mysql.retry._LOCK_TRIES", 2)
-    monkeypatch.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
 
     @contextlib.contextmanager
     def others(before: str | None, after: str, statement: str, *since: str) -> Iterator[None]:
@@ -244,6 +242,8 @@ def late(database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch) -> La
         if before:
             read(0, before)
         with monkeypatch.context() as patched:
+            patched.setattr("tableferry.mysql.retry._LOCK_TRIES", 2)
+            patched.setattr("tableferry.mysql.retry._LOCK_WAIT_SECONDS", 1)
             for module, name in ((triggers, "with_lock_retry"), (swap, "with_lock_retry")):
                 real = getattr(module, name)
 
