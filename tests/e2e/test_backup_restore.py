@@ -11,7 +11,7 @@ from local.demo.expect import digests
 from local.demo.sample import SOURCES, Connection
 from tests.e2e.api import Api, Json, is_problem
 from tests.e2e.test_load import upload
-from tests.effort import sample
+from tests.effort import in_ci, sample
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -105,6 +105,7 @@ def test_who_does_not_wait_is_told_where_to_look(api: Api, mysql: Connection) ->
     assert state(mysql) == (EMPLOYEES, 0)
 
 
+@in_ci  # tests/integration/columnar has them, without HTTP
 @pytest.mark.usefixtures("loaded")
 @pytest.mark.parametrize("kind", ["avro", "csv"])
 def test_the_other_formats_come_back_the_same(api: Api, mysql: Connection, kind: str) -> None:

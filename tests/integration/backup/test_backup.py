@@ -25,6 +25,7 @@ from tableferry.manifest import manifest
 from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Database as Source
 from tableferry.storage import object_keys
+from tests.effort import in_ci
 from tests.support import verbs
 from tests.support.parts import Database, connect, not_applicable
 from tests.support.verbs import SAMPLE, backup, get, load_sample, manifest_of, objects, post
@@ -316,6 +317,7 @@ def money_moving(database: Database) -> Iterator[None]:
     assert [error for error in errors if getattr(error, "args", [0])[0] != 1213] == []  # but for deadlocks of its own
 
 
+@in_ci  # test_consistency has money move, too
 @pytest.mark.parametrize("workers", [1, 3])
 def test_all_tables_of_a_backup_are_of_one_moment(
     database: Database, bucket: str, monkeypatch: pytest.MonkeyPatch, workers: int

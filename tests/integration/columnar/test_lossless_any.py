@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tableferry.columnar.formats import Format
-from tests.effort import effort
+from tests.effort import effort, in_ci
 from tests.support.parts import Database
 from tests.torture import carry
 from tests.torture.cases import Case
@@ -21,6 +21,7 @@ hunt = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 Values = st.SearchStrategy[str]
+OTHERS = [form for form in Format if form is not Format.PARQUET]  # test_lossless has them by a list of types
 
 
 def whole(bits: int, signed: bool) -> Values:
@@ -128,7 +129,7 @@ def tables(draw: st.DrawFn) -> Made:
 
 
 @pytest.mark.usefixtures("bucket")
-@pytest.mark.parametrize("form", Format)
+@pytest.mark.parametrize("form", [Format.PARQUET, *(pytest.param(one, marks=in_ci) for one in OTHERS)])
 def test_any_table_comes_back_to_the_bit(database: Database, form: Format) -> None:
     @hunt
     @given(made=tables())

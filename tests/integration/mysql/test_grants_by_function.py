@@ -236,7 +236,7 @@ def test_insert_load_and_backup_drop_nothing(users: Users) -> None:
     assert not [found for found in given if found[0] == "backup" and found[1] in writes]
 
 
-@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize("optional", [False, pytest.param(True, marks=in_ci)])
 def test_with_the_privileges_that_are_documented_each_function_does_its_work(
     users: Users, work: Work, optional: bool
 ) -> None:
