@@ -29,6 +29,7 @@ EITHER = {
         "refused_requests",
         "rejects_again",
         "rejects_spooled",
+        "relay",
         "retention",
         "rights",
         "second_region",
