@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tableferry.backup import capacity
-from tableferry.backup.capacity import Allowed, Choice, Pace, Size, choose
-from tableferry.backup.cost import cost
+from tableferry.backup.outlook import capacity
+from tableferry.backup.outlook.capacity import Allowed, Choice, Pace, Size, choose
+from tableferry.backup.outlook.cost import cost
 
 TARGET = Path(__file__).parent.parent / "docs" / "capacity.md"
 SIZES = {"10 GB": 10 * 10**9, "100 GB": 100 * 10**9, "1 TB": 10**12}

@@ -24,10 +24,10 @@ from tableferry.api.models import (
 )
 from tableferry.backup import large_backup
 from tableferry.backup.backup import backup
-from tableferry.backup.capacity import Allowed
 from tableferry.backup.dry_run import rehearse
-from tableferry.backup.forecast import forecast
 from tableferry.backup.large_backup import Order, Scale
+from tableferry.backup.outlook.capacity import Allowed
+from tableferry.backup.outlook.forecast import forecast
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.errors import BackupNotFound, RecordNotFound

@@ -10,7 +10,7 @@ import pytest
 
 from functions.backup.app import handler
 from tableferry.api.models import BackupRequest
-from tableferry.backup import capacity, forecast
+from tableferry.backup.outlook import capacity, forecast
 from tableferry.columnar.formats import Format
 from tableferry.config.settings import Settings
 from tableferry.mysql.database import Connection
@@ -151,6 +151,7 @@ def test_what_cannot_end_in_time_is_refused_before_it_begins_with_the_figures(mo
     assert refused["detail"] == found["message"]
     assert not [key for key, _ in listed() if key.startswith("backups/")]
     monkeypatch.setenv("SCALE", "on")
+    monkeypatch.setenv("JOBS", "event")
     assert "allow more functions (SCALE_WORKERS)" in planned()["problems"][0]["message"]
 
 
@@ -203,6 +204,7 @@ def test_several_functions_are_planned_where_they_are_allowed_and_wanted(monkeyp
     assert found["workers"] == 1
     assert found["notes"][0].startswith("Of 3 functions that are asked for there would be 1:")
     monkeypatch.setenv("SCALE", "on")
+    monkeypatch.setenv("JOBS", "event")
     found = planned(workers=3)
     assert (found["workers"], found["connections"], found["notes"]) == (3, 8, [])
     assert planned(workers=3, tables=["jobs"])["workers"] == 1  # for others there would be nothing to do
@@ -240,6 +242,7 @@ def test_a_user_has_no_more_connections_than_his_own_and_without_locks_one_funct
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SCALE", "on")
+    monkeypatch.setenv("JOBS", "event")
     source = Source(Settings.from_env().database)
     with source.connect() as connection, source.connect():
         assert forecast.free_connections(connection) == 7 - 2 - 2

@@ -5,8 +5,8 @@ from itertools import pairwise, product
 
 import pytest
 
-from tableferry.backup import capacity
-from tableferry.backup.capacity import Allowed, Choice, Pace, Past, Size, Source, choose, expected, measured
+from tableferry.backup.outlook import capacity
+from tableferry.backup.outlook.capacity import Allowed, Choice, Pace, Past, Size, Source, choose, expected, measured
 from tableferry.errors import CannotEndInTime
 from tableferry.schema.table import Table
 

@@ -3,8 +3,8 @@
 import re
 
 from local.runtime.state import ROOT
-from tableferry.backup import capacity, cost, forecast
-from tableferry.backup.capacity import Allowed, Pace, Size, choose
+from tableferry.backup.outlook import capacity, cost, forecast
+from tableferry.backup.outlook.capacity import Allowed, Pace, Size, choose
 from tools import capacity_page, openapi_examples
 
 PAGE = capacity_page.TARGET.read_text(encoding="utf-8")

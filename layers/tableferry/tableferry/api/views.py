@@ -25,8 +25,8 @@ from tableferry.api.models import (
     VerificationView,
     VerifiedTable,
 )
-from tableferry.backup.cost import AS_OF, cost, objects, stored_bytes
 from tableferry.backup.dry_run import Rehearsal
+from tableferry.backup.outlook.cost import AS_OF, cost, objects, stored_bytes
 from tableferry.jobs import estimate, jobs
 from tableferry.jobs.estimate import ProgressView
 from tableferry.jobs.jobs import Job, Kind

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tableferry.backup import plan, task
-from tableferry.backup.capacity import Allowed, Choice, Size, choose
-from tableferry.backup.forecast import evidence
+from tableferry.backup.outlook.capacity import Allowed, Choice, Size, choose
+from tableferry.backup.outlook.forecast import evidence
 from tableferry.backup.plan import BackupPlan, TablePlan
 from tableferry.columnar.formats import Format
 from tableferry.errors import (

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from tableferry.backup.capacity import Allowed, Choice, Pace, Past, Size, choose, measured
+from tableferry.backup.outlook.capacity import Allowed, Choice, Pace, Past, Size, choose, measured
 from tableferry.columnar.formats import Format
 from tableferry.manifest import manifest
 from tableferry.manifest.latest import signed
@@ -58,7 +58,7 @@ def evidence(
     *,
     always: bool = False,
 ) -> tuple[Size, Pace, Allowed]:
-    """What :func:`~tableferry.backup.capacity.choose` goes by; with ``always`` the speed is looked up for little, too."""
+    """What :func:`~tableferry.backup.outlook.capacity.choose` goes by; with ``always`` the speed is looked up for little, too."""
     tables = catalog.estimates(connection, database)
     taken = [table for table in tables if names is None or table.name in names]
     size = _with_longest(connection, database, Size.of(taken), taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tableferry.backup.capacity import GATHERING_SECONDS, Choice
+from tableferry.backup.outlook.capacity import GATHERING_SECONDS, Choice
 
 AS_OF = "2026-11-28"
 """When the prices were read: AWS's lists for us-east-1 and x86_64 (aws.amazon.com/lambda/pricing, …/s3/pricing and
