@@ -10,7 +10,7 @@ import pytest
 from functions.backup.app import handler as backup_handler
 from tableferry.errors import StoreUnavailable
 from tableferry.ids import new_id
-from tableferry.manifest import attestation, retention
+from tableferry.manifest import attestation, manifest, retention
 from tableferry.manifest.attestation import Proof
 from tableferry.manifest.retention import TAG, Retention, retire
 from tableferry.storage import object_keys
@@ -264,6 +264,50 @@ def test_of_thousands_of_old_backups_each_call_looks_at_some_in_turn(
         read = {request.path.partition("?")[0] for request in proxy.seen if "manifest.json" in request.path}
         assert len(read) <= 2 + 1, "those in turn, and the newest that is proven"
     assert sorted(met) == old
+
+
+def borrower(lender: str, days: float) -> str:
+    """A signed backup of so many days ago that names the objects of another one."""
+    store = verbs.store()
+    found = manifest.read(store, lender, KEYS)
+    when = datetime.now(UTC) - timedelta(days=days)
+    made = found.model_copy(
+        update={"id": new_id(when), "version": 3, "ledger": None, "started": when, "finished": when}
+    )
+    manifest.write(store, made, KEYS)
+    return made.id
+
+
+def test_a_backup_stays_as_long_as_a_later_one_that_is_there_names_its_objects(again: Any) -> None:
+    first, second = old_backup(60), old_backup(50)
+    later = borrower(first, 45)
+    prove(old_backup(40))
+    found = again()
+    assert (found.expiring, first in found.kept) == ((second, later), True)
+    assert tagged(first) == {False}
+    verbs.remove(object_keys.manifest(later))
+    assert again().expiring == (), "its manifest may be yet to come"
+    assert again(later=3).expiring == (first,)
+    assert tagged(first) == {True}
+
+
+def test_a_backup_that_was_to_expire_and_whose_objects_are_named_since_is_kept_again(again: Any) -> None:
+    first = old_backup(60)
+    prove(old_backup(40))
+    assert again().expiring == (first,)
+    later = borrower(first, 1)
+    assert first in again().kept
+    assert tagged(first) == {False}
+    verbs.store().put(object_keys.manifest(later), b"{}")
+    assert first in again().kept, "what cannot be read may name it"
+
+
+def test_a_mark_of_a_backup_that_names_nothing_of_it_keeps_none(again: Any) -> None:
+    first, second = old_backup(60), old_backup(50)
+    prove(old_backup(40))
+    for other in (second, "mine", new_id(datetime.now(UTC) - timedelta(days=70))):
+        verbs.store().put(object_keys.named_in(first) + other, b"")
+    assert again().expiring == (first, second)
 
 
 def test_an_object_keeps_its_other_tags(again: Any, s3_client: Any, bucket: str) -> None:

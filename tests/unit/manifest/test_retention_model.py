@@ -13,7 +13,7 @@ from tableferry.columnar.formats import Format
 from tableferry.errors import BackupDamaged, ObjectNotFound, PreconditionFailed, StoreUnavailable
 from tableferry.manifest import attestation, manifest, retention
 from tableferry.manifest.attestation import Proof
-from tableferry.manifest.manifest import ChunkEntry, Manifest, TableEntry
+from tableferry.manifest.manifest import ChunkEntry, Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.retention import TAG, retire
 from tableferry.signing import Keys
 from tableferry.storage import object_keys
@@ -80,7 +80,10 @@ class Bucket(Store):
             raise ObjectNotFound(key)
 
 
-def entry(name: str) -> TableEntry:
+def entry(name: str, lender: str | None = None) -> TableEntry:
+    """A table, of which one object may be that of an earlier backup."""
+    key = f"backups/{lender}/{name}/abcdef-00000-00000.parquet"
+    lent = (ObjectEntry(key=key, rows=0, bytes=1, sha256="0" * 64),) if lender else ()
     return TableEntry(
         name=name,
         definition="",
@@ -90,9 +93,9 @@ def entry(name: str) -> TableEntry:
         foreign_keys=(),
         triggers=(),
         rows=0,
-        bytes=0,
+        bytes=len(lent),
         digest="0" * 32,
-        chunks=(ChunkEntry(lower=None, upper=None, rows=0, digest="0" * 32, objects=()),),
+        chunks=(ChunkEntry(lower=None, upper=None, rows=0, digest="0" * 32, objects=lent),),
     )
 
 
@@ -124,17 +127,36 @@ class Retaining(RuleBasedStateMachine):
         days=strategies.integers(0, 40),
         proven=strategies.booleans(),
         tail=strategies.integers(0, 2**32 - 1),
+        borrows=strategies.booleans(),
+        data=strategies.data(),
     )
     def back_up(
-        self, database: str, tables: set[str], waited: int, skew: int, days: int, proven: bool, tail: int
+        self,
+        database: str,
+        tables: set[str],
+        waited: int,
+        skew: int,
+        days: int,
+        proven: bool,
+        tail: int,
+        borrows: bool,
+        data: strategies.DataObject,
     ) -> None:
-        """A job waits before its backup begins; the clock may differ from others, and its id is of when it was asked for."""
+        """A job waits before its backup begins; the clock may differ from others, and its id is of when it was asked for.
+
+        It may name objects of an earlier one that is not about to expire.
+        """
         self.bucket.now += timedelta(days=days)
         asked = self.bucket.now + timedelta(minutes=skew)
         begun = asked + timedelta(minutes=waited)
         if (backup_id := f"{asked:%Y%m%dT%H%M%SZ}-{tail:08x}") in self.made:
             return
+        lenders = self._lenders(backup_id, tables) if borrows else []
+        lender = data.draw(strategies.sampled_from(lenders)) if lenders else None
+        lends = {table.name for table in self.made[lender].tables} if lender else set()
+        entries = tuple(entry(name, lender if name in lends else None) for name in sorted(tables))
         made = Manifest(
+            version=manifest.version_of(backup_id, entries),
             id=backup_id,
             tableferry="",
             server="",
@@ -144,7 +166,7 @@ class Retaining(RuleBasedStateMachine):
             position={},
             started=begun,
             finished=begun,
-            tables=tuple(map(entry, sorted(tables))),
+            tables=entries,
         )
         for table in tables:
             for number in range(2):
@@ -230,7 +252,7 @@ class Retaining(RuleBasedStateMachine):
             old = made.finished <= self.bucket.now - timedelta(days=DAYS)
             seen = asked_at(one) < self.bucket.now - timedelta(days=DAYS)
             if old and seen:
-                assert tags == {self._superseded(made)}, (one, tags)
+                assert tags == {self._superseded(made) and not self._lent(made)}, (one, tags)
             else:
                 assert tags == {False}
 
@@ -240,6 +262,29 @@ class Retaining(RuleBasedStateMachine):
         for one in self.proven:
             if object_keys.manifest(one) in self.bucket.objects and not self._ever_superseded(one):
                 assert self._whole(one)
+
+    @invariant()
+    def what_a_backup_names_is_there_as_long_as_it_is(self) -> None:
+        for one, made in self.made.items():
+            if object_keys.manifest(one) in self.bucket.objects:
+                assert all(self._whole(lender) for lender in made.lenders)
+
+    def _lenders(self, backup_id: str, tables: set[str]) -> list[str]:
+        """The earlier ones that hold some of the tables, and of which nothing is to expire."""
+        return [
+            one
+            for one, made in sorted(self.made.items())
+            if one < backup_id
+            and tables & {table.name for table in made.tables}
+            and self._whole(one)
+            and not any(TAG in self.bucket.tags(each.key) for each in self.bucket.list(f"backups/{one}/"))
+        ]
+
+    def _lent(self, made: Manifest) -> bool:
+        return any(
+            made.id in other.lenders and object_keys.manifest(one) in self.bucket.objects
+            for one, other in self.made.items()
+        )
 
     def _ever_superseded(self, one: str) -> bool:
         made = self.made[one]
@@ -258,7 +303,8 @@ class Retaining(RuleBasedStateMachine):
         )
 
     def _whole(self, one: str) -> bool:
-        found = sum(1 for _ in self.bucket.list(f"backups/{one}/"))
+        marks = object_keys.named_in(one)
+        found = sum(1 for each in self.bucket.list(f"backups/{one}/") if not each.key.startswith(marks))
         return found == 2 * len(self.made[one].tables) + 1
 
     def _one(self, data: strategies.DataObject) -> str:

@@ -215,7 +215,13 @@ class Manifest(Entry):
 
 
 def write(store: Store, manifest: Manifest, keys: Keys, lock_days: int = 0) -> None:
-    """Sign the manifest and put it, locked for so many days, where no manifest is yet; raises PreconditionFailed."""
+    """Sign the manifest and put it, locked for so many days, where no manifest is yet; raises PreconditionFailed.
+
+    Each earlier backup whose objects it names gets a mark of it before, so that :mod:`~tableferry.manifest.retention` need
+    not read all later manifests to know that it has to stay.
+    """
+    for lender in sorted(manifest.lenders):
+        store.put_locked(object_keys.named_in(lender) + manifest.id, b"{}", lock_days)
     content = manifest.model_dump(mode="json")
     signed = {"manifest": content, **keys.sign(content)}
     body = json.dumps(signed, ensure_ascii=False, indent=1).encode()

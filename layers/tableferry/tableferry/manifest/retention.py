@@ -3,7 +3,8 @@
 No function deletes them. What may go is tagged, object by object and the manifest last, and the bucket's lifecycle expires
 what has the tag and is old enough. So nothing expires that was not seen to be superseded, whatever becomes of the
 functions, and the newest proven backup of each table stays: there is no newer one that holds it. If the newer one turns out
-to be damaged, the tag is taken back, which helps until the lifecycle has come by. The tag's value is the bucket, so that an
+to be damaged, the tag is taken back, which helps until the lifecycle has come by. So it is when a later backup names
+objects of an old one: as long as that has its manifest, the old one stays. The tag's value is the bucket, so that an
 object that is copied or replicated to another one, tags and all, is not superseded there.
 """
 
@@ -18,9 +19,9 @@ from itertools import islice, takewhile
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.errors import BackupNotFound, ObjectNotFound
+from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
 from tableferry.ids import is_id
-from tableferry.manifest import attestation
+from tableferry.manifest import attestation, manifest
 from tableferry.manifest.latest import latest, signed
 from tableferry.manifest.manifest import Manifest
 from tableferry.signing import Keys
@@ -40,8 +41,9 @@ class Retention(BaseModel):
     """What a call found of the backups that are older than so many ``days``, by their ids.
 
     ``expiring`` were tagged by it, the first of them superseded, ``unfinished`` among them. ``kept`` stay, since no newer
-    proven backup holds all of their tables, and so do ``damaged``, which cannot be read or are not signed. If
-    ``to_verify`` were proven, some of those kept could go. ``more``: there was no time for all; the next call goes on.
+    proven backup holds all of their tables, or a later one names objects of theirs, and so do ``damaged``, which cannot be
+    read or are not signed. If ``to_verify`` were proven, some of those kept could go. ``more``: there was no time for all;
+    the next call goes on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,7 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
     tagging = _Tagging(store, time.monotonic() + _SECONDS)
     proven = _Proven(attestation.proven(store, keys, now))
     better = _Newest(store, keys, database)
+    lent = _Lent(store, keys, now)
     expiring: list[str] = []
     kept: list[str] = []
     damaged: list[str] = []
@@ -76,14 +79,17 @@ def retire(store: Store, keys: Keys, database: str, days: int, now: datetime) ->
         read.add(made.id)
         if made.finished > cutoff or tagging.late:
             continue
-        if not proven.hold(made):
+        superseded = proven.hold(made)
+        if not superseded or lent.holds(made.id):
             kept.append(made.id)
             tagging.take_back(made.id, object_keys.manifest(made.id))
-            better.look(made)
+            if not superseded:
+                better.look(made)
         elif tagging.all_of(made.id, object_keys.manifest(made.id)):
             expiring.append(made.id)
     rest = [backup_id for backup_id in turn if backup_id not in {*read, *damaged}]
-    unfinished = [backup_id for backup_id in rest if tagging.dead(backup_id, min(cutoff, now - _DEAD))]
+    dead = min(cutoff, now - _DEAD)
+    unfinished = [one for one in rest if not lent.holds(one) and tagging.dead(one, dead)]
     return Retention(
         days=days,
         expiring=(*expiring, *unfinished),
@@ -159,6 +165,30 @@ class _Newest:
         held = {table.name for table in self._known.tables}
         if self._known.started > kept.started and held >= {table.name for table in kept.tables}:
             self.id = self._known.id
+
+
+class _Lent:
+    """Whether later backups name objects of one. The marks say which to look at, and their manifests whether it is so."""
+
+    def __init__(self, store: Store, keys: Keys, now: datetime) -> None:
+        self._store, self._keys, self._now = store, keys, now
+
+    def holds(self, backup_id: str) -> bool:
+        """Whether one does; or may, whose manifest is yet to come or cannot be read. Memory: one manifest."""
+        return any(
+            self._names(one.key.rpartition("/")[2], backup_id, self._now - one.modified < _DEAD)
+            for one in self._store.list(object_keys.named_in(backup_id))
+        )
+
+    def _names(self, other: str, backup_id: str, is_new: bool) -> bool:
+        if not is_id(other) or other <= backup_id:
+            return False
+        try:
+            return backup_id in manifest.read(self._store, other, self._keys).lenders
+        except BackupNotFound:
+            return is_new
+        except (BackupDamaged, Conflict):
+            return True
 
 
 class _Tagging:
