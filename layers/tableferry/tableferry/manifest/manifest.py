@@ -19,9 +19,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from tableferry.columnar.formats import Format
 from tableferry.errors import BackupDamaged, BackupNotFound, Conflict, ObjectNotFound
@@ -128,6 +135,14 @@ class TableEntry(Entry):
     digest: str
     chunks: tuple[ChunkEntry, ...] = ()
     parts: tuple[PartEntry, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_what_earlier_versions_do_not_know(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A table without parts says nothing of parts: what is of version 2 is read by all who read version 2."""
+        said: dict[str, Any] = whole(self)
+        if not self.parts:
+            del said["parts"]
+        return said
 
     @property
     def codecs(self) -> tuple[Codec, ...]:
