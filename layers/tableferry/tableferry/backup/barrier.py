@@ -128,26 +128,42 @@ def hold(
 ) -> dict[str, str]:
     """Be the coordinator of the workers 0 to ``workers - 1``; returns the moment's position when all of them see it.
 
+    A second life of the coordinator waits for what the first one says, or hears of what it has said.
+
     Raises:
         LockDenied: the user may not lock tables: one function has to do.
         NoMoment: there is none; ``why`` says why. The try is to be repeated by others in another place.
-        DatabaseUnavailable, StoreUnavailable: as they say; there is no moment either.
+        DatabaseUnavailable, StoreUnavailable: as they say; so is it then. (Where S3 broke off at the very last word,
+            workers may have heard it, and see one moment; nobody goes on with what they read.)
     """
     bounds, store = bounds or Bounds(), store.hurried()
     with _ending(store, place):
-        servers = _gathered(store, place, workers, bounds.gathering)
-        held_at_most = bounds.lock_held + _MARGIN_SECONDS
-        with snapshot.locked(database, tables, bounds.lock_wait, held_at_most, bounds.wait_timeout) as locker:
-            begun = pauses.clock()
-            if servers != {snapshot.server_of(locker)}:
-                raise no_moment("servers")
-            _put_once(store, object_keys.work_locked(place), {})
-            opened = _all_open(store, place, workers, begun + bounds.lock_held)
-            position = snapshot.position(locker)
-        held = round(pauses.clock() - begun, 3)
-        moment = {"state": "released", "position": position, "open": opened, "held_seconds": held}
-        _release(store, place, moment)
+        try:
+            moment = _held(database, store, place, tables, workers, bounds)
+        except NoMoment as error:
+            if error.why != "taken":
+                raise
+            moment = _see_moment(store, place, bounds.until_moment)
+    position: dict[str, str] = moment["position"]
     return position
+
+
+def _held(
+    database: Database, store: Store, place: str, tables: Sequence[Table], workers: int, bounds: Bounds
+) -> dict[str, Any]:
+    servers = _gathered(store, place, workers, bounds.gathering)
+    held_at_most = bounds.lock_held + _MARGIN_SECONDS
+    with snapshot.locked(database, tables, bounds.lock_wait, held_at_most, bounds.wait_timeout) as locker:
+        begun = pauses.clock()
+        if servers != {snapshot.server_of(locker)}:
+            raise no_moment("servers")
+        _put_once(store, object_keys.work_locked(place), {})
+        opened = _all_open(store, place, workers, begun + bounds.lock_held)
+        position = snapshot.position(locker)
+    held = round(pauses.clock() - begun, 3)
+    moment = {"state": "released", "position": position, "open": opened, "held_seconds": held}
+    _put_once(store, object_keys.work_moment(place), moment)
+    return moment
 
 
 @contextmanager
@@ -230,23 +246,13 @@ def _put_once(store: Store, key: str, content: Mapping[str, Any]) -> str:
         raise no_moment("taken") from error
 
 
-def _release(store: Store, place: str, moment: Mapping[str, Any]) -> None:
-    try:
-        _put_once(store, object_keys.work_moment(place), moment)
-    except NoMoment:
-        _raise_if_over(store, place)  # a worker gave up before
-        raise
-
-
 def _gathered(store: Store, place: str, workers: int, seconds: float) -> set[str]:
     """The servers of all the workers, when all are there."""
     wanted = [object_keys.work_ready(place, number) for number in range(workers)]
     until = pauses.clock() + seconds
     while True:
         there = {found.key for found in store.list(place)}
-        if object_keys.work_moment(place) in there:
-            _raise_if_over(store, place)
-        if object_keys.work_locked(place) in there:
+        if there & {object_keys.work_locked(place), object_keys.work_moment(place)}:
             raise no_moment("taken")
         if there.issuperset(wanted):
             return _servers(store, wanted)
@@ -272,8 +278,8 @@ def _all_open(store: Store, place: str, workers: int, until: float) -> dict[str,
     while True:
         opened = {}
         for found in store.list(place, object_keys.work_locked(place)):  # behind it: the moment, then these
-            if found.key == over:
-                _raise_if_over(store, place)
+            if found.key == over:  # somebody has given up
+                raise no_moment("taken")
             if found.key in wanted:
                 opened[wanted[found.key]] = found.etag
             if found.key > last:
@@ -290,8 +296,8 @@ def _see_locked(store: Store, place: str, seconds: float) -> None:
     for look in count():
         if _said(store, object_keys.work_locked(place)) is not None:
             return
-        if look % _LOOKS_PER_LOOK_AT_THE_END == 0:
-            _raise_if_over(store, place)
+        if look % _LOOKS_PER_LOOK_AT_THE_END == 0 and (moment := _said(store, object_keys.work_moment(place))):
+            raise no_moment(moment.get("why", "taken"))
         if pauses.clock() > until:
             raise no_moment("silent")
         pauses.sleep(_WORKER_PAUSE)
@@ -308,12 +314,6 @@ def _see_moment(store: Store, place: str, seconds: float) -> dict[str, Any]:
             raise no_moment(moment["why"])
         if pauses.clock() > until:
             raise no_moment("silent")
-
-
-def _raise_if_over(store: Store, place: str) -> None:
-    moment = _said(store, object_keys.work_moment(place))
-    if moment is not None:
-        raise no_moment(moment.get("why", "taken"))
 
 
 def _said(store: Store, key: str) -> dict[str, Any] | None:
