@@ -17,7 +17,7 @@ TARGET = Path(__file__).parent.parent / "docs" / "capacity.md"
 SIZES = {"10 GB": 10 * 10**9, "100 GB": 100 * 10**9, "1 TB": 10**12}
 FUNCTION_SECONDS = 900.0
 VOLUMES = {"125 MiB/s": 125, "500 MiB/s": 500, "1,000 MiB/s": 1000}
-_MANY = 1000
+_MANY = 100
 _STATIC = 8
 _ROW_BYTES = 180
 

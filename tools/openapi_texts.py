@@ -301,7 +301,7 @@ FIELDS = {
     "CostView.requests": "US dollars for writing the objects.",
     "CostView.state_machine": "US dollars for Step Functions; 0 where one function does it.",
     "CostView.storage_a_month": "US dollars a month while it is kept.",
-    "CostView.as_of": "The day of AWS's price lists.",
+    "CostView.as_of": "Of which day the prices are.",
     "BackupView.state": "`done`: there is no other backup than a whole one.",
     "BackupView.format": "`parquet`, `avro` or `csv`.",
     "BackupView.consistency": "`snapshot`: all tables as of one moment.",

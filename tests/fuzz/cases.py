@@ -120,7 +120,7 @@ def _bodies(path: str) -> st.SearchStrategy[Any]:
     subset = st.lists(tables, min_size=1, max_size=3, unique=True)
     forms = st.sampled_from(["parquet", "avro", "csv"])
     if path == "/backups":
-        workers, dry_run = st.integers(-1, 1001), st.booleans()
+        workers, dry_run = st.integers(-1, 101), st.booleans()
         return st.fixed_dictionaries(
             {"tables": subset}, optional={"format": forms, "workers": workers, "dry_run": dry_run}
         )

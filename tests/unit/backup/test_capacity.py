@@ -125,8 +125,8 @@ def test_connections_that_the_server_has_not_are_taken_from_each_function_first(
     ("allowed", "wanted", "more", "said"),
     [
         (Allowed(900), None, {}, ["On one function", "47,000 seconds", "there are 780", "SCALE=on", "fewer tables"]),
-        (Allowed(900, scale=True), 1, {}, ["On one function", "ask for more `workers`", "static source"]),
-        (Allowed(900, scale=True), None, {}, ["On 8 functions", "6,942 seconds", "SCALE_WORKERS", "static source"]),
+        (Allowed(900, scale=True), 1, {}, ["On one function", "ask for more `workers`", "an RDS snapshot"]),
+        (Allowed(900, scale=True), None, {}, ["On 8 functions", "6,942 seconds", "SCALE_WORKERS", "an RDS snapshot"]),
         (Allowed(900, scale=True, free=5), None, {}, ["On 5 functions", "more connections, of which it has 5 left"]),
         (
             Allowed(900, scale=True, workers=1000),

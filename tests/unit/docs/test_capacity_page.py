@@ -1,5 +1,6 @@
 """What docs/capacity.md says of sizes, times and money is what the code has."""
 
+import json
 import re
 
 from local.runtime.state import ROOT
@@ -50,8 +51,20 @@ def test_prices_and_measures_are_those_of_the_page_that_has_them() -> None:
     for price in ("$0.0000166667 a GB-second", "$0.005 for 1,000 PUTs", "$0.025 for 1,000 state transitions"):
         assert price in PAGE
     assert cost.DOLLARS_A_TRANSITION * 1000 == 0.025
-    assert cost.AS_OF == "2026-11-28"
-    assert "28 November 2026" in PAGE
+    assert cost.AS_OF == "2026-11-25"
+    assert "25 November 2026" in PAGE
+
+
+def test_the_state_machines_steps_are_those_that_it_has() -> None:
+    states = json.loads((ROOT / "workflows" / "backup.asl.json").read_text(encoding="utf-8"))["States"]
+    passed = ["Job", "Plan", "Which", "Live", "Finish", "Done"]
+    assert all(name in states for name in passed)
+    hold, workers = states["Live"]["Branches"]
+    within = [*hold["States"], *workers["States"]]
+    assert 1 + len(passed) + len(within) == cost._TRANSITIONS
+    [work] = workers["States"].values()
+    assert 1 + len(work["ItemProcessor"]["States"]) == cost._TRANSITIONS_AN_INVOCATION
+    assert work["MaxConcurrency"] == capacity_page._MANY == 100
 
 
 def test_ten_gigabytes_cost_what_they_were_measured_to_cost() -> None:

@@ -176,7 +176,7 @@ class BackupRequest(Request):
 
     tables: list[TableName] | None = None
     format: Literal["parquet", "avro", "csv"] = "parquet"
-    workers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    workers: Annotated[int, Field(ge=1, le=100)] | None = None
     dry_run: bool = False
 
     def of_job(self) -> dict[str, Any]:

@@ -272,9 +272,8 @@ def _refusal(size: Size, pace: Pace, allowed: Allowed, most: int, usable: float,
         advice.append(f"have the server take more connections, of which it has {allowed.free} left")
     else:
         advice.append("allow more functions (SCALE_WORKERS)")
-    if allowed.scale:
-        advice.append("take it from a static source")
     advice.append("name fewer tables for each backup")
+    advice.append("take an RDS snapshot")
     said = f"{', '.join(advice[:-1])}, or {advice[-1]}"
     return (
         f"The tables have about {size.bytes / 1e9:,.1f} GB by the server's estimate. On {functions} that takes about "

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tableferry.backup.outlook.capacity import GATHERING_SECONDS, Choice
 
-AS_OF = "2026-11-28"
-"""When the prices were read: AWS's lists for us-east-1 and x86_64 (aws.amazon.com/lambda/pricing, …/s3/pricing and
-…/step-functions/pricing), without what is free each month."""
+AS_OF = "2026-11-25"
+"""Of when the prices are: what AWS lists for us-east-1 and x86_64, as docs/deploy.md has it since that day, and for Step
+Functions as its page (aws.amazon.com/step-functions/pricing) had it at last; without what is free each month."""
 
 DOLLARS_A_GB_SECOND = 0.0000166667
 DOLLARS_A_PUT = 0.005 / 1000
@@ -28,8 +28,8 @@ STORED = 0.42
 TASK_BYTES = 1024**3
 """About so much of a static source is read by one invocation."""
 
-_TRANSITIONS, _TRANSITIONS_AN_INVOCATION = 12, 3
-"""Of the state machine: from its start to its end, and for each invocation beneath its map."""
+_TRANSITIONS, _TRANSITIONS_AN_INVOCATION = 9, 2
+"""Of the state machine (workflows/backup.asl.json): its start and the states up to its end, and of each child of its map."""
 
 
 @dataclass(frozen=True, slots=True)
