@@ -111,6 +111,12 @@ def test_null_and_the_empty_text_differ() -> None:
     assert null != empty
 
 
+def test_rows_can_be_taken_off_again_even_before_they_are_there() -> None:
+    one, other = Digest(1, 7), Digest(2, 2**128 - 3)
+    assert one + other - other == one
+    assert Digest() - other + one + other == one
+
+
 def test_equal_rows_do_not_cancel_out() -> None:
     text = (Codec("t", Kind.TEXT),)
 

@@ -50,13 +50,16 @@ _PAD = b"tableferry pad"
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Rows counted, and the sum of their hashes. ``a + b`` is the digest of both sets of rows."""
+    """Rows counted, and the sum of their hashes. ``a + b`` is the digest of both sets of rows; ``a - b`` takes one off."""
 
     rows: int = 0
     total: int = 0
 
     def __add__(self, other: Digest) -> Digest:
         return Digest(self.rows + other.rows, (self.total + other.total) % _MODULUS)
+
+    def __sub__(self, other: Digest) -> Digest:
+        return Digest(self.rows - other.rows, (self.total - other.total) % _MODULUS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from itertools import takewhile
 from typing import Literal, NamedTuple
 
 import pymysql
@@ -283,16 +284,18 @@ def _table(
     documents = _documents(connection, schema, name) if any(row.data_type == "longtext" for row in columns) else set()
     primary_key = all_rows(
         connection,
-        "SELECT column_name FROM information_schema.statistics WHERE table_schema = %s AND table_name = %s"
-        " AND index_name = 'PRIMARY' ORDER BY seq_in_index",
+        "SELECT column_name, sub_part IS NULL, collation FROM information_schema.statistics WHERE table_schema = %s"
+        " AND table_name = %s AND index_name = 'PRIMARY' ORDER BY seq_in_index",
         (schema, name),
     )
+    ordered = takewhile(lambda part: part[1] and part[2] == primary_key[0][2], primary_key)
     return Table(
         schema=schema,
         name=name,
         engine=engine or "",
         columns=tuple(_column(row, row.name in documents) for row in columns),
-        primary_key=tuple(str(key) for (key,) in primary_key),
+        primary_key=tuple(str(part[0]) for part in primary_key),
+        ordered_key=tuple(str(part[0]) for part in ordered),
         rows_estimate=row_count or 0,
         bytes_estimate=size or 0,
     )

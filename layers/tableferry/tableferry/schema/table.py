@@ -108,6 +108,9 @@ class Table:
     primary_key: tuple[str, ...]
     rows_estimate: int = 0
     bytes_estimate: int = 0
+    ordered_key: tuple[str, ...] = ()
+    """The first columns of the primary key that its index holds whole, and all in one direction."""
+
     names: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     """The columns by their names, as they are, in small letters, and case folded where that is one's alone.
 

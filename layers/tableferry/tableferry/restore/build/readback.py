@@ -11,8 +11,8 @@ from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.errors import DigestMismatch, Finding
 from tableferry.manifest.leaves import chunks_of
-from tableferry.manifest.manifest import ChunkEntry
-from tableferry.mysql.database import Connection
+from tableferry.manifest.manifest import ChunkEntry, TableEntry
+from tableferry.mysql.database import Connection, server_version
 from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.difference import first_difference, same_but_for_json
 from tableferry.restore.build.target import Item, Resources, Target
@@ -66,14 +66,30 @@ class ReadBack:
         the range's files hold. Memory: as ``begin`` says, then an object as a frame, too.
         """
         entry, table_sql = item.entry, self.target.place.sql(item)
-        part = Range(chunk.lower, chunk.upper).where(entry.primary_key, entry.codecs)
+
+        def read(part: Range) -> Digest:
+            sql = select(table_sql, entry.codecs, part.where(entry.primary_key, entry.codecs))
+            return result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
+
         with pool.connection() as connection:
-            sql = select(table_sql, entry.codecs, part)
-            seen = result_set.digest(connection, sql, entry.codecs, self.resources.chunk_bytes, self.hashing)
+            seen = read(Range(chunk.lower, chunk.upper))
             if item.inexact_json and chunk.inexact and self.hashing.text(seen) != chunk.digest:
                 where = self.resources.store, self.target.source, entry, chunk, table_sql
-                return same_but_for_json(connection, *where, self.hashing) or seen
+                seen = same_but_for_json(connection, *where, self.hashing) or seen
+            if chunk.lower is not None and chunk.upper is not None and self._order_may_differ(connection, entry, chunk):
+                seen -= read(Range(chunk.upper, chunk.lower))
         return seen
+
+    def _order_may_differ(self, connection: Connection, entry: TableEntry, chunk: ChunkEntry) -> bool:
+        """Whether the bounds of a range may be the other way round here.
+
+        Another server, or another version of it, may have other collations, or the same ones by other rules. Then ranges
+        that met where they were cut overlap here. But as long as what lies between two bounds is counted off where they
+        are the other way round, they still add up to the table, whatever the order.
+        """
+        collated = any(codec.charset for codec in entry.codecs if codec.name in entry.primary_key)
+        whole = not isinstance(chunk.lower, tuple) and not isinstance(chunk.upper, tuple)
+        return collated and not whole and self.target.source.server != server_version(connection)
 
     def check_rows(self, seen: Digest, item: Item, *, names_column: bool = True) -> None:
         """Raise DigestMismatch if a table does not hold exactly the rows that were backed up, but those that were ``seen``.
