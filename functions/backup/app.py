@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry import deadline
-from tableferry.api import backup_steps, job_routes, metrics, views
+from tableferry.api import backup_steps, job_routes, metrics, verify_steps, views
 from tableferry.api import handler as api
 from tableferry.api.models import (
     BackupDetail,
@@ -33,7 +33,7 @@ from tableferry.config.settings import Settings
 from tableferry.errors import BackupNotFound, RecordNotFound
 from tableferry.jobs import jobs
 from tableferry.jobs.jobs import HandOver, Kind
-from tableferry.manifest import attestation, manifest, retention
+from tableferry.manifest import attestation, large_verify, manifest, retention
 from tableferry.manifest.latest import latest
 from tableferry.manifest.verify_steps import verify
 from tableferry.mysql.database import Database
@@ -155,12 +155,15 @@ def _backup(
 
 def _verify(
     settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
-) -> dict[str, Any]:
+) -> dict[str, Any] | HandOver:
     wanted = api.parsed(VerifyRequest, request)
     if wanted.backup == "latest":
         found = latest(store, settings.signing_keys, settings.database.name, passed_over=metrics.passed_over)
     else:
         found = manifest.read(store, wanted.backup, settings.signing_keys)
+    scales = settings.scale and not settings.inline_jobs  # with jobs done by requests there is no state machine
+    if scales and (functions := large_verify.choose(found, settings.scale_workers)) > 1:
+        return large_verify.hand_over(store, job_id, large_verify.Order(backup=found.id, workers=functions))
     metrics.count(rows_verified=found.rows)
     with attestation.proves(store, found, "verify"):
         verified = verify(store, found, progress, settings.workers)
@@ -203,5 +206,11 @@ verbs = job_routes.Verbs(app, {Kind.BACKUP: _backup, Kind.VERIFY: _verify})
 handler = api.handler(
     app,
     objects=verbs.on_object,
-    direct=api.actions(backup=back_up, verify=verbs.at_once(Kind.VERIFY), check=check, **backup_steps.ACTIONS),
+    direct=api.actions(
+        backup=back_up,
+        verify=verbs.at_once(Kind.VERIFY),
+        check=check,
+        **backup_steps.ACTIONS,
+        **verify_steps.ACTIONS,
+    ),
 )

@@ -1,4 +1,4 @@
-"""What no emulator can prove of the state machine, read from its definition."""
+"""What no emulator can prove of the state machines, read from their definitions."""
 
 import json
 import re
@@ -10,10 +10,15 @@ import pytest
 from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.support.stack import Json, Stack
-from tests.support.workflow import definition, states
+from tests.support.workflow import MACHINES, definition, states
 
-MACHINE = definition()
-EACH = list(states(MACHINE))
+DEFINITIONS = {machine: definition(machine) for machine in MACHINES}
+BACKUP = DEFINITIONS["LargeBackup"]
+EACH = [
+    (f"{machine}.{name}", state, around)
+    for machine, found in DEFINITIONS.items()
+    for name, state, around in states(found)
+]
 TASKS = [(name, state, around) for name, state, around in EACH if state["Type"] == "Task"]
 MAPS = [(name, state, around) for name, state, around in EACH if state["Type"] == "Map"]
 FUNCTION_SECONDS = 900
@@ -67,7 +72,7 @@ def test_every_state_is_reached_and_leads_to_one_that_is_there() -> None:
     inner = [
         inner for _, state, _ in EACH for inner in (*state.get("Branches", ()), state.get("ItemProcessor")) if inner
     ]
-    for machine in (MACHINE, *inner):
+    for machine in (*DEFINITIONS.values(), *inner):
         reached, next_ones = set(), [machine["StartAt"]]
         while next_ones:
             name = next_ones.pop()
@@ -96,8 +101,20 @@ def test_each_task_has_longer_than_its_function_and_an_end(name: str, state: Jso
 def test_the_whole_has_an_end_that_three_tries_do_not_reach(synthesised: Json) -> None:
     stack = Stack(synthesised, **DEPLOYMENTS["least"])
     assert stack.resources["BackupFunction"]["Properties"]["Timeout"] == FUNCTION_SECONDS
-    longest = sum(state["TimeoutSeconds"] for name, state, _ in TASKS if name != "WorkStatic")
-    assert 3 * longest < MACHINE["TimeoutSeconds"] <= 86_400
+    longest = sum(
+        state["TimeoutSeconds"] for name, state, _ in states(BACKUP) if name != "WorkStatic" and "Resource" in state
+    )
+    assert 3 * longest < BACKUP["TimeoutSeconds"] <= 86_400
+
+
+def test_a_worker_of_a_verification_may_be_called_for_a_day() -> None:
+    """However large the backup is: one whose time is over says that there is more."""
+    found = DEFINITIONS["LargeVerify"]
+    [workers] = [state for _, state, _ in states(found) if state["Type"] == "Map"]
+    inside = workers["ItemProcessor"]["States"]
+    assert inside["Work"]["Next"] == "More"
+    assert inside["More"]["Choices"] == [{"Variable": "$.state", "StringEquals": "more", "Next": "Work"}]
+    assert found["TimeoutSeconds"] == 86_400
 
 
 @pytest.mark.parametrize(("name", "state", "around"), MAPS, ids=[name for name, _, _ in MAPS])
@@ -123,7 +140,7 @@ def test_as_many_items_go_at_once_as_there_may_be_workers(name: str, state: Json
 
 def test_of_one_moment_nothing_is_tried_again_by_itself() -> None:
     """A second life of a worker, or of who holds the moment, would find it over."""
-    live = MACHINE["States"]["Live"]
+    live = BACKUP["States"]["Live"]
     assert "Retry" not in live
     inside = [state for branch in live["Branches"] for _, state, _ in states(branch)]
     assert {state["Type"] for state in inside} == {"Task", "Map"}
@@ -132,10 +149,15 @@ def test_of_one_moment_nothing_is_tried_again_by_itself() -> None:
 
 def test_what_is_tried_again_is_what_may_be_done_twice_and_not_what_was_refused() -> None:
     retried = {name: state["Retry"] for name, state, _ in EACH if "Retry" in state}
-    assert retried.keys() == {"Plan", "WorkStatic", "Finish", "Failed"}
-    [plan] = retried["Plan"]
+    twice = {
+        "LargeBackup.WorkStatic",
+        "LargeBackup.Finish",
+        *(f"LargeVerify.{name}" for name in ("Plan", "Work", "Finish")),
+    }
+    assert retried.keys() == twice | {"LargeBackup.Plan", "LargeBackup.Failed", "LargeVerify.Failed"}
+    [plan] = retried["LargeBackup.Plan"]
     assert plan["ErrorEquals"] == ["Lambda.TooManyRequestsException"]  # it has not begun
-    for name in ("WorkStatic", "Finish"):
+    for name in twice:
         [retry] = retried[name]
         assert "States.ALL" not in retry["ErrorEquals"]
         assert "States.TaskFailed" not in retry["ErrorEquals"]  # a table that is not there is not there the next time
@@ -145,26 +167,31 @@ def test_what_is_tried_again_is_what_may_be_done_twice_and_not_what_was_refused(
 
 
 def test_only_what_emulators_and_aws_do_alike_is_used() -> None:
-    assert not keys(MACHINE) & IGNORED
-    assert not [text for text in texts(MACHINE) if "{%" in text]
-    paths = [text for text in texts(MACHINE) if text.startswith("$")]
+    said = [text for found in DEFINITIONS.values() for text in texts(found)]
+    assert not keys([*DEFINITIONS.values()]) & IGNORED
+    assert not [text for text in said if "{%" in text]
+    paths = [text for text in said if text.startswith("$")]
     # One emulator's filters and negative indexes are null, and it goes on.
     assert not [path for path in paths if not re.fullmatch(r"\$\$?(\.\w+)*|\$\{\w+\}", path)]
 
 
 def test_every_substitution_is_given_and_every_one_that_is_given_is_made(synthesised: Json) -> None:
-    machine = Stack(synthesised, **DEPLOYMENTS["least"] | {"Scale": "on"}).resources["LargeBackup"]["Properties"]
-    assert set(re.findall(r"\$\{(\w+)\}", json.dumps(MACHINE))) == machine["DefinitionSubstitutions"].keys()
+    stack = Stack(synthesised, **DEPLOYMENTS["least"] | {"Scale": "on"})
+    for machine, found in DEFINITIONS.items():
+        given = stack.resources[machine]["Properties"]["DefinitionSubstitutions"]
+        assert set(re.findall(r"\$\{(\w+)\}", json.dumps(found))) == given.keys()
 
 
-def test_cfn_lint_finds_nothing_wrong_with_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_cfn_lint_finds_nothing_wrong_with_it(tmp_path: Path, machine: str) -> None:
     """In a file of its own it is not looked at: so it is put into a template here."""
     role = "arn:aws:iam::123456789012:role/none"
-    made = definition(Partition="aws", Bucket="acme", BackupFunction="arn:aws:lambda:eu-west-1:123456789012:function:f")
+    function = "arn:aws:lambda:eu-west-1:123456789012:function:f"
+    made = definition(machine, Partition="aws", Bucket="acme", BackupFunction=function)
     for found, wrong in ((made, False), ({**made, "StartAt": "Nowhere"}, True)):
-        machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": role, "Definition": found}}
+        resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": role, "Definition": found}}
         file = tmp_path / "template.json"
-        file.write_text(json.dumps({"Resources": {"Machine": machine}}))
+        file.write_text(json.dumps({"Resources": {"Machine": resource}}))
         command = [str(ROOT / ".venvs" / "sam" / "bin" / "cfn-lint"), str(file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode != 0) is wrong, done.stdout

@@ -1,4 +1,4 @@
-"""Every path of the state machine, executed by an emulator's Step Functions, with functions that do as they are told.
+"""Every path of the state machines, executed by an emulator's Step Functions, with functions that do as they are told.
 
 The rest is the real thing: the definition as it is deployed (only that its tasks have seconds in place of minutes, where a
 time-out is tried), the list of workers in S3, the rule on the bucket. What the emulator does not prove is in `test_workflow`.
@@ -42,7 +42,7 @@ class Engine:
     functions: Any
     scripted: ScriptedLambda
 
-    def machine(self, seconds: int | None = None) -> str:
+    def machine(self, seconds: int | None = None, machine: str = "LargeBackup") -> str:
         """The state machine with a function of its own, whose tasks have so many seconds; its ARN."""
         name = f"large-backup-{next(NUMBERS)}"
         function = self.functions.create_function(
@@ -54,7 +54,7 @@ class Engine:
             Timeout=900,
             Environment={"Variables": {"FUNCTION_URL": self.scripted.url}},
         )
-        found = definition(Partition="aws", Bucket=BUCKET, BackupFunction=function["FunctionArn"])
+        found = definition(machine, Partition="aws", Bucket=BUCKET, BackupFunction=function["FunctionArn"])
         if seconds is not None:
             for _, state, _ in states(found):
                 if state["Type"] == "Task":
@@ -290,6 +290,101 @@ CASES = {
         told=[(TRIES[0], "Conflict")],
     ),
 }
+
+
+def said_by_worker(state: str) -> Answer:
+    return lambda event: {"id": event["id"], "try": event["try"], "worker": event["worker"], "state": state}
+
+
+WORKED, MORE = said_by_worker("worked"), said_by_worker("more")
+VERIFY: dict[str, Answer] = {"plan": planned(state="begun"), "work": WORKED, "finish": done, "failed": failed}
+ALL_WELL = (*START, "Workers", "Finish", "Done")
+NOT_VERIFIED: Json = {"ends": "FAILED", "error": "LargeVerificationFailed"}
+
+VERIFY_CASES = {
+    "all is well": Case(VERIFY, ALL_WELL),
+    "the backup is damaged": Case(VERIFY | {"finish": lambda _: {"state": "damaged"}}, ALL_WELL),
+    "another has the job": Case(VERIFY | {"plan": lambda _: {"state": "gone"}}, (*START, "Gone")),
+    "who plans dies, is throttled, and cannot reach S3": Case(
+        VERIFY
+        | {
+            "plan": in_turn(
+                raises("Runtime.ExitError"),
+                raises("Lambda.TooManyRequestsException"),
+                raises("StoreUnavailable"),
+                planned(state="begun"),
+            )
+        },
+        ALL_WELL,
+    ),
+    "no backup": Case(
+        VERIFY | {"plan": raises("BackupNotFound")},
+        ("Job", "Plan", "Failed", "Which", "Failure"),
+        told=[("", "BackupNotFound")],
+        **NOT_VERIFIED,
+    ),
+    "workers are called until there is no more": Case(VERIFY | {"work": in_turn(*[MORE] * 7, WORKED)}, ALL_WELL),
+    "workers die, and go on": Case(
+        VERIFY | {"work": in_turn(raises("Runtime.ExitError"), MORE, raises("Sandbox.Timedout"), WORKED)}, ALL_WELL
+    ),
+    "a worker is late, once": Case(VERIFY | {"work": in_turn(after(3, WORKED), WORKED)}, ALL_WELL, seconds=1),
+    "a worker dies each time": Case(
+        VERIFY | {"work": raises("Runtime.ExitError")},
+        (*START, "Workers", "Failed", "Which", "Failure"),
+        told=[(TRIES[0], THRESHOLD)],
+        **NOT_VERIFIED,
+    ),
+    "a worker meets what nobody foresaw": Case(
+        VERIFY | {"work": in_turn(WORKED, raises("KeyError"), WORKED)},
+        (*START, "Workers", "Failed", "Which", "Failure"),
+        told=[(TRIES[0], THRESHOLD)],
+        **NOT_VERIFIED,
+    ),
+    "the end is tried again": Case(
+        VERIFY | {"finish": in_turn(raises("Runtime.ExitError"), raises("StoreUnavailable"), done)}, ALL_WELL
+    ),
+    "a part is lacking": Case(
+        VERIFY | {"finish": raises("Conflict")},
+        (*START, "Workers", "Finish", "Failed", "Which", "Failure"),
+        told=[(TRIES[0], "Conflict")],
+        **NOT_VERIFIED,
+    ),
+    "the end was late, and came": Case(
+        VERIFY | {"finish": after(3, done), "failed": done},
+        (*START, "Workers", "Finish", "Failed", "Which", "Done"),
+        told=[(TRIES[0], "States.Timeout")],
+        seconds=1,
+    ),
+    "the failure is recorded nowhere": Case(
+        VERIFY | {"finish": raises("Conflict"), "failed": raises("StoreUnavailable")},
+        (*START, "Workers", "Finish", "Failed", "Unrecorded"),
+        told=[(TRIES[0], "Conflict")] * 6,
+        ends="FAILED",
+        error="LargeVerificationUnrecorded",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERIFY_CASES.values(), ids=VERIFY_CASES.keys())
+def test_the_one_of_verifications_tries_each_step_again_and_tells_what_stopped_it(engine: Engine, case: Case) -> None:
+    engine.scripted.answers = {f"large-verify-{name}": answer for name, answer in case.answers.items()}
+    ended = engine.run(engine.machine(case.seconds, "LargeVerify"), f"jobs/large-verify/{ID}.json")
+    assert engine.way(ended["executionArn"]) == list(case.way)
+    assert (ended["status"], ended.get("error")) == (case.ends, case.error)
+    told = engine.scripted.called("large-verify-failed")
+    assert [(one["try"], one["error"]["Error"]) for one in told] == list(case.told)
+    assert {one["id"] for one in engine.scripted.calls} == {ID}
+    works = [(one["try"], one["worker"]) for one in engine.scripted.called("large-verify-work")]
+    assert set(works) <= {(TRIES[0], number) for number in range(WORKERS)}
+    if "Finish" in case.way:
+        assert len(set(works)) == WORKERS
+    for name in ("plan", "failed"):
+        assert {one["execution"] for one in engine.scripted.called(f"large-verify-{name}")} <= {ended["name"]}
+
+
+def test_the_cases_go_every_way_of_a_verification() -> None:
+    gone = {pair for case in VERIFY_CASES.values() for pair in itertools.pairwise(case.way)}
+    assert gone == ways(definition("LargeVerify"))
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

@@ -7,12 +7,14 @@ from typing import Any
 from local.runtime.state import ROOT
 
 Json = dict[str, Any]
-BACKUP = ROOT / "workflows" / "backup.asl.json"
+
+MACHINES = {"LargeBackup": "backup", "LargeVerify": "verify"}
+"""The state machines, by their names in the template: what their definition is called, and what their actions are about."""
 
 
-def definition(**substitutions: str) -> Json:
-    """The definition of large backups with these in the places of ``${…}``; those that are not given stay."""
-    text = BACKUP.read_text(encoding="utf-8")
+def definition(machine: str = "LargeBackup", **substitutions: str) -> Json:
+    """The definition of a state machine with these in the places of ``${…}``; those that are not given stay."""
+    text = (ROOT / "workflows" / f"{MACHINES[machine]}.asl.json").read_text(encoding="utf-8")
     for name, value in substitutions.items():
         text = text.replace("${" + name + "}", value)
     found: Json = json.loads(text)

@@ -44,6 +44,7 @@ KEYS = {
     object_keys.job_request("backup", ID): f"jobs/backup/{ID}.json",
     object_keys.job_request("restore", ID): f"jobs/restore/{ID}.json",
     object_keys.job_request("large-backup", ID): f"jobs/large-backup/{ID}.json",
+    object_keys.job_request("large-verify", ID): f"jobs/large-verify/{ID}.json",
     object_keys.job_note("restore", "k"): "jobs/keys/restore-8254c329a92850f6d539dd376f4816ee.json",
     object_keys.job_slot("backup", 0): "jobs/slots/backup-0.json",
     object_keys.job_note("backup", "k"): "jobs/keys/backup-8254c329a92850f6d539dd376f4816ee.json",
@@ -89,6 +90,8 @@ def test_every_key_is_what_it_always_was() -> None:
         (object_keys.job(ID), object_keys.job_id, ID),
         (object_keys.job_request("verify", ID), object_keys.requested_job, ("verify", ID)),
         (object_keys.job(ID), object_keys.requested_job, (f"{ID}.json", "")),
+        (object_keys.work_part(PLACE, 1234), object_keys.worked_task, 1234),
+        (f"{object_keys.work_parts(PLACE)}x.json", object_keys.worked_task, None),
         (f"jobs/verify/folder/{ID}.json", object_keys.requested_job, ("verify", f"folder/{ID}")),
     ],
 )

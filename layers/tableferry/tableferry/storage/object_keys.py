@@ -300,5 +300,11 @@ def work_parts(place: str) -> str:
     return f"{place}parts/"
 
 
+def worked_task(key: str) -> int | None:
+    """The number of the task of which what came is at a key; None of what else somebody put there."""
+    name = key.rpartition("/")[2].removesuffix(_JSON)
+    return int(name) if name.isdecimal() else None
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
