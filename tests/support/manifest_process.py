@@ -26,7 +26,8 @@ from tableferry.columnar.formats import Format
 from tableferry.errors import ObjectNotFound, PreconditionFailed
 from tableferry.manifest import digest_keys, leaves, manifest
 from tableferry.manifest.manifest import ChunkEntry, ColumnEntry, Manifest, ObjectEntry, TableEntry
-from tableferry.manifest.verify import all_there, verify
+from tableferry.manifest.verify import all_there
+from tableferry.manifest.verify_steps import verify
 from tableferry.mysql.worker_pool import pool_of
 from tableferry.restore.build import fill, readback
 from tableferry.restore.build.progress import BuildProgress

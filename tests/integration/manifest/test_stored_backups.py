@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tableferry.manifest import leaves, manifest
-from tableferry.manifest.verify import verify
+from tableferry.manifest.verify_steps import verify
 from tableferry.signing import Keys
 from tests.support import verbs
 from tests.support.memory_store import MemoryStore
