@@ -261,7 +261,8 @@ def test_a_request_for_several_functions_is_handed_to_the_state_machine(
     invoke(backup_app.handler, created(bucket, f"jobs/backup/{job_id}.json"))
     assert get(f"/backups/{job_id}").json["state"] == "running"
     assert carried_out(found(job_id))["state"] == "done"
-    assert get(f"/backups/{job_id}").json["manifest"]["workers"] == WORKERS
+    said = get(f"/backups/{job_id}").json["manifest"]
+    assert (said["version"], said["workers"]) == (3, WORKERS)
 
 
 def test_where_no_object_starts_anything_one_function_does_what_several_were_asked_for(

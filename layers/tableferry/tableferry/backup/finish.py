@@ -48,7 +48,7 @@ def finish(
 
     tables = tuple(_tables(plan, map(noted, parts), hashing))
     done = Manifest(
-        version=manifest.version_of(plan.id, tables),
+        version=manifest.version_of(plan.id, tables, plan.workers),
         id=plan.id,
         digest_key=plan.digest_key,
         tableferry=__version__,

@@ -147,7 +147,10 @@ def work(
     found = read(store, job_id, attempt)
     place = object_keys.work(job_id, attempt)
     with _moment(database, store, place, found, worker, bounds) as snapshot:
+        done = {key.key for key in store.list(object_keys.work_parts(place))}  # by another life of this worker
         for number, _ in found.plan.of(worker):
+            if object_keys.work_part(place, number) in done:
+                continue
             part = task.run(snapshot.connections, store, found.plan, number, chunk_bytes)
             _put_part(store, place, part, snapshot.position)
             _tell(store, found, place)

@@ -199,10 +199,17 @@ class Manifest(Entry):
     """None in backups of versions that kept no entries."""
 
     workers: int = 1
-    """The functions that made it, each with connections of its own."""
+    """The functions that made it, each with connections of its own. Version 2 has one, and does not say so."""
 
     complete: bool | None = None
     """Whether it holds all tables that the database had, of those that are served; earlier versions did not say."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_version_2_does_not_know(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        said: dict[str, Any] = whole(self)
+        if self.workers == 1:
+            del said["workers"]
+        return said
 
     @property
     def rows(self) -> int:
@@ -291,11 +298,11 @@ def read(store: Store, backup_id: str, keys: Keys | None) -> Manifest:
     return manifest
 
 
-def version_of(backup_id: str, tables: Iterable[TableEntry]) -> Literal[2, 3]:
+def version_of(backup_id: str, tables: Iterable[TableEntry], workers: int = 1) -> Literal[2, 3]:
     """The version that says what these tables need: the earliest one, so that more can read it."""
     known = list(tables)
     keys = any(isinstance(chunk.upper, tuple) for table in known for chunk in table.chunks)
-    return 3 if keys or any(table.parts for table in known) or lenders(backup_id, known) else 2
+    return 3 if keys or workers > 1 or any(table.parts for table in known) or lenders(backup_id, known) else 2
 
 
 def lenders(backup_id: str, tables: Iterable[TableEntry]) -> frozenset[str]:
