@@ -11,6 +11,12 @@ MIB = 1024 * 1024
 STEPS = ["write", "read the root", "verify in shape", "look whether all is there", "restore"]
 
 
+def test_twice_the_objects_take_the_same_memory(tmp_path: Path) -> None:
+    few, many = (manifest_process.run(objects, tmp_path / str(objects)) for objects in (2_048, 4_096))
+    for step in STEPS:
+        assert many[step]["peak"] < few[step]["peak"] + 5 * MIB, step
+
+
 @in_ci
 def test_four_times_the_objects_take_the_same_memory(tmp_path: Path) -> None:
     few, many = (manifest_process.run(objects, tmp_path / str(objects)) for objects in (2_500, 10_000))
