@@ -89,7 +89,7 @@ class Functions:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(30)
         self._folder.cleanup()
 
     def prepared(self, *events: Json, **environment: str) -> Run:

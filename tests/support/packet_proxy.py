@@ -108,7 +108,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(self.target, timeout=5)
+                server = socket.create_connection(self.target, timeout=30)
             except OSError:
                 _break(client)
                 continue

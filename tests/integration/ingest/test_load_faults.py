@@ -47,7 +47,7 @@ SEED = int(os.environ.get("LOAD_FAULTS_SEED") or time.time_ns() % 1_000_000)
 COMMIT = "COMMIT"
 DEADLOCK = 1213
 TABLE = "CREATE TABLE t (id INT, name VARCHAR(40) NOT NULL, CONSTRAINT unlucky CHECK (id <> 13)) ENGINE=InnoDB"
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 pytestmark = [pytest.mark.usefixtures("small_blocks", "hasty"), pytest.mark.timeout(effort(600, 3600))]
 

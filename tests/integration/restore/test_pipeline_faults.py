@@ -74,10 +74,10 @@ def test_a_reader_that_fails_stops_the_others_in_the_middle_of_their_ranges(
             for number, batch in enumerate(real(connection, sql, *rest)):
                 if number == 4:
                     begun.set()
-                    assert failed.wait(10)
+                    assert failed.wait(30)
                 yield batch
             return
-        assert begun.wait(10)
+        assert begun.wait(30)
         kill(tables, connection)
         try:
             yield from real(connection, sql, *rest)
