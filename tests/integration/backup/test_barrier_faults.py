@@ -30,7 +30,7 @@ BOUND = SHORT["lock_wait"] + SHORT["lock_held"] + SHORT["wait_timeout"]
 SLOW_MACHINE = 1.5
 FEW = 3
 COORDINATORS = [f"{when} {what}" for what in ("sql UNLOCK", "put moment", "put locked", "sql LOCK") for when in ("before", "after")]  # fmt: skip
-WORKERS = [f"{when} {what}" for what in ("put ready", "sql START", "put open") for when in ("before", "after")]
+WORKERS = [f"{when} {what}" for what in ("sql START", "put open", "put ready") for when in ("before", "after")]
 LOST = {"lost", "slow", "silent", "late", "DatabaseUnavailable"}
 
 
@@ -121,6 +121,7 @@ def test_a_worker_that_is_killed_leaves_one_moment_or_none(functions: Functions,
         assert tried.reasons() == {"late" if "ready" in point and "before" in point else "slow"}
 
 
+@in_ci
 @pytest.mark.parametrize("point", WORKERS)
 @sample(1)
 def test_a_worker_that_freezes_leaves_one_moment_or_none(functions: Functions, point: str) -> None:
@@ -341,6 +342,7 @@ def test_s3_that_fails_leaves_one_moment_or_none(functions: Functions, bucket: s
         assert tried.reasons() <= {"StoreUnavailable", "storage", "late", "slow", "silent", "taken"}
 
 
+@in_ci
 @pytest.mark.parametrize("what", ["PUT locked", "GET list-type", "PUT moment"])
 @sample(1)
 def test_s3_that_is_slow_does_not_keep_the_lock(functions: Functions, bucket: str, what: str) -> None:
