@@ -106,16 +106,18 @@ def test_a_slot_whose_function_died_before_it_made_the_job_is_free_after_a_minut
 
 
 @pytest.mark.parametrize(
-    ("path", "kind", "request_type"),
-    [("/backups", Kind.BACKUP, BackupRequest), ("/restores", Kind.RESTORE, RestoreRequest)],
+    ("path", "kind", "content"),
+    [
+        ("/backups", Kind.BACKUP, BackupRequest(tables=["jobs"]).of_job()),
+        ("/restores", Kind.RESTORE, RestoreRequest(tables=["jobs"]).model_dump()),
+    ],
+    ids=["backups", "restores"],
 )
-def test_the_same_key_is_the_same_job(
-    loaded: Database, bucket: str, path: str, kind: Kind, request_type: type[BackupRequest | RestoreRequest]
-) -> None:
+def test_the_same_key_is_the_same_job(loaded: Database, bucket: str, path: str, kind: Kind, content: Json) -> None:
     wanted = {"tables": ["jobs"]}
     first = asked("/backups", tables=["jobs"]).json
     deliver(first, bucket)
-    jobs = at_once(8, request_type(tables=["jobs"]).model_dump(), "a key", kind)
+    jobs = at_once(8, content, "a key", kind)
     [job_id] = {job and job.id for job in jobs}
     answer = asked(path, "a key", **wanted)
     assert (answer.status, answer.json["id"]) == (202, job_id)
