@@ -10,7 +10,7 @@ WORKFLOWS := $(wildcard .github/workflows/*.yml) docs/examples/github-actions-de
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status demo test test-all test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage docs clean
+.PHONY: help setup up down status demo demo-scale test test-all test-matrix torture fuzz lint openapi bench bench-cold bench-peers sam-up sam-down sam-load sam-test lock audit build validate template preflight deploy smoke hooks coverage docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-13s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ status: setup ## what runs, and where
 
 demo: setup ## load the sample, back it up, damage it, restore it, prove it
 	@$(PY) -m local demo
+
+demo-scale: setup ## a table over 8 functions at one moment while money moves; a worker and a coordinator killed
+	@$(PY) -m local demo-scale
 
 test: setup ## the tests, what takes long by a sample; TURN=number for what CI has besides
 	@TURN=$(TURN) $(PY) -m pytest $(IN_PARALLEL) $(TESTS)

@@ -1,4 +1,4 @@
-"""`python -m local`: up, down, status, serve, demo."""
+"""`python -m local`: up, down, status, serve, demo, demo-scale."""
 
 import argparse
 import importlib
@@ -25,7 +25,7 @@ _WORTH_SHOWING = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     options, rest = _parser().parse_known_args(arguments)
-    if rest and options.command != "demo":
+    if rest and not options.command.startswith("demo"):
         _parser().error(f"unrecognized arguments: {' '.join(rest)}")
     state = State(options.state) if options.state else State.from_env()
     try:
@@ -40,8 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _status(state)
             case "serve":
                 return _serve(state, options)
+            case "demo-scale":
+                return _demo(state, rest, "local.demo.scale")
             case _:
-                return _demo(state, rest)
+                return _demo(state, rest, "local.demo.run")
     except StartError as error:
         print(f"Tableferry: {error}", file=sys.stderr)
         return 1
@@ -58,9 +60,10 @@ def _parser() -> argparse.ArgumentParser:
         "down": "stop everything",
         "status": "what runs, and where",
         "demo": "load, back up, damage, restore, prove",
+        "demo-scale": "a table over many functions at one moment, and functions that are killed",
     }
     for name, text in helps.items():
-        command = commands.add_parser(name, help=text, add_help=name != "demo")
+        command = commands.add_parser(name, help=text, add_help=not name.startswith("demo"))
         if name in {"up", "serve"}:
             command.add_argument("--template", type=Path, help="the SAM template to run")
         if name == "serve":
@@ -88,11 +91,11 @@ def _serve(state: State, options: argparse.Namespace) -> int:
     return status
 
 
-def _demo(state: State, arguments: Sequence[str]) -> int:
+def _demo(state: State, arguments: Sequence[str], module: str) -> int:
     os.environ["TABLEFERRY_STATE"] = str(state.folder)
     with steps("up") as shown:
         control.up(state, shown=shown)
-    status: int = importlib.import_module("local.demo.run").main(arguments)  # its libraries are not needed for the rest
+    status: int = importlib.import_module(module).main(arguments)  # its libraries are not needed for the rest
     return status
 
 

@@ -60,17 +60,29 @@ class Client:
         if response.status_code == 201:
             return cast("Json", response.json())
         location = response.headers["location"]
+        result = self.follow(location, progress)
+        if result["state"] in {"failed", "dead"}:
+            raise Unexpected(f"{location}: expected to end well, but its state is {result['state']}: {_reason(result)}")
+        return result
+
+    def start(self, path: str, body: object) -> str:
+        """POST something that may take long, and do not wait; where to look at it."""
+        response = self._send("POST", path, {202}, json=body, headers={"prefer": "wait=0"})
+        return str(response.headers["location"])
+
+    def follow(self, location: str, progress: Progress) -> Json:
+        """Wait for the end of a job, however it ends; a look for which no function was free in time is taken again."""
 
         def look() -> Json | None:
-            state = self.get(location)
+            response = self._send("GET", location, {200, 503})
+            if response.status_code == 503:
+                return None
+            state = cast("Json", response.json())
             done = state.get("progress") or {}
             progress(done.get("done", 0), done.get("of"))
             return state if state["state"] in _ENDED else None
 
-        result = self._wait(f"the job at {location}", look)
-        if result["state"] in {"failed", "dead"}:
-            raise Unexpected(f"{location}: expected to end well, but its state is {result['state']}: {_reason(result)}")
-        return result
+        return self._wait(f"the job at {location}", look)
 
     def upload(self, table: str, file: Path, progress: Progress, **options: object) -> str:
         """Send a file with a presigned POST; the key it has in the bucket. `options` are those of the load."""

@@ -72,6 +72,7 @@ class Worker:
                 break
             if kind == "taken":
                 started, taken = time.monotonic(), True
+                self._write({"type": "platform.start", "requestId": invocation.id, "process": self.process.pid})
             elif kind == "exit":
                 if not taken:
                     raise WorkerGone(self.function.name)
@@ -115,6 +116,9 @@ class Worker:
         if result.failed:
             with contextlib.suppress(ValueError, AttributeError):
                 line["errorType"] = json.loads(result.payload).get("errorType")
+        self._write(line)
+
+    def _write(self, line: Mapping[str, object]) -> None:
         with self.log.open("a") as log:
             log.write(json.dumps(line) + "\n")
 

@@ -86,6 +86,7 @@ def _step(do: Do, *, leaves_error: bool = True) -> Callable[[dict[str, Any]], di
         settings = Settings.from_env()
         store = open_store(settings.bucket, settings.signing_keys)
         handler.logger.append_keys(job=request.id, attempt=request.attempt)
+        handler.logger.info("step begins", extra={"step": do.__name__.lstrip("_"), "worker": request.worker})
         try:
             step = do(settings, store, request)
         except Exception as error:
