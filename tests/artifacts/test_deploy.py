@@ -6,6 +6,7 @@ and it deploys outside a VPC. Nothing of the functions runs there: that is teste
 
 import http.client
 import itertools
+import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,10 +25,11 @@ from local.runtime.process import Child, plain_environment
 from local.runtime.state import ROOT, State
 from tests.effort import thorough
 from tests.support.stack import SAM_PYTHON, Json
+from tests.support.workflow import states
 
 SAM = SAM_PYTHON.with_name("sam")
 STACK = "tableferry-dev"
-SERVICES = "apigateway,cloudformation,ec2,events,iam,kms,lambda,logs,monitoring,rds,s3,scheduler,secretsmanager,sns,sqs,ssm,sts"
+SERVICES = "apigateway,cloudformation,ec2,events,iam,kms,lambda,logs,monitoring,rds,s3,scheduler,secretsmanager,sns,sqs,ssm,states,sts"
 GIVEN = {
     "DatabaseHost": "db.example",
     "DatabaseName": "shop",
@@ -225,3 +227,23 @@ def test_a_deployment_that_failed_is_made_again_changed_and_deleted(
     assert deployment.secrets() == {names["SigningKey"]}
     [problem] = deployment.problems(monkeypatch)
     assert "holds objects" in problem.wrong
+
+
+@thorough
+def test_with_scale_the_definitions_of_the_state_machines_come_along(deployment: Deployment) -> None:
+    """They are files beside the template, which `sam deploy` sends, and CloudFormation fills in."""
+    done = deployment.deploy("whole", Scale="on")
+    assert done.returncode == 0, done.stdout + done.stderr
+    engine = deployment.client("stepfunctions")
+    names = deployment.names()
+    made = {one["stateMachineArn"] for one in engine.list_state_machines()["stateMachines"]}
+    assert made == {names["LargeBackup"], names["LargeVerify"]}
+    for arn in made:
+        definition = engine.describe_state_machine(stateMachineArn=arn)["definition"]
+        assert "${" not in definition
+        called = {
+            state["Parameters"]["FunctionName"]
+            for _, state, _ in states(json.loads(definition))
+            if state["Type"] == "Task"
+        }
+        assert [one.rpartition(":")[2] for one in called] == [names["BackupFunction"]]

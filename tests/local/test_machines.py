@@ -16,6 +16,7 @@ from tests.effort import in_ci
 from tests.local.conftest import TEMPLATE
 from tests.support.parts import Runtime, processes, running, until
 from tests.support.stack import SAM_PYTHON
+from tests.support.workflow import states
 
 IDS = (f"20261128T1930{number:02d}Z-0a1b2c3d" for number in range(60))
 PLAN = {"try": "aaaaaa", "workers": 2, "source": "live", "state": "begun"}
@@ -161,9 +162,12 @@ def test_of_our_template_it_makes_what_scale_says() -> None:
         [str(SAM_PYTHON), "-c", _READ], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     on, off = (json.loads(line) for line in done.stdout.splitlines())
-    assert (on["machines"], on["rules"]) == (["LargeBackup"], [["LargeBackupRule", "LargeBackup"]])
-    assert (on["functions"], on["tells"], on["said"]) == ([["BackupFunction"]], [True], "on")
-    [definition] = on["definition"]
-    assert "${" not in definition
-    assert json.loads(definition)["States"]["Plan"]["Parameters"]["FunctionName"].endswith(":function:BackupFunction")
+    assert {"LargeBackup", "LargeVerify"} <= set(on["machines"])
+    assert sorted(on["rules"]) == sorted([f"{name}Rule", name] for name in on["machines"])
+    assert (on["tells"], on["said"]) == ([True], "on")
+    for definition, functions in zip(on["definition"], on["functions"], strict=True):
+        assert "${" not in definition
+        tasks = [state for _, state, _ in states(json.loads(definition)) if state["Type"] == "Task"]
+        called = {state["Parameters"]["FunctionName"].rpartition(":")[2] for state in tasks}
+        assert called == set(functions)
     assert (off["machines"], off["rules"], off["tells"], off["said"]) == ([], [], [False], "off")
