@@ -8,7 +8,8 @@ from typing import Any
 import pymysql
 import pytest
 
-from tableferry.backup import key_ranges, plan
+from tableferry.backup import plan
+from tableferry.backup.ranges import key_ranges
 from tableferry.columnar import load_data
 from tableferry.config.settings import Settings
 from tableferry.mysql.database import Database as Source

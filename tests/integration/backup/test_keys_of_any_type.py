@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from tableferry.backup import key_ranges, plan
-from tableferry.backup.key_columns import key_columns
+from tableferry.backup import plan
+from tableferry.backup.ranges import key_ranges
+from tableferry.backup.ranges.key_columns import key_columns
 from tableferry.config.settings import Settings
 from tableferry.mysql.database import Connection, all_rows, execute
 from tableferry.mysql.database import Database as Source

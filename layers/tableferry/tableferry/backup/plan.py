@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.backup import key_ranges
+from tableferry.backup.ranges import key_ranges
 from tableferry.columnar.formats import Format
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
 from tableferry.mysql.database import Connection, Database

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import pymysql
 from pydantic import BaseModel, ConfigDict
 
-from tableferry.backup import inexact_json, key_ranges, load_history
+from tableferry.backup import inexact_json, load_history
 from tableferry.backup.listing import IN_PLACE, Leafing, Listed, Listing
 from tableferry.backup.plan import BackupPlan, TablePlan, Task
+from tableferry.backup.ranges import key_ranges
 from tableferry.backup.uploader import Rows, Sending, sending
 from tableferry.columnar import result_set
 from tableferry.columnar.digest import Digest, Hashing

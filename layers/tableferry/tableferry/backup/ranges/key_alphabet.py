@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 
-from tableferry.backup.key_columns import KeyColumn
+from tableferry.backup.ranges.key_columns import KeyColumn
 from tableferry.schema.key_range import Value
 
 Ask = Callable[[str], Sequence[Sequence[object]]]

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tableferry.backup.key_alphabet import Alphabet
-from tableferry.backup.key_columns import KeyColumn, key_columns
-from tableferry.backup.key_middles import middles
+from tableferry.backup.ranges.key_alphabet import Alphabet
+from tableferry.backup.ranges.key_columns import KeyColumn, key_columns
+from tableferry.backup.ranges.key_middles import middles
 from tableferry.mysql.database import Connection, dialect
 from tableferry.mysql.identifiers import quote
 from tableferry.schema.key_range import Bound, Range, Value, only

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from tableferry.backup.key_columns import KeyColumn
+from tableferry.backup.ranges.key_columns import KeyColumn
 from tableferry.schema.key_range import Value
 from tableferry.schema.types import Family
 
