@@ -39,6 +39,7 @@ from tableferry.signing import Keys
 from tableferry.storage import object_keys
 from tableferry.storage.bucket import Store
 
+_NAMED_AT_MOST = 8_000  # some 3 MB; a function's answer is at most 6 MB
 _READ_AT_MOST = 2000
 _READ_SECONDS = 10.0
 _UNITS: dict[Kind, Literal["chunks", "objects"]] = {
@@ -127,8 +128,15 @@ def backup_plan(found: Rehearsal, bucket: str, database: str, form: str) -> Back
 
 
 def backup_detail(made: Manifest) -> BackupDetail:
-    """A backup with what it has of each table."""
-    return BackupDetail(**dict(backup(made)), manifest=made.model_dump(mode="json"))
+    """A backup with what it has of each table; without the names of its objects, where they would be too many."""
+    whole = made.model_dump(mode="json")
+    named = sum(len(table.parts) + sum(len(chunk.objects) for chunk in table.chunks) for table in made.tables)
+    if named > _NAMED_AT_MOST:
+        whole["tables"] = [
+            {name: value for name, value in table.items() if name not in ("chunks", "parts")}
+            for table in whole["tables"]
+        ]
+    return BackupDetail(**dict(backup(made)), manifest=whole)
 
 
 def backups(store: Store, keys: Keys, limit: int, now: datetime) -> BackupList:
