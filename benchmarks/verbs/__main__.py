@@ -18,6 +18,7 @@ from benchmarks.common.machine import machine
 from benchmarks.common.place import Place, runtime
 from benchmarks.common.plain_ways import Plain
 from benchmarks.verbs import cases as bench_cases
+from benchmarks.verbs import keys as bench_keys
 from benchmarks.verbs import posts as bench_posts
 from benchmarks.verbs.huge_file import huge
 from local.demo.expect import Unexpected
@@ -31,6 +32,7 @@ class Sizes:
     rows: int = 1_000_000
     part: int = 100_000
     employees: int = 200_000
+    keyed: int = 500_000
     repeats: int = 5
     posts: int = 200
     rate: float = 20.0
@@ -39,7 +41,7 @@ class Sizes:
 
 
 _WORKERS = 2
-QUICK = Sizes(rows=10_000, part=1_000, employees=1_000, repeats=1, posts=3, seconds=1.0)
+QUICK = Sizes(rows=10_000, part=1_000, employees=1_000, keyed=1_000, repeats=1, posts=3, seconds=1.0)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -87,6 +89,7 @@ def measure(env: Mapping[str, str], env_of_one: Mapping[str, str], folder: Path,
         files = bench_cases.Files.make(folder / "files", sizes.rows, sizes.part)
         cases += bench_cases.loads(two, one, plain, files, sizes.repeats, _tell)
         cases += bench_cases.backup_and_restore(two, plain, folder / "backup", sizes.employees, sizes.repeats, _tell)
+        cases += bench_keys.backups(two, one, env["DATABASE_URL"], sizes.keyed, sizes.repeats, _tell)
         # A section is Markdown: what is measured elsewhere, of these runtimes and this connection, is one more of them.
         sections = [f"{report.table(cases)}\n{report.NOTES}", loop.text()]
         if sizes.huge:
@@ -105,6 +108,7 @@ def options(arguments: Sequence[str]) -> tuple[Sizes, Sequence[str]]:
         ("rows", int, "rows of the file that is loaded"),
         ("part", int, "rows of it for executemany"),
         ("employees", int, "rows of backup and restore"),
+        ("keyed", int, "rows of a backup by each kind of key"),
         ("repeats", int, "turns of load, backup and restore"),
         ("posts", int, "requests with 1,000 rows, one after the other"),
         ("rate", float, "requests with 1,000 rows a second"),

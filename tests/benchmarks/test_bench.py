@@ -38,6 +38,8 @@ def test_every_case_is_measured_beside_its_plain_way(database: Database, tmp_pat
         "load, 3 % bad rows, .zst, WORKERS=2 | 1 | 3,000 |",
         "backup | 1 | 1,000 |",
         "restore | 1 | 1,000 |",
+        "backup, key of UUIDs as text, WORKERS=2 | 1 | 1,000 |",
+        "backup, key of UUIDs as text, WORKERS=1 | 1 | 1,000 |",
         "20 a second, due in an even beat | 10 |",
         "load of 300,000 bytes of CSV, plain, 3 % bad rows, WORKERS=2 | 1 |",
         "load of 300,000 bytes of CSV, .gz of ",
