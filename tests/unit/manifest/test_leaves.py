@@ -383,6 +383,18 @@ def test_a_leaf_that_contradicts_its_root_is_refused_whoever_signed_it(
         read_all(tree)
 
 
+def test_a_single_leaf_is_held_against_its_root_too(tree: MemoryStore) -> None:
+    """As a function reads it that has only some of them."""
+    found = manifest.read(tree, ID, KEYS).tables[0]
+    assert leaves.chunks_of_part(tree, found, found.parts[1]) == tuple(chunks_of("jobs")[3:6])
+    content = json.loads(tree.objects[leaf(1)])
+    name_one_of_another_table(content)
+    replaced(tree, 1, content)
+    found = manifest.read(tree, ID, KEYS).tables[0]
+    with pytest.raises(BackupDamaged, match=r"contradicts itself\. .* is not one of its own"):
+        leaves.chunks_of_part(tree, found, found.parts[1])
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"5", b'{"chunks": []}', b"[" * 100_000])
 def test_what_is_no_leaf_is_refused(tree: MemoryStore, body: bytes) -> None:
     tree.objects[leaf(1)] = body

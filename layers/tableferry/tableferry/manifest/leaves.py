@@ -98,8 +98,19 @@ def objects_of(store: Store, source: Manifest, table: TableEntry) -> Generator[O
 
 
 def chunks_of_part(store: Store, table: TableEntry, part: PartEntry) -> tuple[ChunkEntry, ...]:
-    """The chunks of one part, as far as they can be checked without the others. Errors as of :func:`chunks_of`."""
-    return _read(store, table, part)
+    """The chunks of one part, held against what the root says of it. Errors as of :func:`chunks_of`.
+
+    That no object is in two leaves is seen only where all are read, as :mod:`~tableferry.manifest.inventory` does.
+    """
+    chunks = _read(store, table, part)
+    _hold("The manifest of the backup", table, consistency.Leaves(table).disagreements(part, chunks))
+    return chunks
+
+
+def _hold(which: str, table: TableEntry, wrong: Sequence[str]) -> None:
+    if wrong:
+        said = "; ".join(wrong[:_MOST_SAID])
+        raise BackupDamaged(f"{which} contradicts itself. Table {table.name!r}: {said}. {_WHAT_TO_DO}")
 
 
 def _leaves(store: Store, source: Manifest, table: TableEntry) -> Generator[tuple[ChunkEntry, ...], None, None]:
@@ -115,11 +126,7 @@ def _leaves(store: Store, source: Manifest, table: TableEntry) -> Generator[tupl
         with closing(ahead(reading(), _AHEAD)) as parts:
             for part, read in parts:
                 chunks = read.result()
-                if wrong := check.disagreements(part, chunks):
-                    raise BackupDamaged(
-                        f"The manifest of backup {source.id!r} contradicts itself. Table {table.name!r}: "
-                        f"{'; '.join(wrong[:_MOST_SAID])}. {_WHAT_TO_DO}"
-                    )
+                _hold(f"The manifest of backup {source.id!r}", table, check.disagreements(part, chunks))
                 yield chunks
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

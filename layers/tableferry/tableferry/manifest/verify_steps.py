@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tableferry.columnar.digest import Digest, digest
 from tableferry.errors import BackupDamaged, Conflict
-from tableferry.manifest import consistency, digest_keys, ledger_objects
+from tableferry.manifest import digest_keys, ledger_objects
 from tableferry.manifest.inventory import present
 from tableferry.manifest.leaves import chunks_of_part
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
@@ -177,9 +177,6 @@ def _files(store: Store, table: TableEntry, share: Share) -> Iterator[ObjectEntr
             chunks = chunks_of_part(store, table, part)
         except BackupDamaged as error:
             yield Problem(key=part.key, text=str(error))
-            continue
-        if wrong := consistency.Leaves(table).disagreements(part, chunks):
-            yield Problem(key=part.key, text=f"The object {part.key!r} contradicts the manifest: {wrong[0]}.")
             continue
         for chunk in chunks:
             yield from chunk.objects
