@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from deployment.account import Account, Order, Problem
 
+_OF_OTHERS = 2  # executions that are left for the API's routes meanwhile
+
 
 def concurrency(order: Order, account: Account) -> Iterator[Problem]:
     """Lambda's executions at once, which loads take of what all functions share."""
@@ -24,4 +26,20 @@ def concurrency(order: Order, account: Account) -> Iterator[Problem]:
         )
 
 
-CHECKS = (concurrency,)
+def at_one_moment(order: Order, account: Account) -> Iterator[Problem]:
+    """Lambda's executions at once, of which a backup over several functions needs all of its own at one moment."""
+    if not order.stack.condition("Scales"):
+        return
+    workers = int(float(str(order.stack.parameters["ScaleWorkers"])))
+    free = account.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    if workers + 1 > free - _OF_OTHERS:
+        yield Problem(
+            "ScaleWorkers",
+            f"A backup over {workers} functions, and one that holds its moment, takes {workers + 1} of the {free}"
+            " executions that the account's functions share. It fails if one of them does not get its own.",
+            f"ScaleWorkers={max(2, free // 2 - 1)}, or ask for a higher quota: Service Quotas, AWS Lambda, Concurrent"
+            " executions.",
+        )
+
+
+CHECKS = (concurrency, at_one_moment)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from local.gateway.pool import CONCURRENCY
 from local.runtime import database, given, s3
 from local.runtime.ports import lasting_port
 from local.runtime.process import NO_ACCOUNT, Child, StartError, kill_group, plain_environment
@@ -21,6 +22,7 @@ from local.runtime.state import ROOT, State, acquire, write_private
 GATEWAY = ROOT / ".venvs" / "sam" / "bin" / "python"
 BUCKET = "tableferry-local"
 SCALE = "on"  # the engine is in the emulator anyway: 4 MB more, and 0.1 s at the start
+MOST_WORKERS = CONCURRENCY - 2  # with who holds their moment, and a request
 UNDECLARED = ("WORKERS",)  # what functions read and the template leaves at its default
 
 
@@ -42,9 +44,7 @@ class Supervisor:
     def start(self) -> dict[str, str]:
         """Start everything; return what a client needs to know, as environment variables. Raises StartError."""
         self.port = self._port()
-        if self._scale not in {"on", "off"}:
-            message = f"SCALE={self._scale}: it is on or off"
-            raise StartError(message)
+        self._check_scale()
         gateway = self._begin_gateway()  # it takes longest to load, and needs the others only then
         self._starts("S3")
         storage = s3.start(self.state, self.lock, self.group, say=self.notes.append)
@@ -101,6 +101,17 @@ class Supervisor:
     @property
     def _scale(self) -> str:
         return self.settings.get("SCALE", SCALE)
+
+    def _check_scale(self) -> None:
+        if self._scale not in {"on", "off"}:
+            message = f"SCALE={self._scale}: it is on or off"
+            raise StartError(message)
+        workers = self.settings.get("SCALE_WORKERS", "")
+        if workers.isdecimal() and int(workers) > MOST_WORKERS:
+            message = (
+                f"SCALE_WORKERS={workers}: {MOST_WORKERS} at most, as of a function there are so many processes at once"
+            )
+            raise StartError(message)
 
     def _database(self) -> str:
         if url := self.settings.get("DATABASE_URL"):

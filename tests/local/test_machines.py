@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from local.runtime import control
+from local.runtime.process import StartError
 from local.runtime.state import ROOT, State
 from tests.effort import in_ci
 from tests.local.conftest import TEMPLATE
@@ -137,6 +138,14 @@ def test_an_end_in_the_middle_of_an_execution_is_an_end_of_all_processes(own: Ru
     assert control.down(own.state)
     assert not processes(own.state)
     assert not [pid for pid in functions if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"), [({"SCALE": "yes"}, "on or off"), ({"SCALE_WORKERS": "15"}, "14 at most")]
+)
+def test_what_cannot_be_played_here_is_no_start(tmp_path: Path, settings: dict[str, str], told: str) -> None:
+    with pytest.raises(StartError, match=told):
+        control.up(State(tmp_path / "state"), TEMPLATE, settings)
 
 
 _READ = """

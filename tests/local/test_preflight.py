@@ -168,6 +168,16 @@ def as_cluster(world: World) -> None:
 # ---- One thing is wrong, and that is what is said ----
 
 
+def few_executions(world: World) -> None:
+    """As many as a new account has, and a backup over eight functions."""
+
+    def few(parsed: Json, **_: object) -> None:
+        parsed["AccountLimit"]["UnreservedConcurrentExecutions"] = 10
+
+    world.given |= {"Scale": "on", "LoadConcurrency": "2"}
+    world.account.client("lambda").meta.events.register("after-call.lambda.GetAccountSettings", few)
+
+
 def change(**given: str) -> Callable[[World], None]:
     return lambda world: world.given.update(given)
 
@@ -570,6 +580,7 @@ def test_a_name_of_ones_own_passes(world: World) -> None:
         (deleted_key, "KmsKeyArn", "cancel-key-deletion"),
         (no_key, "KmsKeyArn", "no such key"),
         (change(LoadConcurrency="1000"), "LoadConcurrency", "LoadConcurrency=286"),
+        (few_executions, "ScaleWorkers", "ScaleWorkers=4"),
         (replica_key("eu-west-2"), "ReplicaKmsKeyArn", "is in eu-west-2"),
         (replica_key("eu-west-1"), "ReplicaKmsKeyArn", "no such key in eu-west-1"),
     ],

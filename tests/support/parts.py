@@ -229,8 +229,8 @@ def clean_environment() -> dict[str, str]:
     names = [
         name
         for name in os.environ
-        if name.startswith(("AWS_", "DATABASE_", "POWERTOOLS_"))
+        if name.startswith(("AWS_", "DATABASE_", "POWERTOOLS_", "SCALE"))
         or name in {"BUCKET", "SIGNING_KEY", "JOBS", "API_PORT", "TABLES", "TABLE_SETTINGS"}
-        or name in {"OBJECT_LOCK_DAYS", "KEEP_OLD_DAYS", "LEDGER_DAYS"}
+        or name in {"OBJECT_LOCK_DAYS", "KEEP_OLD_DAYS", "LEDGER_DAYS", "LOCK_SECONDS"}
     ]
     return {name: os.environ.pop(name) for name in names}
