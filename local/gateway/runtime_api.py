@@ -4,6 +4,8 @@ Source: https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
 import queue
+import select
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -63,8 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused():
             return
         invocation = self.server.invocations.get()
-        if invocation is None:
+        if invocation is None or self._has_gone():
             self.close_connection = True
+            if invocation is not None:
+                self.server.invocations.put(invocation)  # nobody has taken it
             return
         self.server.reports.put(("taken", b""))
         headers = {
@@ -92,6 +96,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         kind: Kind = "response" if self.path.endswith("/response") else "error"
         self.server.reports.put(("init" if self.path.endswith("/init/error") else kind, body))
+
+    def _has_gone(self) -> bool:
+        """Whether the process that waits for an event has closed its end meanwhile, as one does that dies."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def _refused(self) -> bool:
         """Answer a foreign web page that it is not heard, with the body unread; return whether it was one."""

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import queue
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 
 from local.gateway.function import Function, Result
 from local.gateway.pool import Pool
+from local.gateway.runtime_api import Invocation, RuntimeApi
 
 HANDLER = """
 import json, os, sys, time
@@ -97,6 +100,25 @@ def test_a_process_that_ended_while_idle_is_no_error(pool: Pool, folder: Path) -
     with contextlib.suppress(ChildProcessError):  # the pool has seen it
         os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
     assert json.loads(call(pool, function(folder)).payload)["pid"] != before
+
+
+def test_an_event_is_not_taken_by_a_process_that_died_while_it_waited_for_one() -> None:
+    """Its death and the next event may come at once; so it is looked for when the event is there."""
+    api = RuntimeApi()
+    asked = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    dead, alive = (socket.create_connection(("127.0.0.1", api.server_port)) for _ in range(2))
+    with dead, alive:
+        dead.sendall(asked)
+        time.sleep(0.2)  # until it waits
+        dead.close()
+        time.sleep(0.2)
+        api.invocations.put(Invocation(b"{}", 1, "arn", "an-id"))
+        with pytest.raises(queue.Empty):
+            api.reports.get(timeout=0.3)
+        alive.sendall(asked)
+        assert api.reports.get(timeout=5) == ("taken", b"")
+        assert b"an-id" in alive.recv(65536)
+    api.close()
 
 
 def test_a_call_beyond_its_time_is_ended(pool: Pool, folder: Path) -> None:
