@@ -326,6 +326,7 @@ FIELDS = {
     "RestoreRequest.trust": "Take a manifest without a signature of this deployment's keys. Its definitions are still held to be plain tables.",
     "RestoreRequest.allow_inexact_json": "Restore JSON scalars which no text gives back as the numbers and strings that they look like.",
     "RestoreRequest.allow_orphans": "Go on where rows would have no parent; the notes name them.",
+    "RestoreRequest.workers": "Over so many functions, if so many are allowed (`SCALE`, `SCALE_WORKERS`); 1 for one. Unless it is said, over as many as its size needs. A dry run is always of one.",
     "RestoreView.state": "`planned` (a dry run), `running`, `swapping`, `done`, `undoing`, `undone`, `accepted` (the old tables are dropped) or `failed`.",
     "RestoreView.kept": "The schema that holds the replaced tables or, after an undo, the restored ones; null once none are kept.",
     "RestoreView.plan": "Of a dry run: what would be done.",

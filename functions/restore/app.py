@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry.api import handler as api
-from tableferry.api import job_routes, metrics, views
+from tableferry.api import job_routes, metrics, restore_steps, views
 from tableferry.api.models import (
     DrillRequest,
     JobView,
@@ -24,12 +24,12 @@ from tableferry.config.settings import Settings
 from tableferry.errors import RecordNotFound
 from tableferry.ids import new_id
 from tableferry.jobs import jobs
-from tableferry.jobs.jobs import Job, Kind
+from tableferry.jobs.jobs import HandOver, Job, Kind
 from tableferry.manifest import attestation
 from tableferry.manifest.attestation import Proof
 from tableferry.manifest.trust import on_trust, open_backup
 from tableferry.mysql.database import Database
-from tableferry.restore import record
+from tableferry.restore import large_restore, record
 from tableferry.restore.drill import drill
 from tableferry.restore.maintenance import recover
 from tableferry.restore.restore import accept, plan, restore, undo
@@ -49,7 +49,7 @@ def create_restore(
     request: RestoreRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
-    wanted = (request or RestoreRequest()).model_dump()
+    wanted = (request or RestoreRequest()).job()
     return verbs.done_or_accepted(Kind.RESTORE, wanted, "/restores/{id}", idempotency_key, _by_record)
 
 
@@ -105,26 +105,29 @@ def accept_restore(id: str) -> RestoreView:  # noqa: A002
 
 def _restore(
     settings: Settings, store: Store, job_id: str, request: dict[str, Any], progress: jobs.Tell
-) -> dict[str, Any]:
+) -> dict[str, Any] | HandOver:
     wanted = api.parsed(RestoreRequest, request)
     names = None if wanted.tables is None and not wanted.into else [*(wanted.tables or ()), *wanted.into]
     source = open_backup(
         store, wanted.backup, settings.signing_keys, wanted.trust, settings.database.name, names, metrics.passed_over
     )
     with attestation.disproven_by_damage(store, source.id), on_trust(wanted.trust):
+        items = plan(
+            source,
+            wanted.tables,
+            wanted.into,
+            settings.database.served,
+            inexact_json=wanted.allow_inexact_json,
+            replace=wanted.replace,
+        )
+        if (several := restore_steps.several(settings, store, source, items, wanted)) is not None:
+            return large_restore.hand_over(store, job_id, several)
         done = restore(
             Database(settings.database),
             store,
             job_id,
             source,
-            plan(
-                source,
-                wanted.tables,
-                wanted.into,
-                settings.database.served,
-                inexact_json=wanted.allow_inexact_json,
-                replace=wanted.replace,
-            ),
+            items,
             dry_run=wanted.dry_run,
             allow_orphans=wanted.allow_orphans,
             workers=settings.workers,
@@ -192,5 +195,6 @@ handler = api.handler(
         drill=drill_backup,
         recover=recover_restores,
         sign=sign_record,
+        **restore_steps.ACTIONS,
     ),
 )

@@ -16,12 +16,13 @@ REFUSALS = {
 SAME_STEP = "a dry run calls the same function"
 LATER = "what others do at the moment of the swap: nobody can say it before"
 UNDO = "of undo and accept only"
+MANY = "of a restore over many functions, which nobody can say before: it is over, or does not come to an end"
 
 KNOWN = {
     "preflight.check_requirements": "a dry run calls preflight.look, which has the same findings",
     "shadow._create": SAME_STEP,
     "shadow.prepare": SAME_STEP,
-    "shadow._connect": "of keys between tables of one backup, which were together there; others are tried before",
+    "shadow.connect": "of keys between tables of one backup, which were together there; others are tried before",
     "definition_check.check_definition": SAME_STEP,
     "readback.check_rows": SAME_STEP,
     "indexes.put_on": SAME_STEP,
@@ -41,6 +42,12 @@ KNOWN = {
     "drill._scratch": "of a drill, which has no dry run",
     "swap._rename": LATER,
     "swap._refuse_triggers_of_coming": LATER,
+    "large_restore.read": MANY,
+    "large_restore.finish": MANY,
+    "large_restore._as_begun": MANY,
+    "large_restore._another_round": MANY,
+    "large_restore._need_transactions": "of an engine that no backup has, in a manifest that is only trusted",
+    "index_steps._send_number": MANY,
     "retry.with_lock_retry": LATER,
     "retry.retry_statement": LATER,
 }

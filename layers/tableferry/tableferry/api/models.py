@@ -360,6 +360,7 @@ class RestoreRequest(Request):
     A table that has such another name already is only replaced with ``replace``.
     ``allow_inexact_json`` restores JSON scalars which no text gives back as the numbers and strings that they look like.
     Rows that would have no parent stop a restore; with ``allow_orphans`` its notes name them.
+    ``workers`` are the functions that it goes over, where SCALE is on; as many as it needs, if that is not said.
     """
 
     backup: str = "latest"
@@ -370,6 +371,11 @@ class RestoreRequest(Request):
     trust: bool = False
     allow_inexact_json: bool = False
     allow_orphans: bool = False
+    workers: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    def job(self) -> dict[str, Any]:
+        """The request as its job has it: what is not said of ``workers`` is not in it, as in requests of before."""
+        return self.model_dump(exclude={"workers"} if self.workers is None else None)
 
 
 class RestoredTableView(BaseModel):

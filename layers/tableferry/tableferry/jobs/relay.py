@@ -41,8 +41,19 @@ def take(store: Store, kind: Kind, job_id: str, holder: str) -> bool:
     return True
 
 
-def tell(store: Store, kind: Kind, job_id: str, holder: str, done: int, of: int, rows: int) -> None:
-    """Renew the lease and note progress, unless another step has just done so."""
+def holds(store: Store, kind: Kind, job_id: str, holder: str) -> bool:
+    """Whether a job is an execution's, and not over."""
+    _, job = _read(store, kind, job_id)
+    return job is not None and not job.over and job.holder == holder
+
+
+def tell(
+    store: Store, kind: Kind, job_id: str, holder: str, done: int, of: int, rows: int, share: float | None = None
+) -> None:
+    """Renew the lease and note progress, unless another step has just done so.
+
+    ``share`` is that of all the work, where it is not what is done.
+    """
     found, job = _read(store, kind, job_id)
     now = datetime.now(UTC)
     if job is None or job.over or job.holder != holder:
@@ -50,7 +61,9 @@ def tell(store: Store, kind: Kind, job_id: str, holder: str, done: int, of: int,
     if job.lease and job.lease > now + LEASE - _RENEWED_EVERY and done < of:
         return
     seconds = round((now - job.created).total_seconds(), 3)
-    progress = Progress(done=done, of=of, rows=rows, share=done / of if of else None, seconds=seconds)
+    if share is None and of:
+        share = done / of
+    progress = Progress(done=done, of=of, rows=rows, share=share, seconds=seconds)
     told = job.model_copy(update={"lease": now + LEASE, "progress": progress})
     try:
         signed_object.replace(store, object_keys.job(job_id), told.model_dump(mode="json"), found.etag)

@@ -62,7 +62,8 @@ def recover(database: Database, store: Store, now: datetime, keep_days: int = 0,
             known = {found.id for found in (*finished, *stuck)}
             for restore_id in begun:
                 found = record.find(store, restore_id)
-                if found.database == database.name and record.unfinished(found) and found.id not in known:
+                other = found.database != database.name or recovery.alive(store, found)
+                if not other and record.unfinished(found) and found.id not in known:
                     after = recovery.finish(turn.connection, store, found)
                     if after.stuck or not record.unfinished(after):
                         (stuck if after.stuck else finished).append(after)

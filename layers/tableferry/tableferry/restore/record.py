@@ -106,6 +106,8 @@ class Restore(BaseModel):
     """Why a swap that died half-way could not be finished, and what to do."""
     plan: Plan | None = None
     """Of a dry run only."""
+    shared: bool = False
+    """Many functions build it, none of which has the database's lock meanwhile: the lease of its job says if it is alive."""
     signed: bool = True
     """Whether a key of this deployment signed the record; where not, nothing is done by it. Not written."""
 
@@ -132,7 +134,7 @@ class Restore(BaseModel):
 _HIDDEN_OF_TABLES = {"triggers_before", "triggers_after", "keys_before", "gone", "triggers_back", "keys_back"}
 _HIDDEN: Any = {
     "tables": {"__all__": _HIDDEN_OF_TABLES},
-    **dict.fromkeys(("following", "pending", "dropping", "stuck"), True),
+    **dict.fromkeys(("following", "pending", "dropping", "stuck", "shared"), True),
 }
 _SWAPPED = {"planned", "done", "undoing", "accepted"}
 """States in which restored tables stand, or are to stand, in the place of those that they replaced."""

@@ -1,7 +1,9 @@
 """Who may swap tables of a database now, and what becomes of a restore that died half-way.
 
 A restore writes its record before each step, and leaves schemas behind when it dies; whoever comes next and has the
-database's lock finds them and finishes the restore: all the way if its rename happened, else back. One that cannot be
+database's lock finds them and finishes the restore: all the way if its rename happened, else back. One that many functions
+build has no connection that could hold a lock all the while; it is alive as long as the lease of its job, and while it is,
+nobody else gets a turn. One that cannot be
 finished (a name that it needs is another table's by now) is taken back; where that cannot be either, it stays as it is,
 its record says why, and only its own tables wait for that.
 """
@@ -28,6 +30,8 @@ from tableferry.errors import (
     StoreUnavailable,
 )
 from tableferry.ids import is_id
+from tableferry.jobs import jobs
+from tableferry.jobs.jobs import Kind
 from tableferry.ledger import epoch, ledger
 from tableferry.mysql.database import Connection, Database, dialect, error_code, execute, rows, why_refused
 from tableferry.mysql.identifiers import OWN_PREFIX, qualified, quote
@@ -35,6 +39,7 @@ from tableferry.mysql.named_lock import lock_holder, take_lock
 from tableferry.mysql.retry import with_lock_retry
 from tableferry.mysql.session import Mode
 from tableferry.restore import exchange, record
+from tableferry.restore.build import running
 from tableferry.restore.build.target import Place
 from tableferry.restore.exchange import SWAP_IN, SWAP_OUT, was_done
 from tableferry.restore.record import Restore
@@ -73,23 +78,23 @@ class Turn:
 
 
 @contextmanager
-def restore_lock(database: Database, store: Store) -> Iterator[Turn]:
+def restore_lock(database: Database, store: Store, own: str = "", wait_seconds: int = 1) -> Iterator[Turn]:
     """Hold the one connection that may swap tables of the database now, and finish every restore that died before.
+
+    The restore that a step of it is about is its ``own``, and is left to it. Who has the lock is waited for that long; a
+    second, at least, in which the server notices that a connection is closed.
 
     Raises:
         RestoreUnderWay: another restore, undo or accept is going on.
     """
     with database.connect(Mode.FAITHFUL) as connection:
-        if not _locked(connection, database.name):
+        if not _locked(connection, database.name, 0, wait_seconds):
             raise RestoreUnderWay.of(_under_way(database.name))
         kept, finished = [], []
-        for restore_id in _left_behind(connection):
-            try:
-                found = record.find(store, restore_id)
-            except RecordNotFound:
-                continue  # of a deployment with another bucket
-            if found.database != database.name:
-                continue
+        left = [found for found in _found(connection, store) if found.database == database.name and found.id != own]
+        if any(alive(store, found) for found in left):
+            raise RestoreUnderWay.of(_under_way(database.name))
+        for found in left:
             now = finish(connection, store, found)
             if (now.state in ("done", "undone") and not now.dropping) or now.stuck:
                 kept.append(now)
@@ -103,13 +108,29 @@ CHECKS = ("restore-under-way", "stuck")
 
 def in_the_way(connection: Connection, store: Store, database: str, tables: Iterable[str]) -> list[Finding]:
     """What ``restore_lock`` and ``refuse_stuck`` would raise now, looked up without taking the lock; for a dry run."""
-    if lock_holder(connection, epoch.swap_lock(database)) is not None:
+    found = [one for one in _found(connection, store) if one.database == database]
+    if lock_holder(connection, epoch.swap_lock(database)) is not None or any(alive(store, one) for one in found):
         return [_under_way(database)]
+    return _held([one for one in found if one.stuck], tables)
+
+
+def alive(store: Store, found: Restore) -> bool:
+    """Whether functions that have no lock are building a restore now; whoever swaps its tables has the lock."""
+    if not found.shared or found.state != "running":
+        return False
+    try:
+        return jobs.find(store, found.id, Kind.RESTORE).state == "running"
+    except RecordNotFound:
+        return False
+
+
+def _found(connection: Connection, store: Store) -> list[Restore]:
+    """The restores that have schemas, but for those of a deployment with another bucket."""
     found = []
     for restore_id in _left_behind(connection):
         with suppress(RecordNotFound):
             found.append(record.find(store, restore_id))
-    return _held([one for one in found if one.database == database and one.stuck], tables)
+    return found
 
 
 def _under_way(database: str) -> Finding:
@@ -140,6 +161,8 @@ def finish(connection: Connection, store: Store, found: Restore) -> Restore:
         return _give_up(connection, store, found, error)
     if settled.state in ("failed", "accepted") or settled.dropping or (settled.state == "undone" and not settled.kept):
         try:
+            if settled.shared and settled.state == "failed":
+                running.end_all(connection, _place(settled).shadow)
             drop(connection, _place(settled))
         except _Failure:
             if not connection.open:
@@ -313,14 +336,14 @@ def _still_referenced(schema: str, child: re.Match[str] | None, names: Sequence[
     )
 
 
-def _locked(connection: Connection, schema: str, holder: int = 0) -> bool:
+def _locked(connection: Connection, schema: str, holder: int = 0, wait_seconds: int = 1) -> bool:
     """Whether the database's lock is this connection's now, or was the holder's already.
 
-    Where no holder is known a second is waited: the server may not have noticed yet that the connection which had it is
+    Where no holder is known it is waited for: the server may not have noticed yet that the connection which had it is
     closed.
     """
     name = epoch.swap_lock(schema)
-    if take_lock(connection, name, 0 if holder else 1):
+    if take_lock(connection, name, 0 if holder else wait_seconds):
         return True
     return holder != 0 and lock_holder(connection, name) == holder
 

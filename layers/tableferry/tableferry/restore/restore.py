@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -30,8 +31,9 @@ from tableferry.restore.build import shadow
 from tableferry.restore.build.progress import TellBuild
 from tableferry.restore.build.target import Item, Place, Resources, Target
 from tableferry.restore.record import Restore, RestoredTable
-from tableferry.restore.recovery import abandon, restore_lock
+from tableferry.restore.recovery import Turn, abandon, restore_lock
 from tableferry.schema import catalog
+from tableferry.schema.table import ForeignKey
 from tableferry.storage.bucket import Store
 
 _LONGEST_NAME = 64
@@ -103,8 +105,7 @@ def restore(
     """
     all_there(store, source, [item.entry for item in items])
     source, items = _with_digests_of_here(store, source, items)
-    place = Place.of(database.name, restore_id)
-    target = Target(source, items, place)
+    target = Target(source, items, Place.of(database.name, restore_id))
     resources = Resources(database, store, workers, chunk_bytes, progress)
     if dry_run:
         return rehearsal.rehearse(resources, restore_id, target, allow_orphans)
@@ -112,34 +113,64 @@ def restore(
         connection = turn.connection
         if (before := _done_before(store, restore_id)) is not None:
             return before
-        _refuse_done(connection, target)
-        turn.refuse_stuck(item.into for item in items)
-        begun = _begin(connection, restore_id, target)
-        try:
+        begun = begin(turn, restore_id, target)
+        with taken_back_on_error(database, store, connection, begun) as came:
             record.save(store, begun)
-            replaced = [table.into for table in begun.tables if table.replaced]
             notes = shadow.build(
                 resources,
                 connection,
                 target,
                 keys=target.foreign_keys(),
-                following=preflight.following(connection, target, replaced),
+                following=following(connection, target, begun),
                 allow_orphans=allow_orphans,
             )
-            verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
-            begun = begun.model_copy(update={"tables": verified, "notes": (*begun.notes, *notes)})
-            into = {item.entry.name: item.into for item in items}
-            load_history.bring(connection, store, source, into, epoch.epoch_of(restore_id))
-            views = dependent_views.working(connection, place.live)
-            done = exchange.swap_in(connection, store, begun, allow_orphans)
-            if spoilt := dependent_views.broken(connection, views):
-                done = record.save(store, done.model_copy(update={"notes": (*done.notes, *spoilt)}))
-            return done
-        except BaseException as error:
-            after = abandon(database, store, connection, begun)
-            if after.state == "done" and isinstance(error, Exception):
-                return after  # the connection broke behind the rename
+            came.append(bring_in(connection, store, target, begun, notes, allow_orphans))
+        return came[-1]
+
+
+def begin(turn: Turn, restore_id: str, target: Target) -> Restore:
+    """Preflight, and the record of what is about to happen, which is not saved yet."""
+    _refuse_done(turn.connection, target)
+    turn.refuse_stuck(item.into for item in target.items)
+    return _begin(turn.connection, restore_id, target)
+
+
+def following(connection: Connection, target: Target, begun: Restore) -> list[ForeignKey]:
+    """Foreign keys of tables that stay, pointing at the tables to be replaced."""
+    return preflight.following(connection, target, [table.into for table in begun.tables if table.replaced])
+
+
+def bring_in(
+    connection: Connection, store: Store, target: Target, begun: Restore, notes: Sequence[str], allow_orphans: bool
+) -> Restore:
+    """Swap in what was built and proven; ``notes`` are of the build. Raises as :func:`exchange.swap_in`."""
+    verified = tuple(table.model_copy(update={"verified": True}) for table in begun.tables)
+    begun = begun.model_copy(update={"tables": verified, "notes": (*begun.notes, *notes)})
+    into = {item.entry.name: item.into for item in target.items}
+    load_history.bring(connection, store, target.source, into, epoch.epoch_of(begun.id))
+    views = dependent_views.working(connection, target.place.live)
+    done = exchange.swap_in(connection, store, begun, allow_orphans)
+    if spoilt := dependent_views.broken(connection, views):
+        done = record.save(store, done.model_copy(update={"notes": (*done.notes, *spoilt)}))
+    return done
+
+
+@contextmanager
+def taken_back_on_error(
+    database: Database, store: Store, connection: Connection, begun: Restore
+) -> Iterator[list[Restore]]:
+    """Take a restore back that meets an error in the block; if its tables were swapped in by then, it is no error.
+
+    Takes what the restore came to.
+    """
+    came: list[Restore] = []
+    try:
+        yield came
+    except BaseException as error:
+        after = abandon(database, store, connection, begun)
+        if after.state != "done" or not isinstance(error, Exception):
             raise
+        came.append(after)  # the connection broke behind the rename
 
 
 def undo(database: Database, store: Store, restore_id: str) -> Restore:

@@ -29,10 +29,14 @@ SILENT_SECONDS = 60
 
 _TRIES = 20
 _PAUSE_SECONDS = 0.05
+_BESIDES_SECONDS = 30
 _ASKED_AT_ONCE = 1000
-_GONE = {1049, 1146}  # no such schema, no such table
 _DUPLICATE = 1062
-_OVER = "This try at the restore is over: its tables were dropped, or have taken their places. Nothing was written."
+
+GONE = {1049, 1146}
+"""No such schema, no such table."""
+
+OVER = "This try at the restore is over: its tables were dropped, or have taken their places. Nothing was written."
 
 
 def filling() -> dict[str, Value]:
@@ -58,6 +62,7 @@ class ChunkLedger:
 
     def drop(self, connection: Connection) -> None:
         """Have nobody fill tables any more, once whoever does so now has ended; can be repeated."""
+        execute(connection, f"SET SESSION lock_wait_timeout = {SILENT_SECONDS + _BESIDES_SECONDS}")
         execute(connection, f"DROP TABLE IF EXISTS {self.sql}")
 
     def once(self, connection: Connection, name: str, work: Callable[[], object]) -> bool:
@@ -104,7 +109,7 @@ class ChunkLedger:
         return int(count)
 
     def _told(self, error: pymysql.err.MySQLError) -> Exception:
-        return Conflict(_OVER) if error_code(error) in _GONE else error
+        return Conflict(OVER) if error_code(error) in GONE else error
 
 
 def _id(name: str) -> bytes:

@@ -64,6 +64,12 @@ def take_off(connection: Connection, table_sql: str, lines: Sequence[str]) -> No
     execute(connection, f"ALTER TABLE {table_sql} {', '.join(f'DROP KEY {name}' for name in names)}, ALGORITHM = COPY")
 
 
+def are_on(definition: str, lines: Sequence[str]) -> bool:
+    """Whether a table of this definition has all indexes of these lines, by their names."""
+    names = {found["name"] for line in show_create.parts(definition)[0] if (found := _KEY.fullmatch(line))}
+    return all((found := _KEY.fullmatch(f"  {line}")) and found["name"] in names for line in lines)
+
+
 def put_on(connection: Connection, table_sql: str, lines: Sequence[str]) -> bool:
     """Make the indexes; returns whether the rows stayed where they were, and were not copied for it.
 

@@ -48,7 +48,7 @@ def build(
     """
     prepare(connection, target, keys, following)
     load(resources, connection, target)
-    return _connect(connection, target.items, keys, allow_orphans)
+    return connect(connection, target.items, keys, allow_orphans)
 
 
 def prepare(
@@ -106,7 +106,7 @@ def triggers_of(connection: Connection, source: Manifest, item: Item) -> tuple[T
 
 def load(resources: Resources, connection: Connection, target: Target) -> None:
     """Fill tables that were made empty, and hold them against the manifest; memory as ``build`` says."""
-    indexes = _off(connection, target)
+    indexes = take_indexes_off(connection, target)
     progress = BuildProgress(resources.progress, [item.entry for item in target.items])
     hashing = digest_keys.of(resources.store, target.source)
     with worker_pool(resources.database, resources.workers) as pool:
@@ -164,7 +164,7 @@ def _create(connection: Connection, target: Target) -> None:
     execute(connection, "SET SESSION foreign_key_checks = 1")
 
 
-def _off(connection: Connection, target: Target) -> dict[str, list[str]]:
+def take_indexes_off(connection: Connection, target: Target) -> dict[str, list[str]]:
     """Take the indexes off that are better made afterwards; their lines, by the table's name."""
     deferred = {}
     for item in target.items:
@@ -207,7 +207,7 @@ def _finish(
             definition_check.check_definition(connection, item.entry, source.server, place.shadow, item.into)
 
 
-def _connect(
+def connect(
     connection: Connection, items: Sequence[Item], keys: Sequence[ForeignKey], allow_orphans: bool
 ) -> list[str]:
     """Give the shadows their foreign keys; of rows without a parent it is refused, or noted.

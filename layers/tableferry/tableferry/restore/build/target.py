@@ -53,7 +53,11 @@ class Place:
 
     def sql(self, item: Item) -> str:
         """The table that is built for an item, as SQL names it."""
-        return qualified(self.shadow, item.into)
+        return self.table_sql(item.into)
+
+    def table_sql(self, name: str) -> str:
+        """The table that is built by this name."""
+        return qualified(self.shadow, name)
 
 
 @dataclass(frozen=True, slots=True)

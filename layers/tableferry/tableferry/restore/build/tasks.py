@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.columnar.digest import Digest, Hashing
 from tableferry.manifest import leaves
-from tableferry.manifest.manifest import ChunkEntry, ObjectEntry, TableEntry
+from tableferry.manifest.manifest import ChunkEntry, TableEntry
 from tableferry.mysql.worker_pool import WorkerPool
 from tableferry.restore.build.chunk_ledger import ChunkLedger
 from tableferry.restore.build.fill import Loader
@@ -110,15 +110,10 @@ def chunks(store: Store, items: Sequence[Item], task: Task) -> Iterator[tuple[in
                 yield share.table, chunk
 
 
-def fill(
-    pool: WorkerPool,
-    store: Store,
-    target: Target,
-    task: Task,
-    ledger: ChunkLedger,
-    told: Callable[[ObjectEntry], None] = lambda _: None,
-) -> None:
-    """Load the objects of a task that are not in yet; memory as :func:`fill.fill` says, and the task's list of objects.
+def fill(pool: WorkerPool, store: Store, target: Target, task: Task, ledger: ChunkLedger) -> int:
+    """Load the objects of a task that are not in yet; how many these were.
+
+    Memory: as :func:`fill.fill` says, and the task's list of objects.
 
     Raises:
         Conflict: the try is over; or as :func:`fill.fill`.
@@ -130,9 +125,9 @@ def fill(
     loader = Loader.of(pool, store, target.source, ledger)
     waiting = [(target.items[number], file) for number, file in files if file.key not in done]
     futures = [pool.submit(loader.load, item.entry, target.place.sql(item), file) for item, file in waiting]
-    for future, (_, file) in zip(futures, waiting, strict=True):
+    for future in futures:
         future.result()
-        told(file)
+    return len(waiting)
 
 
 def read(pool: WorkerPool, read_back: ReadBack, number: int, task: Task) -> ReadPart:
