@@ -309,7 +309,7 @@ FIELDS = {
     "BackupView.complete": "Whether it holds all tables that the database had; null of a backup by an early version.",
     "BackupView.workers": "Functions that made it.",
     "BackupView.digest_key": "Digests of backups with the same key can be compared; null of a backup by an early version.",
-    "BackupDetail.manifest": "The manifest as it is in the bucket: definitions, chunks, objects with their SHA-256. Of a large backup its tables have `parts` in place of `chunks`: lists of these in objects of their own. Where it names more than 8,000 objects and lists, both are left away here.",
+    "BackupDetail.manifest": "The manifest as it is in the bucket, but for keys that are no whole numbers: definitions, chunks, objects with their SHA-256. Of a large backup its tables have `parts` in place of `chunks`: lists of these in objects of their own. Where it names more than 8,000 objects and lists, both are left away here.",
     "BackedUpTable.chunks": "Ranges of the primary key that were read by themselves.",
     "BackedUpTable.inexact_json": "By column, rows that hold JSON scalars which no text gives back (a DECIMAL, a date, bytes).",
     "BackupList.backups": "The backups.",

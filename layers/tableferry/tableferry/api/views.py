@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Literal
+from typing import Any, Literal
 
 from tableferry.api.models import (
     BackedUpTable,
@@ -129,7 +129,7 @@ def backup_plan(found: Rehearsal, bucket: str, database: str, form: str) -> Back
 
 def backup_detail(made: Manifest) -> BackupDetail:
     """A backup with what it has of each table; without the names of its objects, where they would be too many."""
-    whole = made.model_dump(mode="json")
+    whole = _without_keys(made)
     named = sum(len(table.parts) + sum(len(chunk.objects) for chunk in table.chunks) for table in made.tables)
     if named > _NAMED_AT_MOST:
         whole["tables"] = [
@@ -137,6 +137,22 @@ def backup_detail(made: Manifest) -> BackupDetail:
             for table in whole["tables"]
         ]
     return BackupDetail(**dict(backup(made)), manifest=whole)
+
+
+def _without_keys(made: Manifest) -> dict[str, Any]:
+    """The manifest, but for keys at which ranges meet that are no whole numbers, such as names and addresses.
+
+    Who sees it need not be one who may see rows. In the bucket it is whole.
+    """
+    content = made.model_dump(mode="json")
+    for table in content["tables"]:
+        for part in [*table.get("chunks", ()), *table.get("parts", ())]:
+            part |= {end: None for end in ("lower", "upper") if _is_text(part[end])}
+    return content
+
+
+def _is_text(bound: Any) -> bool:
+    return isinstance(bound, list) and any(isinstance(value, str) for value in bound)
 
 
 def backups(store: Store, keys: Keys, limit: int, now: datetime) -> BackupList:

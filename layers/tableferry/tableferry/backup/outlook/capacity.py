@@ -261,7 +261,9 @@ def _refusal(size: Size, pace: Pace, allowed: Allowed, most: int, usable: float,
     seconds = expected(size, pace, most)
     advice = []
     if seconds == _alone(size, pace, most):
-        advice.append(f"give table {size.longest_table!r} a primary key, so that several connections can read it")
+        advice.append(
+            f"give table {size.longest_table!r} a primary key that has ranges, so that several connections can read it"
+        )
     elif not allowed.scale:
         advice.append("set SCALE=on, so that it goes over several functions")
     elif not allowed.lockable:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from tableferry.backup.outlook.capacity import Allowed, Choice, Pace, Past, Size, choose, measured
+from tableferry.backup.ranges.key_columns import key_columns
 from tableferry.columnar.formats import Format
 from tableferry.manifest import manifest
 from tableferry.manifest.latest import signed
@@ -84,11 +85,11 @@ def free_connections(connection: Connection) -> int:
 
 
 def _with_longest(connection: Connection, database: Database, size: Size, tables: Sequence[Table]) -> Size:
-    """The size, with the largest table that only one connection can read, as it has no key; small ones are not looked at."""
+    """The size, with the largest table that only one connection can read, by its key; small ones are not looked at."""
     for table in sorted(tables, key=lambda one: -one.bytes_estimate):
         if table.bytes_estimate <= SMALL_BYTES:
             break
-        if not catalog.table(connection, database.name, table.name).primary_key:
+        if not key_columns(catalog.table(connection, database.name, table.name)):
             return replace(size, longest=table.bytes_estimate, longest_table=table.name)
     return size
 

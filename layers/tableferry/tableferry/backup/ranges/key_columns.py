@@ -69,6 +69,8 @@ def key_columns(table: Table) -> tuple[KeyColumn, ...]:
 
 
 def _has_ranges(column: Column) -> bool:
-    family = TYPES[column.data_type].family
+    type_ = TYPES.get(column.data_type)
+    if type_ is None:
+        return False
     # A manifest has no codec of a generated column, by which a bound of it could be read; a number needs none.
-    return family is Family.INTEGER or (family in _READ and not column.generated)
+    return type_.family is Family.INTEGER or (type_.family in _READ and not column.generated)
