@@ -137,7 +137,8 @@ def _read(store: Store, table: TableEntry, part: PartEntry) -> tuple[ChunkEntry,
     try:
         body, _ = store.get(part.key, part.bytes)
     except ObjectNotFound as error:
-        raise BackupDamaged(f"{which} is missing. {_WHAT_TO_DO}") from error
+        copied = "Where backups are copied to from another bucket, it may be yet to come."
+        raise BackupDamaged(f"{which} is missing. {_WHAT_TO_DO} {copied}") from error
     if len(body) != part.bytes or hashlib.sha256(body).hexdigest() != part.sha256:
         raise BackupDamaged(f"{which} was altered: its SHA-256 differs. {_WHAT_TO_DO}")
     try:
