@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry import deadline
-from tableferry.api import backup_steps, job_routes, metrics, verify_steps, views
 from tableferry.api import handler as api
+from tableferry.api import job_routes, metrics, views
 from tableferry.api.models import (
     BackupDetail,
     BackupList,
@@ -22,6 +22,8 @@ from tableferry.api.models import (
     VerificationView,
     VerifyRequest,
 )
+from tableferry.api.steps import backup as backup_steps
+from tableferry.api.steps import verify as verify_steps
 from tableferry.backup import large_backup
 from tableferry.backup.backup import backup
 from tableferry.backup.dry_run import rehearse

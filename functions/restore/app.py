@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from tableferry.api import handler as api
-from tableferry.api import job_routes, metrics, restore_steps, views
+from tableferry.api import job_routes, metrics, views
 from tableferry.api.models import (
     DrillRequest,
     JobView,
@@ -20,6 +20,7 @@ from tableferry.api.models import (
     RestoreView,
     SignRequest,
 )
+from tableferry.api.steps import restore as restore_steps
 from tableferry.config.settings import Settings
 from tableferry.errors import RecordNotFound
 from tableferry.ids import new_id

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from functions.backup import app as backup_app
-from tableferry.api import backup_steps
+from tableferry.api.steps import backup as backup_steps
 from tableferry.backup import large_backup, plan, task
 from tableferry.backup.large_backup import Order, Scale
 from tableferry.columnar.formats import Format

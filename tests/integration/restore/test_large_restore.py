@@ -11,7 +11,7 @@ import pytest
 
 from functions.restore import app
 from tableferry import deadline
-from tableferry.api import restore_steps
+from tableferry.api.steps import restore as restore_steps
 from tableferry.backup import plan
 from tableferry.config.settings import Settings
 from tableferry.deadline import Deadline

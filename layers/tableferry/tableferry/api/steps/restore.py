@@ -1,23 +1,15 @@
-"""The steps of a restore over many functions, as its state machine calls them: the restore function's direct invocations.
-
-Each answers with what the next state needs. An error is left in the bucket, for the last step to tell of, and raised: so
-the state machine hears of it.
-"""
+"""The steps of a restore over many functions: direct invocations of the restore function."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from http import HTTPStatus
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from tableferry import deadline
-from tableferry.api import handler, metrics, problems, views
+from tableferry.api import metrics, views
 from tableferry.api.models import RestoreRequest
+from tableferry.api.steps.step import StepRequest, action, ended_from_outside
 from tableferry.config.settings import Settings
-from tableferry.errors import TableferryError
-from tableferry.ids import is_id
 from tableferry.manifest import digest_keys
 from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Database
@@ -25,22 +17,7 @@ from tableferry.restore import choice, large_restore
 from tableferry.restore.build.target import Item
 from tableferry.restore.large_restore import Order, Scale, Step
 from tableferry.restore.record import Restore
-from tableferry.storage.bucket import Store, open_store
-
-_ENDED = "Functions of the restore were ended from outside: by their time, their memory or their platform. Nothing was changed."
-
-
-class StepRequest(BaseModel):
-    """What the state machine says to a step."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: str
-    attempt: str = Field(default="", alias="try", pattern="^[0-9a-f]*$")
-    worker: int = Field(default=0, ge=0)
-    round: int = Field(default=0, ge=0)
-    execution: str = ""
-    error: dict[str, Any] = Field(default_factory=dict)
+from tableferry.storage.bucket import Store
 
 
 def several(
@@ -67,9 +44,6 @@ def several(
     )
 
 
-Do = Callable[[Settings, Store, StepRequest], Step | None]
-
-
 def _begin(settings: Settings, store: Store, request: StepRequest) -> Step:
     return large_restore.begin(Database(settings.database), store, request.id, request.execution)
 
@@ -94,9 +68,7 @@ def _finish(settings: Settings, store: Store, request: StepRequest) -> Step:
 
 
 def _failed(settings: Settings, store: Store, request: StepRequest) -> Step:
-    said = str(request.error.get("Error", ""))
-    text = f"{_ENDED} The state machine says {said}." if said else _ENDED
-    unknown = problems.made(HTTPStatus.INTERNAL_SERVER_ERROR, "ended-from-outside", text)
+    unknown = ended_from_outside(request, "Nothing was changed. Functions of the restore were")
     database = Database(settings.database)
     came = large_restore.failed(database, store, request.id, request.attempt, request.execution, unknown)
     if isinstance(came, Restore):
@@ -110,32 +82,15 @@ def _done(store: Store, request: StepRequest, came: Restore) -> Step:
     return large_restore.done(store, request.id, request.attempt, views.restore(came).model_dump(mode="json"))
 
 
-def _step(do: Do, *, leaves_error: bool = True) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    def run(event: dict[str, Any]) -> dict[str, Any]:
-        request = handler.parsed(StepRequest, event)
-        if not is_id(request.id):
-            return Step(id=request.id, state="gone").model_dump(mode="json")
-        settings = Settings.from_env()
-        store = open_store(settings.bucket, settings.signing_keys)
-        handler.logger.append_keys(job=request.id, attempt=request.attempt)
-        try:
-            step = do(settings, store, request)
-        except Exception as error:
-            if leaves_error:
-                large_restore.note(store, request.id, request.attempt, error, problems.problem(error))
-            expected = isinstance(error, TableferryError)
-            (handler.logger.warning if expected else handler.logger.error)("step failed", exc_info=error)
-            raise
-        return step.model_dump(mode="json") if step else {}
-
-    return run
+def _note(store: Store, request: StepRequest, error: BaseException, problem: Mapping[str, Any]) -> None:
+    large_restore.note(store, request.id, request.attempt, error, problem)
 
 
 ACTIONS = {
-    "large-restore-begin": _step(_begin),
-    "large-restore-fill": _step(_fill),
-    "large-restore-index": _step(_indexes),
-    "large-restore-readback": _step(_read_back),
-    "large-restore-finish": _step(_finish),
-    "large-restore-failed": _step(_failed, leaves_error=False),
+    "large-restore-begin": action(_begin, _note),
+    "large-restore-fill": action(_fill, _note),
+    "large-restore-index": action(_indexes, _note),
+    "large-restore-readback": action(_read_back, _note),
+    "large-restore-finish": action(_finish, _note),
+    "large-restore-failed": action(_failed, None),
 }
