@@ -10,7 +10,8 @@ version     what it says
 2           digests with a key, which ``digest_key`` names; what is written as long as it says enough
 3           a table has its chunks in place, or ``parts``: lists of them in objects of their own, its leaves
             (:mod:`tableferry.manifest.leaves`), which are named by SHA-256, so that the signature covers them, too. Both
-            may name objects of earlier backups. Ranges may end at keys that are no whole numbers
+            may name objects of earlier backups. Ranges may end at keys that are no whole numbers. ``workers`` are said
+            where there were several
 ==========  ============================================================================================================
 """
 
