@@ -187,6 +187,35 @@ def test_a_worker_that_is_killed_goes_on_when_it_is_called_again(
     assert key in found["problem"]["detail"] if damage else found["ok"]
 
 
+@sample(2)
+@pytest.mark.parametrize(
+    ("name", "method", "when", "number"),
+    [
+        ("plan", "replace", "after", 0),  # the lease is taken
+        ("plan", "put", "after", 0),  # the plan is there, and who the workers are is not
+        ("plan", "put", "after", 1),
+        ("finish", "put", "before", 0),
+        ("finish", "put", "after", 0),  # it is proven, and the record does not say so
+        ("finish", "replace", "after", 0),
+    ],
+)
+def test_a_step_that_is_killed_is_done_again(
+    made: Json, asked: str, name: str, method: str, when: str, number: int
+) -> None:
+    event = {"action": f"large-verify-{name}", "id": asked, "execution": EXECUTION}
+    if name == "plan":
+        assert killed(event, method, when, number)
+        assert through(asked) == "done"
+    else:
+        begun = step("plan", asked)
+        for worker in range(WORKERS):
+            worked(begun, worker)
+        assert killed(event | {"try": begun["try"]}, method, when, number)
+        assert step("finish", asked, **{"try": begun["try"]})["state"] == "done"
+    assert get(f"/verifications/{asked}").json["ok"]
+    assert Proof.model_validate(mark(made["id"])).by == "verify"
+
+
 def test_what_nobody_has_read_is_not_proven(made: Json, asked: str) -> None:
     begun = step("plan", asked)
     worked(begun, 0)
