@@ -237,7 +237,7 @@ def test_with_scale_the_definitions_of_the_state_machines_come_along(deployment:
     engine = deployment.client("stepfunctions")
     names = deployment.names()
     made = {one["stateMachineArn"] for one in engine.list_state_machines()["stateMachines"]}
-    assert made == {names["LargeBackup"], names["LargeVerify"]}
+    assert made == {names["LargeBackup"], names["LargeVerify"], names["LargeRestore"]}
     for arn in made:
         definition = engine.describe_state_machine(stateMachineArn=arn)["definition"]
         assert "${" not in definition

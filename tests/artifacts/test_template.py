@@ -182,7 +182,10 @@ WRITES = {
     "Backup": {"backups/*", "jobs/backup/*", "jobs/verify/*", "jobs/2*", "verifications/*"},
     "Restore": {"restores/*", "jobs/restore/*", "jobs/2*", "verifications/*"},
 }
-SCALE = {"Backup": {"jobs/large-backup/*", "jobs/large-verify/*", "work/*"}}
+SCALE = {
+    "Backup": {"jobs/large-backup/*", "jobs/large-verify/*", "work/*"},
+    "Restore": {"jobs/large-restore/*", "work/*"},
+}
 ADMISSION = {name: {f"jobs/slots/{name.lower()}-*", f"jobs/keys/{name.lower()}-*"} for name in ("Backup", "Restore")}
 READS = {
     "Insert": set(),
@@ -456,7 +459,7 @@ def test_alarms_listen_to_metrics_that_the_functions_send(stack: Stack) -> None:
     ages |= {"VerifiedAgeAlarm"} if stack.condition("HasDrillSchedule") else set()
     database = {"DatabaseStorageAlarm", "DatabaseConnectionsAlarm", "DatabaseProcessorAlarm"}
     others = {"ReplicationAlarm"} if stack.condition("ReplicatesBackups") else set()
-    others |= {"LargeBackupAlarm", "LargeVerifyAlarm"} if stack.condition("Scales") else set()
+    others |= {"LargeBackupAlarm", "LargeVerifyAlarm", "LargeRestoreAlarm"} if stack.condition("Scales") else set()
     assert set(alarms) == always | ages | others | (database if stack.condition("MakesDatabase") else set())
     source = "".join(path.read_text() for path in (ROOT / "functions").rglob("app.py"))
     source += "".join(path.read_text() for path in (ROOT / "layers" / "tableferry" / "tableferry").rglob("*.py"))

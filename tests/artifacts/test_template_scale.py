@@ -9,7 +9,7 @@ from local.runtime.state import ROOT
 from tableferry.storage import object_keys
 from tests.artifacts.test_template import DEPLOYMENTS, as_list, statements
 from tests.support.stack import Json, Stack, values
-from tests.support.workflow import MACHINES
+from tests.support.workflow import MACHINES, function_of
 
 ON = {"Scale": "on"}
 
@@ -65,6 +65,8 @@ def test_the_functions_hear_what_is_asked_for(synthesised: Json) -> None:
     variables = stack.resources["BackupFunction"]["Properties"]["Environment"]["Variables"]
     names = ("SCALE", "SCALE_WORKERS", "SCALE_CONNECTIONS", "LOCK_SECONDS")
     assert [variables[name] for name in names] == ["on", 20, 4, 1]
+    variables = stack.resources["RestoreFunction"]["Properties"]["Environment"]["Variables"]
+    assert [variables[name] for name in names[:3]] == ["on", 20, 4]
 
 
 def test_the_state_machine_is_standard_logged_traced_and_of_the_definition_in_the_repository(
@@ -77,7 +79,7 @@ def test_the_state_machine_is_standard_logged_traced_and_of_the_definition_in_th
     assert made["DefinitionSubstitutions"] == {
         "Partition": {"Ref": "AWS::Partition"},
         "Bucket": stack.parameters["BucketName"],
-        "BackupFunction": {"Fn::GetAtt": ["BackupFunction", "Arn"]},
+        function_of(machine): {"Fn::GetAtt": [function_of(machine), "Arn"]},
     }
     assert made["TracingConfiguration"] == {"Enabled": True}
     logging = made["LoggingConfiguration"]
@@ -93,7 +95,7 @@ def test_each_step_may_do_its_own_and_no_more(stack: Stack, machine: str) -> Non
     execution += f"${{{machine}.Name}}"
     children = [{"Fn::Sub": f"{execution}:*"}, {"Fn::Sub": f"{execution}/*"}]
     assert named == {
-        "lambda:InvokeFunction": {"Fn::GetAtt": ["BackupFunction", "Arn"]},
+        "lambda:InvokeFunction": {"Fn::GetAtt": [function_of(machine), "Arn"]},
         "s3:GetObject": {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketName}/work/*"},
         "states:StartExecution": {"Ref": machine},
         "states:DescribeExecution": children,

@@ -10,7 +10,7 @@ import pytest
 from local.runtime.state import ROOT
 from tests.artifacts.test_template import DEPLOYMENTS
 from tests.support.stack import Json, Stack
-from tests.support.workflow import MACHINES, definition, states
+from tests.support.workflow import MACHINES, definition, function_of, states
 
 DEFINITIONS = {machine: definition(machine) for machine in MACHINES}
 BACKUP = DEFINITIONS["LargeBackup"]
@@ -94,7 +94,7 @@ def test_each_task_has_longer_than_its_function_and_an_end(name: str, state: Jso
     assert FUNCTION_SECONDS + 30 <= state["TimeoutSeconds"] <= FUNCTION_SECONDS + 120
     assert is_caught(state, around), f"an error of {name} would leave the job's record as it is"
     assert state["Resource"] == "arn:${Partition}:states:::lambda:invoke"
-    assert state["Parameters"]["FunctionName"] == "${BackupFunction}"
+    assert state["Parameters"]["FunctionName"] == f"${{{function_of(name.partition('.')[0])}}}"
     assert state["OutputPath"] == "$.Payload"  # what else Lambda says of a call is 2 kB for each worker
 
 
@@ -153,10 +153,13 @@ def test_what_is_tried_again_is_what_may_be_done_twice_and_not_what_was_refused(
         "LargeBackup.WorkStatic",
         "LargeBackup.Finish",
         *(f"LargeVerify.{name}" for name in ("Plan", "Work", "Finish")),
+        *(f"LargeRestore.{name}" for name in ("FillTables", "Indexes", "ReadTables", "Finish")),
     }
-    assert retried.keys() == twice | {"LargeBackup.Plan", "LargeBackup.Failed", "LargeVerify.Failed"}
-    [plan] = retried["LargeBackup.Plan"]
-    assert plan["ErrorEquals"] == ["Lambda.TooManyRequestsException"]  # it has not begun
+    once = {"LargeBackup.Plan", "LargeRestore.Begin"}
+    assert retried.keys() == twice | once | {f"{machine}.Failed" for machine in MACHINES}
+    for name in once:
+        [first] = retried[name]
+        assert first["ErrorEquals"] == ["Lambda.TooManyRequestsException"]  # it has not begun
     for name in twice:
         [retry] = retried[name]
         assert "States.ALL" not in retry["ErrorEquals"]
@@ -187,7 +190,7 @@ def test_cfn_lint_finds_nothing_wrong_with_it(tmp_path: Path, machine: str) -> N
     """In a file of its own it is not looked at: so it is put into a template here."""
     role = "arn:aws:iam::123456789012:role/none"
     function = "arn:aws:lambda:eu-west-1:123456789012:function:f"
-    made = definition(machine, Partition="aws", Bucket="acme", BackupFunction=function)
+    made = definition(machine, Partition="aws", Bucket="acme", **{function_of(machine): function})
     for found, wrong in ((made, False), ({**made, "StartAt": "Nowhere"}, True)):
         resource = {"Type": "AWS::StepFunctions::StateMachine", "Properties": {"RoleArn": role, "Definition": found}}
         file = tmp_path / "template.json"

@@ -22,7 +22,7 @@ from tests.artifacts.test_template import DEPLOYMENTS
 from tests.support.parts import until
 from tests.support.scripted_lambda import Answer, ScriptedLambda, after, in_turn, raises, scripted_lambda
 from tests.support.stack import Json, Stack
-from tests.support.workflow import definition, states, ways
+from tests.support.workflow import definition, function_of, states, ways
 
 ID = "20261128T193000Z-0a1b2c3d"
 BUCKET = "tableferry-workflow"
@@ -54,7 +54,7 @@ class Engine:
             Timeout=900,
             Environment={"Variables": {"FUNCTION_URL": self.scripted.url}},
         )
-        found = definition(machine, Partition="aws", Bucket=BUCKET, BackupFunction=function["FunctionArn"])
+        found = definition(machine, Partition="aws", Bucket=BUCKET, **{function_of(machine): function["FunctionArn"]})
         if seconds is not None:
             for _, state, _ in states(found):
                 if state["Type"] == "Task":

@@ -171,7 +171,7 @@ def test_of_our_template_it_makes_what_scale_says() -> None:
         [str(SAM_PYTHON), "-c", _READ], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     on, off = (json.loads(line) for line in done.stdout.splitlines())
-    assert {"LargeBackup", "LargeVerify"} <= set(on["machines"])
+    assert {"LargeBackup", "LargeVerify", "LargeRestore"} == set(on["machines"])
     assert sorted(on["rules"]) == sorted([f"{name}Rule", name] for name in on["machines"])
     assert (on["tells"], on["said"]) == ([True], "on")
     for definition, functions in zip(on["definition"], on["functions"], strict=True):

@@ -8,8 +8,13 @@ from local.runtime.state import ROOT
 
 Json = dict[str, Any]
 
-MACHINES = {"LargeBackup": "backup", "LargeVerify": "verify"}
+MACHINES = {"LargeBackup": "backup", "LargeVerify": "verify", "LargeRestore": "restore"}
 """The state machines, by their names in the template: what their definition is called, and what their actions are about."""
+
+
+def function_of(machine: str) -> str:
+    """The function whose calls a state machine's steps are."""
+    return "RestoreFunction" if machine == "LargeRestore" else "BackupFunction"
 
 
 def definition(machine: str = "LargeBackup", **substitutions: str) -> Json:
