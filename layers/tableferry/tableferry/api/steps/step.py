@@ -50,6 +50,7 @@ def action(do: Do, note: Note | None) -> Action:
         settings = Settings.from_env()
         store = open_store(settings.bucket, settings.signing_keys)
         handler.logger.append_keys(job=request.id, attempt=request.attempt)
+        handler.logger.info("step begins", extra={"step": do.__name__.lstrip("_"), "worker": request.worker})
         try:
             answer = do(settings, store, request)
         except Exception as error:
