@@ -13,10 +13,10 @@ Told = Callable[[str], None]
 TABLE = "bench_keys"
 _DIGITS = "(SELECT 0 n" + "".join(f" UNION ALL SELECT {digit}" for digit in range(1, 10)) + ")"
 _REST = "amount DECIMAL(12,2), moment DATETIME, comment VARCHAR(190)"
-_REST_OF = "n / 7, '2026-01-01' + INTERVAL n SECOND, REPEAT(MD5(n), 4)"
+_REST_OF = "n / 7, '2026-01-01' + INTERVAL n SECOND, REPEAT(SHA2(n, 256), 2)"
 KEYS = {
     "a whole number": ("id INT, {}, PRIMARY KEY (id)", "n"),
-    "UUIDs as text": ("id CHAR(36), {}, PRIMARY KEY (id)", "INSERT(INSERT(MD5(n), 9, 0, '-'), 14, 0, '-')"),
+    "UUIDs as text": ("id CHAR(36), {}, PRIMARY KEY (id)", "INSERT(LEFT(SHA2(n, 256), 32), 9, 0, '-')"),
     "a tenant, one of them most, and a number": ("tenant INT, id INT, {}, PRIMARY KEY (tenant, id)", "IF(n % 10, 7, n % 1000), n"),
 }  # fmt: skip
 """By what a key is: the table, and the SELECT of its columns from numbers ``n``."""
