@@ -56,7 +56,7 @@ def built(database: Database) -> Iterator[Built]:
         f"CREATE TABLE {table} (a INT AUTO_INCREMENT PRIMARY KEY, b VARCHAR(60), c INT)",
         f"INSERT INTO {table} (b, c) VALUES ('x', 1), ('y', 2)",
         *[
-            f"INSERT INTO {table} (b, c) SELECT CONCAT(MD5(a + {n}), b), c + {n} FROM {table} LIMIT 60000"
+            f"INSERT INTO {table} (b, c) SELECT SHA2(CONCAT(a + {n}, b), 224), c + {n} FROM {table} LIMIT 60000"
             for n in range(DOUBLED)
         ],
     )

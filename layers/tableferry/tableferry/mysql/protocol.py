@@ -7,7 +7,9 @@ itself and has no public names for.
 from __future__ import annotations
 
 import re
+import socket
 import ssl
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any
 
 import pymysql
@@ -90,6 +92,14 @@ class DirectConnection(Connection):
 def close_at_once(connection: _Driver) -> None:
     """Close the connection without a word to the server, which may be in the middle of an answer."""
     _raw(connection)._force_close()
+
+
+def abandon(connection: _Driver) -> None:
+    """Have the thread that waits for an answer wait no longer: to close the connection would wait for that thread."""
+    sock = _raw(connection)._sock
+    if sock is not None:
+        with suppress(OSError):  # it has just been closed
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 def wait_without_end(connection: _Driver) -> None:

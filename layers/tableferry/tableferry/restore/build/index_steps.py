@@ -125,6 +125,6 @@ def _wait(sent: Sequence[_Sent], seconds: float) -> None:
     failed = next((one.error for one in sent if one.error), None)
     for one in sent:
         if one.thread.is_alive() and one.connection is not None:
-            protocol.close_at_once(one.connection)
+            protocol.abandon(one.connection)
     if failed is not None:
         raise failed
