@@ -26,11 +26,11 @@ from tableferry.errors import (
     NotSigned,
     ObjectNotFound,
     PreconditionFailed,
-    StoreUnavailable,
     TableferryError,
 )
-from tableferry.jobs import relay
+from tableferry.jobs import relay, trouble
 from tableferry.jobs.jobs import HandOver, Kind
+from tableferry.jobs.trouble import Trouble
 from tableferry.manifest import digest_keys, manifest
 from tableferry.manifest.manifest import Manifest
 from tableferry.mysql.database import Database
@@ -42,7 +42,6 @@ REQUEST = "large-backup"
 """What the key of the request says in place of a job's kind: its arrival starts the state machine."""
 
 TRIES = 3
-_NO_TRY = "0"
 
 
 class Scale(BaseModel):
@@ -91,23 +90,9 @@ class Step(BaseModel):
     state: Literal["begun", "again", "gone", "done", "failed"]
 
 
-class Trouble(BaseModel):
-    """Why a try came to nothing, as the first of its functions that failed has left it, and whether another one may not."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    problem: dict[str, Any]
-    again: bool
-
-
 def hand_over(store: Store, job_id: str, order: Order) -> HandOver:
-    """Have the state machine do a job: the object that starts it is written once the job's record is ready for it."""
-
-    def start() -> None:
-        with suppress(PreconditionFailed):
-            signed_object.put_new(store, object_keys.job_request(REQUEST, job_id), order.model_dump(mode="json"))
-
-    return HandOver(start)
+    """Have the state machine do a job, once the job's record is ready for it."""
+    return relay.hand_over(store, REQUEST, job_id, order)
 
 
 def begin(database: Database, store: Store, job_id: str, execution: str) -> Step:
@@ -181,10 +166,7 @@ def done(store: Store, job_id: str, attempt: str, result: Mapping[str, Any]) -> 
 def note(store: Store, job_id: str, attempt: str, error: BaseException, problem: Mapping[str, Any]) -> None:
     """Leave the error of a step for :func:`failed`, unless another step was the first to fail."""
     again = not isinstance(error, TableferryError) or error.transient or isinstance(error, Conflict)
-    trouble = Trouble(problem=dict(problem), again=again)
-    with suppress(PreconditionFailed, StoreUnavailable):
-        key = object_keys.work_trouble(object_keys.work(job_id, attempt or _NO_TRY))
-        signed_object.put_new(store, key, trouble.model_dump(mode="json"))
+    trouble.leave(store, job_id, attempt, problem, again=again)
 
 
 def failed(
@@ -195,15 +177,13 @@ def failed(
     ``unknown`` is the problem where none has left one: they were ended from outside. Where no try was begun there is
     nothing to begin again.
     """
-    trouble = _trouble(store, object_keys.work(job_id, attempt or _NO_TRY)) or Trouble(
-        problem=dict(unknown), again=True
-    )
-    if attempt and trouble.again:
-        found = read(store, job_id, attempt)
-        if found.number < TRIES:
-            begun = _begin(database, store, job_id, found.order, execution, found.number + 1)
+    found = trouble.left(store, job_id, attempt) or Trouble(problem=dict(unknown))
+    if attempt and found.again:
+        tried = read(store, job_id, attempt)
+        if tried.number < TRIES:
+            begun = _begin(database, store, job_id, tried.order, execution, tried.number + 1)
             return begun.model_copy(update={"state": "again"})
-    relay.end(store, Kind.BACKUP, job_id, execution, {"state": "failed", "problem": trouble.problem})
+    relay.end(store, Kind.BACKUP, job_id, execution, {"state": "failed", "problem": found.problem})
     return Step(id=job_id, attempt=attempt, state="failed")
 
 
@@ -244,13 +224,6 @@ def _begin(database: Database, store: Store, job_id: str, order: Order, executio
     store.put(object_keys.work_workers(place), json.dumps(list(range(planned.workers))).encode())
     _tell(store, begun, place)
     return Step(id=job_id, attempt=planned.attempt, workers=planned.workers, state="begun")
-
-
-def _trouble(store: Store, place: str) -> Trouble | None:
-    try:
-        return signed_object.get(store, object_keys.work_trouble(place)).parsed(Trouble)
-    except (ObjectNotFound, NotSigned):
-        return None
 
 
 def _moment(

@@ -8,11 +8,14 @@ lease, which does no harm, and end a job that is not over, with what is true of 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import BaseModel
+
 from tableferry.errors import NotSigned, ObjectNotFound, PreconditionFailed
-from tableferry.jobs.jobs import HANDED_OVER, Job, Kind, Progress
+from tableferry.jobs.jobs import HANDED_OVER, HandOver, Job, Kind, Progress
 from tableferry.storage import object_keys, signed_object
 from tableferry.storage.bucket import Store
 
@@ -21,6 +24,19 @@ LEASE = timedelta(minutes=20)
 
 _RENEWED_EVERY = timedelta(seconds=5)
 _TRIES = 20
+
+
+def hand_over(store: Store, request: str, job_id: str, order: BaseModel) -> HandOver:
+    """Have a state machine do a job: the object that starts it is written once the job's record is ready for it.
+
+    ``request`` is what the object's key says in place of a job's kind.
+    """
+
+    def start() -> None:
+        with suppress(PreconditionFailed):
+            signed_object.put_new(store, object_keys.job_request(request, job_id), order.model_dump(mode="json"))
+
+    return HandOver(start)
 
 
 def take(store: Store, kind: Kind, job_id: str, holder: str) -> bool:

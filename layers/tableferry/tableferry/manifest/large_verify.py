@@ -17,8 +17,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tableferry import deadline
-from tableferry.errors import Conflict, NotSigned, ObjectNotFound, PreconditionFailed, StoreUnavailable
-from tableferry.jobs import relay
+from tableferry.errors import Conflict, NotSigned, ObjectNotFound, PreconditionFailed
+from tableferry.jobs import relay, trouble
 from tableferry.jobs.jobs import HandOver, Kind
 from tableferry.manifest import attestation, manifest, verify_pace, verify_plan, verify_steps
 from tableferry.manifest.manifest import Manifest
@@ -30,8 +30,6 @@ from tableferry.storage.bucket import Store
 
 REQUEST = "large-verify"
 """What the key of the request says in place of a job's kind: its arrival starts the state machine."""
-
-_NO_TRY = "0"
 
 
 class Order(BaseModel):
@@ -67,22 +65,9 @@ class Step(BaseModel):
     state: Literal["begun", "more", "worked", "done", "damaged", "gone", "failed"]
 
 
-class Trouble(BaseModel):
-    """What the last of a job's steps that failed has failed with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    problem: dict[str, Any]
-
-
 def hand_over(store: Store, job_id: str, order: Order) -> HandOver:
-    """Have the state machine do a job: the object that starts it is written once the job's record is ready for it."""
-
-    def start() -> None:
-        with suppress(PreconditionFailed):
-            signed_object.put_new(store, object_keys.job_request(REQUEST, job_id), order.model_dump(mode="json"))
-
-    return HandOver(start)
+    """Have the state machine do a job, once the job's record is ready for it."""
+    return relay.hand_over(store, REQUEST, job_id, order)
 
 
 def begin(store: Store, job_id: str, execution: str) -> Step:
@@ -153,8 +138,7 @@ def end(store: Store, job_id: str, attempt: str, outcome: Mapping[str, Any]) -> 
 
 def note(store: Store, job_id: str, attempt: str, problem: Mapping[str, Any]) -> None:
     """Leave the error of a step for :func:`failed`: the last is the one that it was not tried again after."""
-    with suppress(StoreUnavailable):
-        signed_object.put(store, _trouble_key(job_id, attempt), Trouble(problem=dict(problem)).model_dump(mode="json"))
+    trouble.leave(store, job_id, attempt, problem, over=True)
 
 
 def failed(store: Store, job_id: str, attempt: str, execution: str, unknown: Mapping[str, Any]) -> Step:
@@ -162,10 +146,8 @@ def failed(store: Store, job_id: str, attempt: str, execution: str, unknown: Map
 
     Where a step that was given up has come to an end meanwhile, that stands.
     """
-    try:
-        problem = signed_object.get(store, _trouble_key(job_id, attempt)).parsed(Trouble).problem
-    except (ObjectNotFound, NotSigned):
-        problem = dict(unknown)
+    found = trouble.left(store, job_id, attempt)
+    problem = found.problem if found else dict(unknown)
     ended = relay.end(store, Kind.VERIFY, job_id, execution, {"state": "failed", "problem": problem})
     return Step(id=job_id, attempt=attempt, state="failed" if ended else "done")
 
@@ -198,10 +180,6 @@ def _done(store: Store, place: str) -> set[int]:
 def _slow(task: VerifyTask) -> float:
     """The seconds that a task takes on a bad day."""
     return verify_pace.seconds(task.bytes, task.objects, task.rows) * 3
-
-
-def _trouble_key(job_id: str, attempt: str) -> str:
-    return object_keys.work_trouble(object_keys.work(job_id, attempt or _NO_TRY))
 
 
 def _tell(store: Store, job_id: str, found: Try, place: str) -> None:

@@ -29,10 +29,9 @@ from tableferry.errors import (
     PreconditionFailed,
     RecordNotFound,
     RestoreUnderWay,
-    StoreUnavailable,
     TableferryError,
 )
-from tableferry.jobs import relay
+from tableferry.jobs import relay, trouble
 from tableferry.jobs.jobs import HandOver, Kind
 from tableferry.manifest import attestation, digest_keys
 from tableferry.manifest.manifest import Manifest
@@ -56,7 +55,6 @@ from tableferry.storage.bucket import Store
 REQUEST = "large-restore"
 """What the key of the request says in place of a job's kind: its arrival starts the state machine."""
 
-_NO_TRY = "0"
 _PATIENCE_SECONDS = 30  # while others look who has the turn
 _THREADS = 2  # a connection
 _TASK_SECONDS = 240.0  # what a task may take: another one is begun only if there is so much time
@@ -117,22 +115,9 @@ class Step(BaseModel):
     state: Literal["begun", "gone", "filling", "indexing", "indexed", "reading", "done", "failed"]
 
 
-class Trouble(BaseModel):
-    """Why a restore comes to nothing, as the first of its functions that failed has left it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    problem: dict[str, Any]
-
-
 def hand_over(store: Store, job_id: str, order: Order) -> HandOver:
-    """Have the state machine do a job: the object that starts it is written once the job's record is ready for it."""
-
-    def start() -> None:
-        with suppress(PreconditionFailed):
-            signed_object.put_new(store, object_keys.job_request(REQUEST, job_id), order.model_dump(mode="json"))
-
-    return HandOver(start)
+    """Have the state machine do a job, once the job's record is ready for it."""
+    return relay.hand_over(store, REQUEST, job_id, order)
 
 
 def begin(database: Database, store: Store, job_id: str, execution: str) -> Step:
@@ -293,10 +278,7 @@ def note(store: Store, job_id: str, attempt: str, error: BaseException, problem:
     """
     passing = isinstance(error, TableferryError) and (error.transient or isinstance(error, RestoreUnderWay | InUse))
     passing = passing or str(error) == chunk_ledger.OVER
-    with suppress(PreconditionFailed, StoreUnavailable):
-        key = object_keys.work_trouble(object_keys.work(job_id, attempt or _NO_TRY))
-        put = signed_object.put_new if passing else signed_object.put
-        put(store, key, Trouble(problem=dict(problem)).model_dump(mode="json"))
+    trouble.leave(store, job_id, attempt, problem, over=not passing)
 
 
 def failed(
@@ -314,8 +296,9 @@ def failed(
             after = recovery.finish(turn.connection, store, record.find(store, job_id))
     if after is not None and after.state in ("done", "undone", "accepted") and attempt:
         return after
-    problem = _trouble(store, object_keys.work(job_id, attempt or _NO_TRY)) or unknown
-    relay.end(store, Kind.RESTORE, job_id, execution, {"state": "failed", "problem": dict(problem)})
+    found = trouble.left(store, job_id, attempt)
+    problem = found.problem if found else dict(unknown)
+    relay.end(store, Kind.RESTORE, job_id, execution, {"state": "failed", "problem": problem})
     return Step(id=job_id, attempt=attempt, state="failed")
 
 
@@ -413,13 +396,6 @@ def _check(resources: Resources, connection: Connection, target: Target, parts: 
     for item, found in zip(target.items, seen, strict=True):
         reading.check_rows(found, item, names_column=item.entry.bytes < _COLUMN_IS_NAMED)
         definition_check.check_definition(connection, item.entry, target.source.server, target.place.shadow, item.into)
-
-
-def _trouble(store: Store, place: str) -> dict[str, Any] | None:
-    try:
-        return signed_object.get(store, object_keys.work_trouble(place)).parsed(Trouble).problem
-    except (ObjectNotFound, NotSigned):
-        return None
 
 
 def _share_read(store: Store, place: str, tried: Try) -> float:
