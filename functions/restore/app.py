@@ -50,7 +50,7 @@ def create_restore(
     request: RestoreRequest | None = None, idempotency_key: api.IdempotencyKey = None
 ) -> Response[RestoreView | JobView]:
     """Beside, verified, swapped in at once; on any error nothing has changed."""
-    wanted = (request or RestoreRequest()).job()
+    wanted = (request or RestoreRequest()).of_job()
     return verbs.done_or_accepted(Kind.RESTORE, wanted, "/restores/{id}", idempotency_key, _by_record)
 
 

@@ -109,7 +109,7 @@ def test_a_slot_whose_function_died_before_it_made_the_job_is_free_after_a_minut
     ("path", "kind", "content"),
     [
         ("/backups", Kind.BACKUP, BackupRequest(tables=["jobs"]).of_job()),
-        ("/restores", Kind.RESTORE, RestoreRequest(tables=["jobs"]).model_dump()),
+        ("/restores", Kind.RESTORE, RestoreRequest(tables=["jobs"]).of_job()),
     ],
     ids=["backups", "restores"],
 )

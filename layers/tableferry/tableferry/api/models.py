@@ -371,9 +371,9 @@ class RestoreRequest(Request):
     trust: bool = False
     allow_inexact_json: bool = False
     allow_orphans: bool = False
-    workers: Annotated[int, Field(ge=1, le=1000)] | None = None
+    workers: Annotated[int, Field(ge=1, le=100)] | None = None
 
-    def job(self) -> dict[str, Any]:
+    def of_job(self) -> dict[str, Any]:
         """The request as its job has it: what is not said of ``workers`` is not in it, as in requests of before."""
         return self.model_dump(exclude={"workers"} if self.workers is None else None)
 
