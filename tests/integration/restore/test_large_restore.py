@@ -349,7 +349,11 @@ def test_a_large_restore_is_asked_for_by_its_workers_or_by_its_size(
 def test_steps_killed_before_any_of_their_changes_are_done_by_their_next_life(
     damaged: Database, whole: Callable[[], Any]
 ) -> None:
-    """Each of the machine's steps but the first, which is not tried again."""
+    """Each of the machine's steps but the first, which is not tried again.
+
+    A swap that died before its rename is taken back, as one function's is: then nothing has changed, and the job says so.
+    """
+    old = picture(damaged)
     with Killer() as killer:
         for change in points(9):
             job = handed_over()
@@ -364,8 +368,14 @@ def test_steps_killed_before_any_of_their_changes_are_done_by_their_next_life(
             ]:
                 event = {"action": f"large-restore-{name}", "worker": worker, **which}
                 killed += killer.killed(change, event)
-                came = invoke(app.handler, event)
-            assert came["state"] == "done", came
+                try:
+                    came = invoke(app.handler, event)
+                except Conflict:
+                    assert name == "finish"
+                    came = failed(job, now)
+            if came["state"] == "failed":
+                assert picture(damaged) == old
+                continue
             assert picture(damaged).tables == whole()
             assert post(f"/restores/{job.id}/undo").status == 200
             assert post(f"/restores/{job.id}/accept").status == 200

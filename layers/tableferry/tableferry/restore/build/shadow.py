@@ -212,13 +212,20 @@ def connect(
 ) -> list[str]:
     """Give the shadows their foreign keys; of rows without a parent it is refused, or noted.
 
-    They are looked for once the keys hold: before, others may delete a parent that was seen.
+    They are looked for once the keys hold: before, others may delete a parent that was seen. Can be repeated.
     """
+    there = {
+        (own.schema, own.table, own.name)
+        for schema, table in {(key.schema, key.table) for key in keys}
+        for own in catalog.foreign_keys_of(connection, schema, table)
+    }
     renamed = {item.into for item in items if item.renamed}
     with foreign_key_check.as_they_were(connection):
         for key in keys:
             try:
                 name = show_create.beside(key.table, key.name) if key.table in renamed else key.name
+                if (key.schema, key.table, name) in there:
+                    continue  # of a step that died after it
                 with_lock_retry(connection, show_create.add_foreign_key(replace(key, name=name)))  # it locks the parent
             except pymysql.err.MySQLError as error:
                 raise Conflict.of(foreign_key_check.misfit(connection, key, error)) from error
