@@ -74,7 +74,7 @@ class Engine:
         def ended() -> bool:
             return bool(self.states.describe_execution(executionArn=execution)["status"] != "RUNNING")
 
-        assert until(ended, seconds=60)
+        assert until(ended, seconds=180)
         found: Json = self.states.describe_execution(executionArn=execution)
         return found
 
@@ -443,7 +443,7 @@ def test_all_workers_and_who_holds_the_moment_are_there_at_once(engine: Engine) 
     gathering = threading.Barrier(workers + 1)
 
     def gathers(_event: Json) -> Json:
-        gathering.wait(timeout=30)
+        gathering.wait(timeout=120)
         return {}
 
     plan = {"id": ID, "try": "many", "workers": workers, "source": "live", "state": "planned"}

@@ -39,12 +39,20 @@ def moved(database: Database) -> Iterator[Connection]:
     with closing(connect(database.url)) as connection:
         money.prepare(connection, 100)
         with money.writing(database.url, 100) as writers:
-            assert until(lambda: writers.transactions > 50)
+            assert until(lambda: writers.transactions > 50 and _all_have_written(connection))
         assert not writers.errors
         with connection.cursor() as cursor:
             for table in money.TABLES:
                 cursor.execute(f"CREATE TABLE {beside(table)} SELECT * FROM {table}")
         yield connection
+
+
+def _all_have_written(connection: Connection) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM {TRANSFERS} GROUP BY writer")
+        counts = [count for (count,) in cursor.fetchall()]
+    connection.rollback()
+    return len(counts) == 3 and min(counts) > 3
 
 
 def test_of_one_moment_every_balance_is_what_the_transactions_say(moved: Connection) -> None:

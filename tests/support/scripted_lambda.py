@@ -24,6 +24,7 @@ class ScriptedLambda(ThreadingHTTPServer):
     """Answers an event with what the answer of its ``action`` gives; ``calls`` are all events that came, in order."""
 
     daemon_threads = True
+    request_queue_size = 256  # a hundred workers ask at once; of five, others would wait seconds to ask again
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -44,6 +44,7 @@ KEYS = {
     object_keys.job_request("backup", ID): f"jobs/backup/{ID}.json",
     object_keys.job_request("restore", ID): f"jobs/restore/{ID}.json",
     object_keys.job_request("large-backup", ID): f"jobs/large-backup/{ID}.json",
+    object_keys.job_request("large-restore", ID): f"jobs/large-restore/{ID}.json",
     object_keys.job_request("large-verify", ID): f"jobs/large-verify/{ID}.json",
     object_keys.job_note("restore", "k"): "jobs/keys/restore-8254c329a92850f6d539dd376f4816ee.json",
     object_keys.job_slot("backup", 0): "jobs/slots/backup-0.json",
