@@ -18,6 +18,7 @@ from benchmarks.common.machine import machine
 from benchmarks.common.place import Place, runtime
 from benchmarks.common.plain_ways import Plain
 from benchmarks.verbs import cases as bench_cases
+from benchmarks.verbs import functions as bench_functions
 from benchmarks.verbs import keys as bench_keys
 from benchmarks.verbs import posts as bench_posts
 from benchmarks.verbs.huge_file import huge
@@ -33,6 +34,7 @@ class Sizes:
     part: int = 100_000
     employees: int = 200_000
     keyed: int = 500_000
+    shared: int = 4_000_000
     repeats: int = 5
     posts: int = 200
     rate: float = 20.0
@@ -41,7 +43,7 @@ class Sizes:
 
 
 _WORKERS = 2
-QUICK = Sizes(rows=10_000, part=1_000, employees=1_000, keyed=1_000, repeats=1, posts=3, seconds=1.0)
+QUICK = Sizes(rows=10_000, part=1_000, employees=1_000, keyed=1_000, shared=200_000, repeats=1, posts=3, seconds=1.0)
 
 
 def main(arguments: Sequence[str] = ()) -> int:
@@ -54,7 +56,10 @@ def main(arguments: Sequence[str] = ()) -> int:
             with server.database_on(kind) as url:
                 given = {"DATABASE_URL": url} if url else {}
                 with (
-                    runtime(State(state.folder / "bench"), **given, WORKERS=str(_WORKERS)) as (folder, env),
+                    runtime(State(state.folder / "bench"), **given, WORKERS=str(_WORKERS), SCALE_CONNECTIONS="1") as (
+                        folder,
+                        env,
+                    ),
                     runtime(State(state.folder / "bench-1"), DATABASE_URL=env["DATABASE_URL"], WORKERS="1") as (_, one),
                 ):
                     if url is None:
@@ -90,6 +95,7 @@ def measure(env: Mapping[str, str], env_of_one: Mapping[str, str], folder: Path,
         cases += bench_cases.loads(two, one, plain, files, sizes.repeats, _tell)
         cases += bench_cases.backup_and_restore(two, plain, folder / "backup", sizes.employees, sizes.repeats, _tell)
         cases += bench_keys.backups(two, one, env["DATABASE_URL"], sizes.keyed, sizes.repeats, _tell)
+        cases += bench_functions.backups(two, env["DATABASE_URL"], sizes.shared, sizes.repeats, _tell)
         # A section is Markdown: what is measured elsewhere, of these runtimes and this connection, is one more of them.
         sections = [f"{report.table(cases)}\n{report.NOTES}", loop.text()]
         if sizes.huge:
