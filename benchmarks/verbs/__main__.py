@@ -115,6 +115,7 @@ def options(arguments: Sequence[str]) -> tuple[Sizes, Sequence[str]]:
         ("part", int, "rows of it for executemany"),
         ("employees", int, "rows of backup and restore"),
         ("keyed", int, "rows of a backup by each kind of key"),
+        ("shared", int, "rows of a backup over several functions"),
         ("repeats", int, "turns of load, backup and restore"),
         ("posts", int, "requests with 1,000 rows, one after the other"),
         ("rate", float, "requests with 1,000 rows a second"),
