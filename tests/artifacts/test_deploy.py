@@ -25,7 +25,7 @@ from local.runtime.process import Child, plain_environment
 from local.runtime.state import ROOT, State
 from tests.effort import thorough
 from tests.support.stack import SAM_PYTHON, Json
-from tests.support.workflow import states
+from tests.support.workflow import MACHINES, function_of, states
 
 SAM = SAM_PYTHON.with_name("sam")
 STACK = "tableferry-dev"
@@ -237,13 +237,13 @@ def test_with_scale_the_definitions_of_the_state_machines_come_along(deployment:
     engine = deployment.client("stepfunctions")
     names = deployment.names()
     made = {one["stateMachineArn"] for one in engine.list_state_machines()["stateMachines"]}
-    assert made == {names["LargeBackup"], names["LargeVerify"], names["LargeRestore"]}
-    for arn in made:
-        definition = engine.describe_state_machine(stateMachineArn=arn)["definition"]
+    assert made == {names[machine] for machine in MACHINES}
+    for machine in MACHINES:
+        definition = engine.describe_state_machine(stateMachineArn=names[machine])["definition"]
         assert "${" not in definition
         called = {
             state["Parameters"]["FunctionName"]
             for _, state, _ in states(json.loads(definition))
             if state["Type"] == "Task"
         }
-        assert [one.rpartition(":")[2] for one in called] == [names["BackupFunction"]]
+        assert [one.rpartition(":")[2] for one in called] == [names[function_of(machine)]]
