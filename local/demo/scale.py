@@ -178,5 +178,6 @@ class Demo:
             check("restored and verified", verified, dict.fromkeys(money.TABLES, True))
             found = money.look(self._connection)
             check("what is wrong with the moment", found.wrong, [])
+            self._client.post(f"/restores/{restore['id']}/accept", expect={200})  # nothing is kept for an undo
             step.says(f"{found.transactions:,} transactions, no gap; every balance is what they say")
             money.drop(self._connection, of_backup=True)

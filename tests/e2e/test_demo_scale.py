@@ -14,16 +14,25 @@ from tests.effort import in_ci
 from tests.support.parts import Database, Runtime, Server, until
 
 
+def schemas(runtime: Runtime) -> set[str]:
+    """What restores have made, or kept."""
+    with closing(connect(runtime.env["DATABASE_URL"])) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW DATABASES LIKE 'tableferry\\_%'")
+        return {str(name) for (name,) in cursor.fetchall()}
+
+
 @in_ci
 @pytest.mark.timeout(600)
 def test_the_demo_of_many_functions_succeeds_though_a_worker_and_who_holds_the_moment_are_killed(
     runtime: Runtime, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before = schemas(runtime)
     code = scale.run(runtime.env, runtime.state.logs, workers=8, accounts=64_000)
     shown = capsys.readouterr().out
     assert code == 0, shown
     assert "8 functions, try 1: " in shown
     assert shown.count("killed, 8 functions, try") + shown.count("no backup after") >= 2
+    assert schemas(runtime) == before
     assert shown.count("Prove that it is one moment") == 1 + shown.count("killed, 8 functions, try")
 
 
