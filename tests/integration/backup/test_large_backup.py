@@ -280,3 +280,19 @@ def test_a_direct_invocation_of_a_large_backup_answers_with_its_job(
     answer = invoke(backup_app.handler, {"action": "backup", "workers": WORKERS})
     assert answer["state"] == "running"
     assert carried_out(found(answer["id"]))["state"] == "done"
+
+
+def test_a_failure_that_is_told_of_a_job_that_is_over_begins_nothing(loaded: Database) -> None:
+    """As of a step that was given up and has ended the job all the same."""
+    job = handed_over()
+    begun = planned(job)
+    assert not moment(begun)
+    which = {"id": job.id, "try": begun["try"]}
+    assert step("finish", **which)["state"] == "done"
+    late = step("failed", **which, execution=EXECUTION, error={"Error": "States.Timeout"})
+    assert late["state"] == "gone"
+    assert found(job.id).state == "done"
+    of_another = step("failed", **which, execution="another", error={"Error": "States.Timeout"})
+    assert of_another["state"] == "gone"
+    tries = {found.key.split("/")[2] for found in verbs.store().list(f"work/{job.id}/")}
+    assert tries == {begun["try"]}

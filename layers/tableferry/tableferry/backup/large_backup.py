@@ -175,8 +175,10 @@ def failed(
     """Begin the next try, or end the job with what the first of its functions failed with.
 
     ``unknown`` is the problem where none has left one: they were ended from outside. Where no try was begun there is
-    nothing to begin again.
+    nothing to begin again; nor where the job is over, or another execution's, by now.
     """
+    if not relay.holds(store, Kind.BACKUP, job_id, execution):
+        return Step(id=job_id, attempt=attempt, state="gone")
     found = trouble.left(store, job_id, attempt) or Trouble(problem=dict(unknown))
     if attempt and found.again:
         tried = read(store, job_id, attempt)

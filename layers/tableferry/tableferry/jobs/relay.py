@@ -1,8 +1,8 @@
 """A job that passes from function to function: whoever does a step of it renews its lease, and the last one ends it.
 
 The function whose job it was hands it over: its record names no function as the holder any more, but ``HANDED_OVER``. The
-first step takes it for its execution by a conditional put. A second execution finds it taken, and ends. A step that was given up and goes on can renew the
-lease, which does no harm, and end a job that is not over, with what is true of it.
+first step takes it for its execution by a conditional put. A second execution finds it taken, and ends. A step that was
+given up and goes on can renew the lease, which does no harm, and end a job that is not over, with what is true of it.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 A restore writes its record before each step, and leaves schemas behind when it dies; whoever comes next and has the
 database's lock finds them and finishes the restore: all the way if its rename happened, else back. One that many functions
 build has no connection that could hold a lock all the while; it is alive as long as the lease of its job, and while it is,
-nobody else gets a turn. One that cannot be
-finished (a name that it needs is another table's by now) is taken back; where that cannot be either, it stays as it is,
-its record says why, and only its own tables wait for that.
+nobody else gets a turn. One that cannot be finished (a name that it needs is another table's by now) is taken back; where
+that cannot be either, it stays as it is, its record says why, and only its own tables wait for that.
 """
 
 from __future__ import annotations
