@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tableferry.backup.ranges import key_ranges
 from tableferry.columnar.formats import Format
 from tableferry.errors import Conflict, InvalidRequest, NotSupported
+from tableferry.jobs.shares import Share, cut, workers_of
 from tableferry.mysql.database import Connection, Database
 from tableferry.schema import catalog
 from tableferry.schema.codec import Codec, codecs
@@ -42,17 +43,8 @@ class TablePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Ranges of one table, by their numbers: from ``first`` up to, but not with, ``end``. ``table`` is the plan's."""
-
-    table: int
-    first: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
-    """What is read at one go, with one result; whose it is, where there are several workers."""
+    """What is read at one go, with one result: ranges of tables. Whose it is, where there are several workers."""
 
     shares: tuple[Share, ...]
     bytes: float
@@ -159,30 +151,9 @@ def _whole(plans: Sequence[TablePlan]) -> Task:
 
 
 def _shared_out(plans: Sequence[TablePlan], workers: int) -> tuple[Task, ...]:
-    """Tasks of at most about 1 GB, the largest first, each given to the worker who has the least to do so far."""
+    """Tasks of at most about 1 GB, the largest first."""
     total = sum(table_plan.table.bytes_estimate for table_plan in plans)
-    tasks = sorted(_cut(plans, min(_TASK_BYTES, total / (workers * 2))), key=lambda task: -task.bytes)
-    load = [0.0] * workers
-    given = []
-    for task in tasks:
-        worker = load.index(min(load))
-        load[worker] += task.bytes + 1  # of empty tables each has some, too
-        given.append(Task(task.shares, task.bytes, worker))
-    return tuple(given)
-
-
-def _cut(plans: Sequence[TablePlan], at_most: float) -> Iterator[Task]:
-    """Neighbouring ranges, of small tables too, together in tasks that are not much larger than so many bytes."""
-    shares: list[Share] = []
-    size = 0.0
-    for number, table_plan in enumerate(plans):
-        first = 0
-        for end in range(1, len(table_plan.ranges) + 1):
-            size += table_plan.range_bytes
-            if size >= at_most:
-                yield Task((*shares, Share(number, first, end)), size)
-                shares, size, first = [], 0.0, end
-        if first < len(table_plan.ranges):
-            shares.append(Share(number, first, len(table_plan.ranges)))
-    if shares:
-        yield Task(tuple(shares), size)
+    sizes = [[table_plan.range_bytes] * len(table_plan.ranges) for table_plan in plans]
+    tasks = sorted(cut(sizes, min(_TASK_BYTES, total / (workers * 2))), key=lambda task: -task[1])
+    given = workers_of([size for _, size in tasks], workers)
+    return tuple(Task(shares, size, worker) for (shares, size), worker in zip(tasks, given, strict=True))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
+from tableferry.jobs.shares import Share, workers_of
 from tableferry.manifest import digest_keys
 from tableferry.manifest.manifest import Manifest, TableEntry
 from tableferry.storage.bucket import Store
@@ -16,20 +17,11 @@ TASK_OBJECTS, TASK_BYTES = 256, 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Of the table of this number, what the manifest's root lists from ``first`` up to, but not with, ``end``.
-
-    That is its parts, if it has any, or else its files.
-    """
-
-    table: int
-    first: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class VerifyTask:
-    """What is read at one go, with one result; whose it is, and how many objects and rows it has."""
+    """What is read at one go, with one result; whose it is, and how many objects and rows it has.
+
+    Its pieces are a table's parts, if it has any, or else its files.
+    """
 
     shares: tuple[Share, ...]
     objects: int
@@ -65,13 +57,9 @@ def plan(store: Store, source: Manifest, workers: int = 1) -> VerifyPlan:
     """
     digest_keys.of(store, source)
     tasks = list(_cut(source))
-    load = [0] * workers
-    given: dict[int, int] = {}
-    for number in sorted(range(len(tasks)), key=lambda number: (-tasks[number].bytes, number)):
-        given[number] = load.index(min(load))  # the largest first, to whoever has the least to do so far
-        load[given[number]] += tasks[number].bytes + 1
-    shared = (VerifyTask(one.shares, one.objects, one.rows, one.bytes, given[at]) for at, one in enumerate(tasks))
-    return VerifyPlan(backup=source.id, workers=workers, tasks=tuple(shared))
+    given = workers_of([task.bytes for task in tasks], workers)
+    shared = tuple(replace(task, worker=worker) for task, worker in zip(tasks, given, strict=True))
+    return VerifyPlan(backup=source.id, workers=workers, tasks=shared)
 
 
 def _cut(source: Manifest) -> Iterator[VerifyTask]:

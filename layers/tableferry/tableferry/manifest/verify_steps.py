@@ -15,12 +15,13 @@ from pydantic import BaseModel, ConfigDict
 
 from tableferry.columnar.digest import Digest, digest
 from tableferry.errors import BackupDamaged, Conflict
+from tableferry.jobs.shares import Share
 from tableferry.manifest import digest_keys, ledger_objects
 from tableferry.manifest.inventory import present
 from tableferry.manifest.leaves import chunks_of_part
 from tableferry.manifest.manifest import Manifest, ObjectEntry, TableEntry
 from tableferry.manifest.verify import Verified, fetch, finding, refuse
-from tableferry.manifest.verify_plan import Share, VerifyPlan, plan
+from tableferry.manifest.verify_plan import VerifyPlan, plan
 from tableferry.storage.bucket import Store
 
 _WAITING = 16  # results, which are small, for each thread

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from tableferry.columnar.digest import Digest, Hashing
+from tableferry.jobs.shares import Share, cut, workers_of
 from tableferry.manifest import leaves
 from tableferry.manifest.manifest import ChunkEntry, TableEntry
 from tableferry.mysql.worker_pool import WorkerPool
@@ -22,20 +23,11 @@ TASK_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Pieces of one table, from ``first`` up to, but not with, ``end``; ``table`` is its number among the items.
-
-    A piece is a chunk of a table that has them in the manifest, and a part of one that has parts.
-    """
-
-    table: int
-    first: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
-    """What is done at one go; its bytes, and whose it is."""
+    """What is done at one go; its bytes, and whose it is.
+
+    Its pieces are chunks of a table that has them in the manifest, and parts of one that has parts.
+    """
 
     shares: tuple[Share, ...]
     bytes: int
@@ -62,36 +54,15 @@ class ReadPart(BaseModel):
 
 
 def share_out(tables: Sequence[TableEntry], workers: int, at_most: int = TASK_BYTES) -> tuple[Task, ...]:
-    """All pieces of the tables in tasks of about so many bytes, each of which is the worker's who has least so far."""
+    """All pieces of the tables in tasks of about so many bytes, each of which is one worker's, the largest first."""
     total = sum(table.bytes for table in tables)
-    cut = sorted(_cut(tables, max(1, min(at_most, total // (workers * 2)))), key=lambda task: -task.bytes)
-    load = [0] * workers
-    given = []
-    for task in cut:
-        worker = load.index(min(load))
-        load[worker] += task.bytes + 1  # of empty tables each has some, too
-        given.append(Task(task.shares, task.bytes, worker))
-    return tuple(given)
+    wanted = max(1, min(at_most, total // (workers * 2)))
+    tasks = sorted(cut(map(_sizes, tables), wanted), key=lambda task: -task[1])
+    given = workers_of([size for _, size in tasks], workers)
+    return tuple(Task(shares, int(size), worker) for (shares, size), worker in zip(tasks, given, strict=True))
 
 
-def _cut(tables: Sequence[TableEntry], at_most: int) -> Iterator[Task]:
-    shares: list[Share] = []
-    size = 0
-    for number, table in enumerate(tables):
-        sizes = _sizes(table)
-        first = 0
-        for end, piece in enumerate(sizes, 1):
-            size += piece
-            if size >= at_most:
-                yield Task((*shares, Share(number, first, end)), size)
-                shares, size, first = [], 0, end
-        if first < len(sizes):
-            shares.append(Share(number, first, len(sizes)))
-    if shares:
-        yield Task(tuple(shares), size)
-
-
-def _sizes(table: TableEntry) -> list[int]:
+def _sizes(table: TableEntry) -> Sequence[int]:
     if table.parts:
         return [part.stored for part in table.parts]
     return [sum(file.bytes for file in chunk.objects) for chunk in table.chunks]
